@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0
+// zram frees the slots of freed swap entries later, from a drain: the ranged
+// swap_slot_free_notify() only marks them dead, and everything that looks at a
+// slot knows a dead one. The new functions are in zram_drv_dead.c.inc and
+// zram_drv_defer.c.inc.
+//
+// A line "// matches: N" before a rule says how often it must match; once if
+// there is none.
+
+// A dead slot looks empty to idle, writeback, recompress and block_state.
+@allocated@
+typedef bool;
+identifier zram, index;
+type T;
+expression E;
+position p;
+@@
++#include "zram_drv_dead.c.inc"
++
+ static inline bool slot_allocated@p(struct zram *zram, T index)
+ {
++	if (slot_dead(zram, index))
++		return false;
+ 	return E;
+ }
+
+// A slot that died after it was selected for post-processing has lost the
+// selection, as one that was freed has.
+// matches: 3
+@selected@
+expression zram, index;
+position p;
+@@
+-test_slot_flag@p(zram, index, ZRAM_PP_SLOT)
++slot_selected(zram, index)
+
+// A dead slot reads as zeros.
+@read@
+identifier zram, page, index, parent;
+type T;
+statement S1, S2;
+position p;
+@@
+ zram_read_page@p(struct zram *zram, struct page *page, T index, struct bio *parent)
+ {
+ 	...
+ 	slot_lock(zram, index);
++	if (slot_dead(zram, index)) {
++		slot_unlock(zram, index);
++		clear_highpage(page);
++		return 0;
++	}
++
+ 	if (!test_slot_flag(zram, index, ZRAM_WB)) S1 else S2
+ 	...
+ }
+
+// Whoever frees or refills a slot takes it back from the drain first.
+@cancel@
+identifier zram, index, handle;
+type T;
+position p;
+@@
+ slot_free@p(struct zram *zram, T index)
+ {
+ 	unsigned long handle;
++
++	percpu_defer_map_cancel(&zram->defer, index);
+ 	...
+ }
+
+@meta_alloc@
+identifier zram;
+position p;
+@@
+ zram_meta_alloc(struct zram *zram, ...)
+ {
+ 	...
++	if (zram_defer_init(zram, num_pages)) {
++		zs_destroy_pool(zram->mem_pool);
++		vfree(zram->table);
++		zram->table = NULL;
++		return false;
++	}
++
+ 	if (!huge_class_size@p)
+ 		huge_class_size = zs_huge_class_size(zram->mem_pool);
+ 	...
+ }
+
+// No drain may run beside the loop, which takes no slot locks; after it no slot
+// is dead.
+@meta_free@
+identifier zram;
+position p;
+statement S;
+@@
++#include "zram_drv_defer.c.inc"
++
+ static void zram_meta_free@p(struct zram *zram, ...)
+ {
+ 	...
+ 	if (!zram->table)
+ 		return;
++
++	percpu_defer_flush(&zram->defer.defer);
+ 	...
+ 	for (...; ...; ...)
+ 		S
++	percpu_defer_map_destroy(&zram->defer);
+ 	...
+ 	zs_destroy_pool(zram->mem_pool);
+ 	...
+ }
+
+// What is dead counts against mem_limit and against the allocator.
+@write@
+identifier zram, page, index;
+type T;
+position p;
+@@
+-static int zram_write_page@p(struct zram *zram, struct page *page, T index)
++static int __zram_write_page(struct zram *zram, struct page *page, T index)
+ { ... }
++
++static int zram_write_page(struct zram *zram, struct page *page, T index)
++{
++	int ret = __zram_write_page(zram, page, index);
++
++	/* Do not fail for want of memory that dead slots hold. */
++	if (ret == -ENOMEM && percpu_defer_pending(&zram->defer.defer)) {
++		percpu_defer_flush(&zram->defer.defer);
++		ret = __zram_write_page(zram, page, index);
++	}
++	return ret;
++}
+
+// Replaced by a ranged one in zram_drv_defer.c.inc.
+@notify@
+identifier bdev, index, zram;
+type T;
+position p;
+@@
+-static void zram_slot_free_notify@p(struct block_device *bdev, T index)
+-{
+-	struct zram *zram;
+-
+-	zram = bdev->bd_disk->private_data;
+-
+-	atomic64_inc(&zram->stats.notify_free);
+-	if (!slot_trylock(zram, index)) {
+-		atomic64_inc(&zram->stats.miss_free);
+-		return;
+-	}
+-
+-	slot_free(zram, index);
+-	slot_unlock(zram, index);
+-}
+
+@devops@
+identifier ops;
+position p;
+@@
+ static const struct block_device_operations ops = {
+ 	.swap_slot_free_notify = zram_slot_free_notify@p,
++	.swap_slot_free_flush = zram_slot_free_flush,
+ };
+
+@attr@
+declarer name DEVICE_ATTR_RO;
+declarer name DEVICE_ATTR_RW;
+position p;
+@@
+ DEVICE_ATTR_RO@p(debug_stat);
++static DEVICE_ATTR_RW(deferred_free);
+
+@attrs@
+position p;
+@@
+ static struct attribute *zram_disk_attrs@p[] = {
+ 	...,
+ 	&dev_attr_debug_stat.attr,
++	&dev_attr_deferred_free.attr,
+ 	...,
+ };
+
+@add@
+expression zram;
+position p;
+@@
+ init_rwsem@p(&zram->dev_lock);
++zram->deferred_free = true;

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0
+// Swap tells the device about a whole range of freed slots at once, and lets it
+// finish what it put off before swapoff returns.
+
+@notify@
+identifier si, offset, nr_entries, end, notify, i;
+position p;
+@@
+ static void swap_range_free@p(struct swap_info_struct *si, unsigned long offset,
+			     unsigned int nr_entries)
+ {
+-	unsigned long end = offset + nr_entries - 1;
+	void (*notify)(struct block_device *, unsigned long
++		       , unsigned int
+		       );
+ 	unsigned int i;
+ 	...
+ 	if (si->flags & SWP_BLKDEV)
+ 		notify = si->bdev->bd_disk->fops->swap_slot_free_notify;
+ 	else
+ 		notify = NULL;
+-	while (offset <= end) {
+-		arch_swap_invalidate_page(si->type, offset);
+-		if (notify)
+-			notify(si->bdev, offset);
+-		offset++;
+-	}
++	for (i = 0; i < nr_entries; i++)
++		arch_swap_invalidate_page(si->type, offset + i);
++	if (notify)
++		notify(si->bdev, offset, nr_entries);
+ 	...
+ }
+
+@flush_def@
+identifier si;
+position p;
+@@
+ static void flush_percpu_swap_cluster@p(struct swap_info_struct *si) { ... }
++
++#include "swapfile_flush.c.inc"
+
+@flush@
+expression si;
+position p;
+@@
+ flush_percpu_swap_cluster@p(si);
++swap_slot_free_flush(si);
+
+ destroy_swap_extents(si, ...);
