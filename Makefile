@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0
+# Everything the project does is a target here; "make help" lists them.
+
+# A kernel tree of your own; it is copied, not changed. Otherwise the
+# distribution's source of this version is fetched.
+KSRC =
+KERNEL = 7.3
+# Where "make apply" puts the patched tree.
+OUT = build/tree/apply
+# 1: fewer rows, for a first impression.
+QUICK =
+
+export PYTHONDONTWRITEBYTECODE = 1
+RUN = PD_START=$$(date +%s) ./harness/run.py $(if $(KSRC),--ksrc=$(KSRC)) --kernel=$(KERNEL)
+
+help:
+	@echo 'make bench              measure munmap() against the unmodified kernel'
+	@echo 'make bench QUICK=1      the same, two rows only'
+	@echo 'make test               all tests, in a patched kernel'
+	@echo 'make apply OUT=dir      only the patched kernel tree'
+	@echo 'make boot               a shell in the patched kernel'
+	@echo 'make clean              remove what was built, keep what was fetched'
+	@echo 'make distclean          remove build/ altogether'
+	@echo
+	@echo 'KSRC=dir                take this kernel tree (copied, never changed)'
+	@echo 'KERNEL=7.2              fetch this version; 7.3 unless told'
+
+deps:
+	@./harness/deps.sh
+
+bench: deps
+	@$(RUN) bench $(if $(QUICK),--quick)
+
+test: deps
+	@$(RUN) test
+
+apply: deps
+	@$(RUN) apply --out=$(OUT)
+
+boot: deps
+	@$(RUN) boot
+
+clean:
+	rm -rf build/kernel build/tree build/log build/accel
+
+distclean:
+	rm -rf build
+
+.PHONY: help deps bench test apply boot clean distclean

@@ -1,0 +1,282 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Make a kernel tree with percpu_defer in it out of one without.
+
+usage: apply.py KSRC OUT [--pristine]
+
+KSRC is copied, never changed. Of this repository,
+  <file>             is copied to the same path;
+  <file>.cocci       is a semantic patch that converts <file>;
+  <file>.edit.toml   lists literal insertions and replacements in <file>;
+  <name>.inc         is C; the semantic patch has put an #include of it where it
+                     belongs, and the text takes the place of that line.
+Each rule and each edit has to match as often as it says (once, unless told
+otherwise), or nothing is done.
+
+OUT is made, or, when it was made by us from the same KSRC, brought up to date:
+files that come out the same keep their time stamp, so a build redoes little.
+With --pristine OUT is a copy of KSRC and nothing else.
+"""
+
+import argparse
+import collections
+import hashlib
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+KERNEL_DIRS = ("Documentation", "drivers", "include", "lib", "mm", "samples",
+               "scripts", "tools")
+OLDEST = (7, 2)
+COPY_MB = 2500
+STAMP = ".percpu_defer"     # in OUT: where it came from, and what we touched
+
+
+class Error(Exception):
+    pass
+
+
+def kernel_version(tree):
+    """'7.3.4' of a kernel tree that we can work with."""
+    makefile = tree / "Makefile"
+    text = makefile.read_text(errors="replace") if makefile.is_file() else ""
+    found = dict(re.findall(
+        r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION) *= *(\S*)$", text, re.M))
+    if not {"VERSION", "PATCHLEVEL"} <= found.keys() or \
+            not (tree / "Kbuild").is_file():
+        raise Error(f"{tree} is no kernel tree: give KSRC=<top of a kernel source>")
+    version = ".".join(found[k] for k in ("VERSION", "PATCHLEVEL", "SUBLEVEL")
+                       if found.get(k))
+    if (int(found["VERSION"]), int(found["PATCHLEVEL"])) < OLDEST:
+        raise Error(f"{tree} is Linux {version}, too old: "
+                    f"{OLDEST[0]}.{OLDEST[1]} or newer is needed")
+    return version + found.get("EXTRAVERSION", "")
+
+
+def overlay():
+    """All files of this repository that are meant for the kernel."""
+    for name in KERNEL_DIRS:
+        for path in sorted((TOP / name).rglob("*")):
+            if path.is_file() and not path.name.endswith("~"):
+                yield path.relative_to(TOP)
+
+
+class Rule:
+    """A rule of a semantic patch, and how often it has to match."""
+
+    def __init__(self, name, wanted):
+        self.name, self.wanted = name, wanted
+
+
+def rules_of(cocci):
+    rules, wanted = [], 1
+    for line in cocci.read_text().splitlines():
+        if found := re.match(r"// matches: (\d+)$", line):
+            wanted = int(found[1])
+        elif found := re.match(r"@(\w+)(?: depends on [^@]*)?@$", line):
+            rules.append(Rule(found[1], wanted))
+            wanted = 1
+    if not rules:
+        raise Error(f"{cocci.relative_to(TOP)}: has no named rule")
+    return rules
+
+
+def counting(cocci, rules):
+    """The semantic patch, with a script behind it that tells each match."""
+    text = cocci.read_text()
+    for rule in rules:
+        text += (f"\n@script:python@\np << {rule.name}.p;\n@@\n"
+                 f'print("MATCHED {rule.name} %s" % p[0].line)\n')
+    return text
+
+
+def convert(cocci, text, version):
+    """Run a semantic patch over the text of a file."""
+    shown = cocci.relative_to(TOP)
+    rules = rules_of(cocci)
+    with tempfile.TemporaryDirectory() as tmp:
+        tmp = pathlib.Path(tmp)
+        source, patch, result = tmp / cocci.stem, tmp / "patch.cocci", tmp / "out"
+        source.write_text(text)
+        patch.write_text(counting(cocci, rules))
+        run = subprocess.run(
+            ["spatch", "--smpl-spacing", "--sp-file", str(patch), str(source),
+             "-o", str(result)], capture_output=True, text=True)
+        matches = collections.Counter(
+            m[0] for m in set(re.findall(r"^MATCHED (\w+) (\d+)$", run.stdout, re.M)))
+        if run.returncode:
+            last = (run.stderr.strip().splitlines() or ["no message"])[-1]
+            raise Error(f"{shown}: spatch failed on Linux {version}: {last}")
+        for rule in rules:
+            if matches[rule.name] != rule.wanted:
+                raise Error(
+                    f"{shown}: rule '{rule.name}' matched {matches[rule.name]} "
+                    f"times in Linux {version}, not {rule.wanted}: "
+                    "adapt the rule to this kernel")
+        return result.read_text()
+
+
+def expand_includes(cocci, text):
+    """Put the text of each .inc where the semantic patch asked for it."""
+    def content(match):
+        inc = cocci.parent / match[1]
+        if not inc.is_file():
+            raise Error(f"{cocci.relative_to(TOP)}: {match[1]} does not exist")
+        lines = inc.read_text().split("\n")
+        if "SPDX" in lines[0]:
+            lines = lines[1:]
+        return "\n".join(lines).strip("\n") + "\n\n"
+    return re.sub(r'^#include "([^"]+\.inc)"\n+', content, text, flags=re.M)
+
+
+def edit(toml, text, version):
+    """Apply the literal edits of a file."""
+    shown = toml.relative_to(TOP)
+    for number, one in enumerate(tomllib.loads(toml.read_text())["edit"], 1):
+        how, = {"before", "after", "replace"} & one.keys()
+        anchor = one[how]
+        if (count := text.count(anchor)) != 1:
+            raise Error(f"{shown}: edit {number} matched {count} times in "
+                        f"Linux {version}, not 1: adapt its anchor to this kernel")
+        new = {"before": one["text"] + anchor, "after": anchor + one["text"],
+               "replace": one["text"]}[how]
+        text = text.replace(anchor, new)
+    return text
+
+
+def generate(ksrc, version):
+    """What we change or add: path to bytes."""
+    result = {}
+    text_of = {}
+
+    def target(path, suffix):
+        name = pathlib.Path(str(path).removesuffix(suffix))
+        if name not in text_of:
+            if not (ksrc / name).is_file():
+                raise Error(f"{path}: Linux {version} has no {name}")
+            text_of[name] = (ksrc / name).read_text()
+        return name
+
+    paths = list(overlay())
+    for path in paths:
+        if path.name.endswith(".c.cocci"):
+            name = target(path, ".cocci")
+            text = convert(TOP / path, text_of[name], version)
+            text_of[name] = expand_includes(TOP / path, text)
+    for path in paths:
+        if path.name.endswith(".edit.toml"):
+            name = target(path, ".edit.toml")
+            text_of[name] = edit(TOP / path, text_of[name], version)
+    for path in paths:
+        if not path.name.endswith((".c.cocci", ".edit.toml", ".inc")):
+            if (ksrc / path).exists():
+                raise Error(f"Linux {version} has a {path} of its own")
+            result[path] = (TOP / path).read_bytes()
+    result.update((name, text.encode()) for name, text in text_of.items())
+    return result
+
+
+def copy_tree(ksrc, out):
+    """OUT is complete or not there."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(out.parent).free >> 20
+    if free < COPY_MB:
+        raise Error(f"a copy of the kernel needs {COPY_MB} MB below {out.parent}, "
+                    f"only {free} MB are free: make room")
+    tmp = out.with_name(out.name + ".tmp")
+    shutil.rmtree(tmp, ignore_errors=True)
+    tmp.mkdir()
+    read = subprocess.Popen(["tar", "-C", ksrc, "--exclude=./.git", "-cf", "-", "."],
+                            stdout=subprocess.PIPE)
+    write = subprocess.run(["tar", "-C", tmp, "-xf", "-"], stdin=read.stdout)
+    if read.wait() or write.returncode:
+        raise Error(f"cannot copy {ksrc} to {tmp}")
+    if (tmp / ".config").exists() or (tmp / "include/config").exists():
+        subprocess.run(["make", "-s", "-C", tmp, "mrproper"], check=True)
+    (tmp / STAMP).write_text(origin(ksrc))
+    tmp.rename(out)
+
+
+def origin(ksrc):
+    """A line that changes when any file of the source tree does."""
+    digest = hashlib.sha256()
+    for where, dirs, names in os.walk(ksrc):
+        dirs[:] = sorted(d for d in dirs if d != ".git")
+        for name in sorted(names):
+            stat = os.lstat(os.path.join(where, name))
+            digest.update(f"{where}/{name} {stat.st_size} {stat.st_mtime_ns}\n"
+                          .encode())
+    return f"{ksrc} {digest.hexdigest()}\n"
+
+
+def write_if_changed(path, content):
+    if path.is_file() and path.read_bytes() == content:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tmp = path.with_name(path.name + ".percpu_defer")
+    tmp.write_bytes(content)
+    if path.exists():
+        shutil.copymode(path, tmp)
+    tmp.rename(path)
+
+
+def update(ksrc, out, files):
+    """Bring OUT to KSRC plus files; the stamp names all that we may touch."""
+    stamp = out / STAMP
+    lines = stamp.read_text().splitlines()
+    touched = {pathlib.Path(line) for line in lines[1:]}
+    stamp.write_text("\n".join([lines[0], *map(str, sorted(touched | files.keys()))])
+                     + "\n")
+    for path in sorted(touched - files.keys()):
+        if (ksrc / path).exists():
+            write_if_changed(out / path, (ksrc / path).read_bytes())
+        else:
+            (out / path).unlink(missing_ok=True)
+    for path, content in files.items():
+        write_if_changed(out / path, content)
+        if (TOP / path).is_file():
+            shutil.copymode(TOP / path, out / path)
+    stamp.write_text("\n".join([lines[0], *map(str, sorted(files))]) + "\n")
+
+
+def apply(ksrc, out, pristine):
+    version = kernel_version(ksrc)
+    if out == ksrc or ksrc in out.parents and not str(out).startswith(str(TOP)):
+        raise Error(f"OUT={out} lies in the kernel tree: give another place")
+    files = {} if pristine else generate(ksrc, version)
+    if out.exists():
+        stamp = out / STAMP
+        if not stamp.is_file():
+            raise Error(f"{out} exists and was not made by us: give another OUT")
+        if stamp.read_text().splitlines()[0] + "\n" != origin(ksrc):
+            print(f"{out}: the kernel source has changed, copying it anew",
+                  file=sys.stderr)
+            shutil.rmtree(out)
+    if not out.exists():
+        copy_tree(ksrc, out)
+    update(ksrc, out, files)
+    print(f"{out}: Linux {version}, {len(files)} files added or changed",
+          file=sys.stderr)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("ksrc", type=pathlib.Path)
+    parser.add_argument("out", type=pathlib.Path)
+    parser.add_argument("--pristine", action="store_true")
+    args = parser.parse_args()
+    try:
+        apply(args.ksrc.resolve(), args.out.resolve(), args.pristine)
+    except (Error, OSError) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Configures and builds a kernel out of tree.
+# usage: build.sh TREE OUT FRAGMENT...
+# Prints nothing on stdout. Leaves OUT/bzImage, OUT/vmlinux and OUT/*.ko.
+set -eu
+. "$(dirname -- "$0")/common.sh"
+
+[ $# -ge 3 ] || die "usage: build.sh TREE OUT FRAGMENT..."
+tree=$1
+out=$2
+shift 2
+log=$out.log
+# What a build prints, line by line; only to say how far it is.
+usual_steps=1900
+
+configure() {
+	# Run from the tree: merge_config.sh starts make where it stands.
+	(cd "$tree" && ./scripts/kconfig/merge_config.sh -n -Q -O "$out" "$@") \
+		>"$out.config.log" 2>&1 ||
+		die "cannot configure the kernel (see $out.config.log)"
+	if grep -A1 'not in final' "$out.config.log" >&2; then
+		die "this kernel lacks options the harness asks for (above)"
+	fi
+}
+
+show_progress() {
+	while sleep 15; do
+		stage "  build: step $(wc -l <"$log") of about $usual_steps"
+	done
+}
+
+fragments=
+for fragment; do
+	fragments="$fragments $HARNESS/config/$fragment.config"
+done
+
+mkdir -p "$out"
+need_space "$out" 2000 "a kernel build"
+# shellcheck disable=SC2086 # a list of files without blanks
+configure $fragments
+stage "build $(basename "$out") (log: $log)"
+show_progress &
+progress=$!
+trap 'kill $progress 2>/dev/null' EXIT INT TERM
+make -C "$tree" O="$out" -j"$JOBS" bzImage modules >"$log" 2>&1 || {
+	grep -m 20 -E 'error|Error|undefined' "$log" >&2 || tail -n 20 "$log" >&2
+	die "the kernel does not build (see $log)"
+}

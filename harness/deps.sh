@@ -1,0 +1,40 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Makes sure that the packages the harness needs are installed.
+set -eu
+. "$(dirname -- "$0")/common.sh"
+
+PACKAGES='bc bison busybox-static coccinelle cpio flex gcc libc6-dev libelf-dev
+	libpython3-stdlib make python3 qemu-system-x86 tar xz-utils'
+
+missing() {
+	for package in $PACKAGES; do
+		status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || status=
+		[ "$status" = installed ] || printf '%s ' "$package"
+	done
+}
+
+command -v dpkg-query >/dev/null ||
+	die "this is not Debian; install the equivalents of: $(echo $PACKAGES)"
+need=$(missing)
+[ -n "$need" ] || exit 0
+
+if [ "$(id -u)" = 0 ]; then
+	root=
+elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+	root=sudo
+else
+	die "no right to install packages; as root: apt-get install $need"
+fi
+
+stage "install $need"
+log=$BUILD/log/apt.log
+mkdir -p "$BUILD/log"
+{
+	$root apt-get update &&
+	$root env DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y --no-install-recommends $need
+} >"$log" 2>&1 || {
+	tail -n 5 "$log" >&2
+	die "cannot install the packages (see $log); network? as root: apt-get install $need"
+}

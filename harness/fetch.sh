@@ -1,0 +1,89 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Brings the kernel source of the distribution, and prints where it is.
+# usage: fetch.sh [VERSION]     VERSION is 7.3 unless told, or 7.2, ...
+set -eu
+. "$(dirname -- "$0")/common.sh"
+
+VERSION=${1:-7.3}
+APT=$BUILD/apt
+# Suites newer than the machine's own that carry the 7.x kernels.
+SUITES='sid forky trixie-backports'
+
+# apt-get with lists and cache of our own: the machine's stay as they are.
+apt() {
+	tool=$1
+	shift
+	"$tool" -o Dir::State::lists="$APT/lists" -o Dir::Cache="$APT/cache" \
+		-o Dir::Etc::sourcelist="$APT/sources.list" \
+		-o Dir::Etc::sourceparts=/dev/null \
+		-o APT::Sandbox::User=root "$@"
+}
+
+# The mirror that this machine gets Debian from, whatever it is called.
+mirror() {
+	apt-get indextargets --format '$(SITE) $(LABEL) $(COMPONENT)' |
+		awk '$2 == "Debian" && $3 == "main" { print $1; exit }'
+}
+
+update_lists() {
+	mkdir -p "$APT/lists/partial" "$APT/cache/archives/partial"
+	site=$(mirror)
+	if [ -z "$site" ]; then
+		stage "ask the mirror what it has"
+		apt-get update >/dev/null 2>&1 || true
+		site=$(mirror)
+	fi
+	[ -n "$site" ] || die "apt knows no Debian mirror: give KSRC=<kernel tree>"
+	for suite in $SUITES; do
+		echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $site $suite main"
+	done >"$APT/sources.list"
+	apt apt-get update >"$APT/update.log" 2>&1 ||
+		die "the mirror does not answer (see $APT/update.log): network? or give KSRC=<kernel tree>"
+}
+
+# The package of the version asked for, or of the next newer 7.x.
+choose_package() {
+	apt apt-cache search --names-only '^linux-source-[0-9]+[.][0-9]+$' |
+		sed 's/ .*//; s/linux-source-//' | sort -V |
+		awk -v want="$VERSION" '{
+			split($1, a, "."); split(want, b, ".")
+			if (a[1] == b[1] && a[2] >= b[2]) { print $1; exit }
+		}'
+}
+
+# unpack DEB TREE: complete under its final name, or not there at all.
+unpack() {
+	need_space "$BUILD" 4000 "the kernel source"
+	rm -rf "$2.tmp"
+	mkdir -p "$2.tmp"
+	dpkg-deb --fsys-tarfile "$1" |
+		tar -xOf - --wildcards './usr/src/linux-source-*.tar.xz' |
+		tar -xJf - -C "$2.tmp" --strip-components=1 ||
+		die "cannot unpack $1: remove it and try again"
+	mv "$2.tmp" "$2"
+}
+
+tree=$BUILD/src/linux-$VERSION
+if [ -f "$tree/Makefile" ]; then
+	echo "$tree"
+	exit 0
+fi
+
+mkdir -p "$BUILD/src" "$BUILD/dl"
+need_space "$BUILD" 5000 "the kernel source"
+stage "fetch linux-source-$VERSION from the distribution"
+update_lists
+found=$(choose_package)
+[ -n "$found" ] || die "the distribution has no linux-source-$VERSION or newer: give KSRC=<kernel tree>"
+[ "$found" = "$VERSION" ] || stage "linux-source-$VERSION is gone, taking $found"
+tree=$BUILD/src/linux-$found
+if [ ! -f "$tree/Makefile" ]; then
+	rm -f "$BUILD"/dl/linux-source-"$found"_*.deb
+	(cd "$BUILD/dl" && apt apt-get download "linux-source-$found" >&2) ||
+		die "cannot download linux-source-$found: network? or give KSRC=<kernel tree>"
+	stage "unpack linux-source-$found"
+	unpack "$BUILD"/dl/linux-source-"$found"_*.deb "$tree"
+	rm -f "$BUILD"/dl/linux-source-"$found"_*.deb
+fi
+echo "$tree"

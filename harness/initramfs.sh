@@ -1,0 +1,31 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Packs what the guest runs: busybox, the jobs, the selftests, kernel modules.
+# usage: initramfs.sh TREE KERNEL_BUILD OUT.cpio.gz [SELFTEST_TREE]
+# The selftests are those of SELFTEST_TREE, TREE unless told.
+set -eu
+. "$(dirname -- "$0")/common.sh"
+
+[ $# -ge 3 ] || die "usage: initramfs.sh TREE KERNEL_BUILD OUT.cpio.gz [SELFTEST_TREE]"
+kernel=$2
+out=$3
+selftests=${4:-$1}
+root=$out.root
+
+rm -rf "$root"
+mkdir -p "$root/bin" "$root/job" "$out.selftests"
+log=$out.log
+make -C "$selftests/tools/testing/selftests/percpu_defer" \
+	OUTPUT="$out.selftests" LDLIBS=-static all >"$log" 2>&1 ||
+	{ tail -n 20 "$log" >&2; die "the selftests do not build (see $log)"; }
+
+cp /bin/busybox "$root/bin/busybox"
+cp "$HARNESS/guest/init" "$root/init"
+cp "$HARNESS"/guest/*.sh "$root/job/"
+cp "$out.selftests"/swap_* "$root/job/"
+find "$kernel" -name '*.ko' -exec cp {} "$root/job/" \;
+chmod +x "$root/init"
+
+(cd "$root" && find . | cpio -o -H newc --quiet | gzip -1) >"$out.tmp"
+mv "$out.tmp" "$out"
+rm -rf "$root"

@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Boot a kernel in QEMU, run a job in it, and judge the console.
+
+usage: vm.py KERNEL INITRAMFS JOB [KEY=VALUE ...]
+
+What the job prints goes to stdout. Exits with 1 if the job failed, if the
+kernel complained on its console, or if the guest died or fell silent.
+JOB "shell" gives an interactive shell instead.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+ACCEL_FILE = TOP / "build/accel"
+PROBE_SECONDS = 20
+CONTEXT = 50        # lines of the console to show when something is wrong
+
+ACCEL = {
+    "kvm": ["-accel", "kvm", "-cpu", "host"],
+    "tcg": ["-accel", "tcg,thread=multi", "-cpu", "max"],
+}
+
+# What no healthy kernel prints.
+COMPLAINTS = re.compile(
+    r"BUG: |WARNING: |INFO: possible |INFO: task |INFO: rcu|rcu: INFO:|KASAN:|KCSAN:"
+    r"|UBSAN:|kmemleak: \d|Kernel panic|Oops|general protection|Unable to handle"
+    r"|soft lockup|hard LOCKUP|suspicious RCU|inconsistent lock state"
+    r"|Call Trace:|DEBUG_LOCKS_WARN_ON|stack-protector|slab.* (?:corrupt|Poison)")
+
+
+class VmError(Exception):
+    pass
+
+
+def command(kernel, initramfs, append, memory="6G", cpus=2, accel=None):
+    return ["qemu-system-x86_64", *ACCEL[accel or accelerator(kernel)],
+            "-m", memory, "-smp", str(cpus), "-no-reboot", "-nodefaults",
+            "-display", "none", "-kernel", str(kernel),
+            *(["-initrd", str(initramfs)] if initramfs else []),
+            "-append", f"console=ttyS0 panic=-1 {append}"]
+
+
+def boots(kernel, accel):
+    """Does a kernel print its first line within PROBE_SECONDS?"""
+    with tempfile.TemporaryDirectory() as tmp:
+        console = pathlib.Path(tmp) / "console"
+        qemu = subprocess.Popen(
+            command(kernel, None, "earlyprintk=serial", "512M", 1, accel) +
+            ["-serial", f"file:{console}"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            deadline = time.monotonic() + PROBE_SECONDS
+            while time.monotonic() < deadline and qemu.poll() is None:
+                if console.exists() and b"Linux version" in console.read_bytes():
+                    return True
+                time.sleep(0.2)
+        finally:
+            qemu.kill()
+            qemu.wait()
+    return False
+
+
+def accelerator(kernel):
+    """KVM where it works, which is not where /dev/kvm exists. Remembered."""
+    if ACCEL_FILE.exists():
+        return ACCEL_FILE.read_text().strip()
+    accel = "tcg"
+    if os.access("/dev/kvm", os.R_OK | os.W_OK) and boots(kernel, "kvm"):
+        accel = "kvm"
+    ACCEL_FILE.write_text(accel + "\n")
+    print(f"accelerator: {accel}", file=sys.stderr)
+    return accel
+
+
+class Tail:
+    """Reads the lines that a growing file gets."""
+
+    def __init__(self, path):
+        self.path, self.position, self.rest = path, 0, ""
+        self.lines = []
+
+    def new(self):
+        if not self.path.exists():
+            return []
+        with self.path.open(errors="replace") as file:
+            file.seek(self.position)
+            text = self.rest + file.read()
+            self.position = file.tell()
+        *lines, self.rest = text.split("\n")
+        lines = [line.rstrip("\r") for line in lines]
+        self.lines += lines
+        return lines
+
+
+def show_context(lines, first):
+    for line in lines[max(0, first - 5):first + CONTEXT]:
+        print("  |", line, file=sys.stderr)
+
+
+def judge_console(lines):
+    for number, line in enumerate(lines):
+        if COMPLAINTS.search(line):
+            show_context(lines, number)
+            raise VmError(f"the kernel complains: {line.strip()}")
+
+
+def run(kernel, initramfs, job, params, memory="6G", silence=300, log=None,
+        on_line=lambda line: None):
+    """Run a job to its end; returns what it printed, line by line."""
+    log = pathlib.Path(log or TOP / f"build/log/{job}")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    console, output = (Tail(log.with_suffix(s)) for s in (".console", ".output"))
+    for tail in (console, output):
+        tail.path.unlink(missing_ok=True)
+    append = " ".join([f"pd_job={job}", *(f"{k}={v}" for k, v in params.items())])
+    qemu = subprocess.Popen(
+        command(kernel, initramfs, append, memory) +
+        ["-serial", f"file:{console.path}", "-serial", f"file:{output.path}"],
+        stdin=subprocess.DEVNULL)
+    last = time.monotonic()
+    try:
+        while True:
+            over = qemu.poll() is not None
+            if console.new():
+                last = time.monotonic()
+            for line in output.new():
+                last = time.monotonic()
+                on_line(line)
+            if over:
+                break
+            if time.monotonic() - last > silence:
+                show_context(console.lines, len(console.lines) - CONTEXT + 5)
+                raise VmError(f"the guest said nothing for {silence} s")
+            time.sleep(0.2)
+    finally:
+        qemu.kill()
+        qemu.wait()
+    judge_console(console.lines)
+    if not output.lines or output.lines[-1] != "EXIT 0":
+        show_context(console.lines, len(console.lines) - CONTEXT + 5)
+        show_context(output.lines, len(output.lines) - CONTEXT + 5)
+        raise VmError(f"the job '{job}' did not end well (see {log}.*)")
+    return output.lines[:-1]
+
+
+def shell(kernel, initramfs):
+    os.execvp("qemu-system-x86_64",
+              command(kernel, initramfs, "pd_job=shell quiet") +
+              ["-serial", "mon:stdio"])
+
+
+def main():
+    if len(sys.argv) < 4:
+        sys.exit(__doc__)
+    kernel, initramfs, job = sys.argv[1:4]
+    if job == "shell":
+        shell(kernel, initramfs)
+    try:
+        run(kernel, initramfs, job, dict(a.split("=", 1) for a in sys.argv[4:]),
+            on_line=print)
+    except VmError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()
