@@ -5,7 +5,8 @@
 
 HARNESS=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 TOP=$(dirname -- "$HARNESS")
-BUILD=$TOP/build
+# Elsewhere only in a test of the harness.
+BUILD=${PD_BUILD:-$TOP/build}
 JOBS=$(nproc)
 
 die() {

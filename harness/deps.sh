@@ -4,8 +4,8 @@
 set -eu
 . "$(dirname -- "$0")/common.sh"
 
-PACKAGES='bc bison busybox-static coccinelle cpio flex gcc libc6-dev libelf-dev
-	libpython3-stdlib make python3 qemu-system-x86 tar xz-utils'
+PACKAGES='bc bison busybox-static coccinelle cpio debian-archive-keyring flex gcc
+	libc6-dev libelf-dev make python3 qemu-system-x86 tar xz-utils'
 
 missing() {
 	for package in $PACKAGES; do
@@ -15,7 +15,7 @@ missing() {
 }
 
 command -v dpkg-query >/dev/null ||
-	die "this is not Debian; install the equivalents of: $(echo $PACKAGES)"
+	die "this is not Debian; install the equivalents of: $(echo "$PACKAGES" | xargs)"
 need=$(missing)
 [ -n "$need" ] || exit 0
 
@@ -27,14 +27,17 @@ else
 	die "no right to install packages; as root: apt-get install $need"
 fi
 
-stage "install $need"
-log=$BUILD/log/apt.log
-mkdir -p "$BUILD/log"
-{
+# shellcheck disable=SC2086 # a list
+install() {
 	$root apt-get update &&
 	$root env DEBIAN_FRONTEND=noninteractive \
 		apt-get install -y --no-install-recommends $need
-} >"$log" 2>&1 || {
+}
+
+stage "install $need"
+log=$BUILD/log/apt.log
+mkdir -p "$BUILD/log"
+install >"$log" 2>&1 || {
 	tail -n 5 "$log" >&2
 	die "cannot install the packages (see $log); network? as root: apt-get install $need"
 }

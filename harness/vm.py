@@ -21,6 +21,8 @@ TOP = pathlib.Path(__file__).resolve().parent.parent
 ACCEL_FILE = TOP / "build/accel"
 PROBE_SECONDS = 20
 CONTEXT = 50        # lines of the console to show when something is wrong
+CPUS = 2
+MEMORY = "6G"
 
 ACCEL = {
     "kvm": ["-accel", "kvm", "-cpu", "host"],
@@ -39,7 +41,7 @@ class VmError(Exception):
     pass
 
 
-def command(kernel, initramfs, append, memory="6G", cpus=2, accel=None):
+def command(kernel, initramfs, append, memory=MEMORY, cpus=CPUS, accel=None):
     return ["qemu-system-x86_64", *ACCEL[accel or accelerator(kernel)],
             "-m", memory, "-smp", str(cpus), "-no-reboot", "-nodefaults",
             "-display", "none", "-kernel", str(kernel),
@@ -75,7 +77,6 @@ def accelerator(kernel):
     if os.access("/dev/kvm", os.R_OK | os.W_OK) and boots(kernel, "kvm"):
         accel = "kvm"
     ACCEL_FILE.write_text(accel + "\n")
-    print(f"accelerator: {accel}", file=sys.stderr)
     return accel
 
 
@@ -111,7 +112,7 @@ def judge_console(lines):
             raise VmError(f"the kernel complains: {line.strip()}")
 
 
-def run(kernel, initramfs, job, params, memory="6G", silence=300, log=None,
+def run(kernel, initramfs, job, params, silence=300, log=None,
         on_line=lambda line: None):
     """Run a job to its end; returns what it printed, line by line."""
     log = pathlib.Path(log or TOP / f"build/log/{job}")
@@ -121,7 +122,7 @@ def run(kernel, initramfs, job, params, memory="6G", silence=300, log=None,
         tail.path.unlink(missing_ok=True)
     append = " ".join([f"pd_job={job}", *(f"{k}={v}" for k, v in params.items())])
     qemu = subprocess.Popen(
-        command(kernel, initramfs, append, memory) +
+        command(kernel, initramfs, append) +
         ["-serial", f"file:{console.path}", "-serial", f"file:{output.path}"],
         stdin=subprocess.DEVNULL)
     last = time.monotonic()

@@ -3,32 +3,28 @@
 // finish what it put off before swapoff returns.
 
 @notify@
-identifier si, offset, nr_entries, end, notify, i;
+identifier si, offset, nr_entries, end, notify;
 position p;
 @@
  static void swap_range_free@p(struct swap_info_struct *si, unsigned long offset,
 			     unsigned int nr_entries)
  {
--	unsigned long end = offset + nr_entries - 1;
-	void (*notify)(struct block_device *, unsigned long
-+		       , unsigned int
-		       );
- 	unsigned int i;
+ 	...
+-	void (*notify)(struct block_device *, unsigned long);
++	void (*notify)(struct block_device *, unsigned long, unsigned int);
  	...
  	if (si->flags & SWP_BLKDEV)
  		notify = si->bdev->bd_disk->fops->swap_slot_free_notify;
  	else
  		notify = NULL;
--	while (offset <= end) {
--		arch_swap_invalidate_page(si->type, offset);
--		if (notify)
--			notify(si->bdev, offset);
--		offset++;
--	}
-+	for (i = 0; i < nr_entries; i++)
-+		arch_swap_invalidate_page(si->type, offset + i);
 +	if (notify)
 +		notify(si->bdev, offset, nr_entries);
+ 	while (offset <= end) {
+ 		arch_swap_invalidate_page(si->type, offset);
+-		if (notify)
+-			notify(si->bdev, offset);
+ 		offset++;
+ 	}
  	...
  }
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // zram frees the slots of freed swap entries later, from a drain: the ranged
 // swap_slot_free_notify() only marks them dead, and everything that looks at a
-// slot knows a dead one. The new functions are in zram_drv_dead.c.inc and
-// zram_drv_defer.c.inc.
+// slot knows a dead one. The new functions are in zram_drv_*.c.inc.
 //
 // A line "// matches: N" before a rule says how often it must match; once if
 // there is none.
@@ -55,17 +54,39 @@ position p;
  	...
  }
 
-// Whoever frees or refills a slot takes it back from the drain first.
-@cancel@
-identifier zram, index, handle;
+// Whoever frees or refills a slot takes it back from the drain first. (Coccinelle
+// renames the prototype, too.)
+@free@
+identifier zram, index;
 type T;
 position p;
 @@
- slot_free@p(struct zram *zram, T index)
+-slot_free
++__slot_free
+ (struct zram *zram, T index)
  {
- 	unsigned long handle;
+ 	unsigned long handle@p;
+ 	...
+ }
+
+@free_def@
+position p;
+@@
++#include "zram_drv_free.c.inc"
 +
-+	percpu_defer_map_cancel(&zram->defer, index);
+ static int read_same_filled_page@p(...) { ... }
+
+// Not so recompression, which replaces content by the same content: if the slot
+// dies meanwhile, it stays dead and the drain frees what is there then.
+@recompress@
+expression E1, E2;
+position p;
+@@
+ recompress_slot(...)
+ {
+ 	...
+-	slot_free@p(E1, E2);
++	__slot_free(E1, E2);
  	...
  }
 
@@ -88,8 +109,6 @@ position p;
  	...
  }
 
-// No drain may run beside the loop, which takes no slot locks; after it no slot
-// is dead.
 @meta_free@
 identifier zram;
 position p;
@@ -103,6 +122,7 @@ statement S;
  	if (!zram->table)
  		return;
 +
++	/* The loop takes no slot locks: no drain may run beside it. */
 +	percpu_defer_flush(&zram->defer.defer);
  	...
  	for (...; ...; ...)
@@ -114,26 +134,20 @@ statement S;
  }
 
 // What is dead counts against mem_limit and against the allocator.
-@write@
-identifier zram, page, index;
-type T;
+@write_def@
 position p;
 @@
--static int zram_write_page@p(struct zram *zram, struct page *page, T index)
-+static int __zram_write_page(struct zram *zram, struct page *page, T index)
- { ... }
+ static int zram_write_page@p(...) { ... }
 +
-+static int zram_write_page(struct zram *zram, struct page *page, T index)
-+{
-+	int ret = __zram_write_page(zram, page, index);
-+
-+	/* Do not fail for want of memory that dead slots hold. */
-+	if (ret == -ENOMEM && percpu_defer_pending(&zram->defer.defer)) {
-+		percpu_defer_flush(&zram->defer.defer);
-+		ret = __zram_write_page(zram, page, index);
-+	}
-+	return ret;
-+}
++#include "zram_drv_write.c.inc"
+
+// matches: 2
+@write@
+expression zram, page, index;
+position p;
+@@
+-zram_write_page@p(zram, page, index)
++zram_write_page_retry(zram, page, index)
 
 // Replaced by a ranged one in zram_drv_defer.c.inc.
 @notify@

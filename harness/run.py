@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""The main jobs, from a kernel source to a result: see "make help"."""
+
+import argparse
+import hashlib
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+import bench
+import test
+import vm
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+HARNESS = TOP / "harness"
+BUILD = TOP / "build"
+
+
+class Failed(Exception):
+    """A step failed and has said why."""
+
+
+def stage(text):
+    """One line per stage, with the time since the command began."""
+    start = int(os.environ.setdefault("PD_START", str(int(time.time()))))
+    passed = int(time.time()) - start
+    print(f"[{passed // 60:3}:{passed % 60:02}] {text}", file=sys.stderr, flush=True)
+
+
+def script(name, *args):
+    """Run a script of the harness; returns what it prints."""
+    run = subprocess.run([HARNESS / name, *map(str, args)], text=True,
+                         stdout=subprocess.PIPE)
+    if run.returncode:
+        raise Failed
+    return run.stdout.strip()
+
+
+class Source:
+    """A kernel source, the user's own or the distribution's."""
+
+    def __init__(self, args):
+        if args.ksrc:
+            self.tree = args.ksrc.resolve()
+            tag = hashlib.sha256(str(self.tree).encode()).hexdigest()[:8]
+            self.name = f"own-{tag}"
+        else:
+            self.tree = pathlib.Path(script("fetch.sh", args.kernel))
+            self.name = self.tree.name.removeprefix("linux-")
+        self.own = bool(args.ksrc)
+
+    def patched_tree(self, out=None):
+        out = out or BUILD / "tree" / f"patched-{self.name}"
+        stage("apply percpu_defer to the kernel")
+        script("apply.py", self.tree, out)
+        return out
+
+    def base_tree(self):
+        """What we fetched is clean and stays so; another's tree is copied."""
+        if not self.own:
+            return self.tree
+        out = BUILD / "tree" / f"base-{self.name}"
+        script("apply.py", "--pristine", self.tree, out)
+        return out
+
+
+class Kernel:
+    """A built kernel and the initramfs that goes with it."""
+
+    def __init__(self, name, tree, fragments, selftests):
+        self.tree = tree
+        out = BUILD / "kernel" / name
+        script("build.sh", tree, out, *fragments)
+        self.image = out / "arch/x86/boot/bzImage"
+        self.initramfs = out.with_name(name + ".cpio.gz")
+        self.version = (out / "include/config/kernel.release").read_text().strip()
+        script("initramfs.sh", tree, out, self.initramfs, selftests)
+
+
+def patched_kernel(source):
+    tree = source.patched_tree()
+    return Kernel(f"patched-{source.name}", tree,
+                  ("common", "x86_64", "patched"), tree)
+
+
+def base_kernel(source, selftests):
+    return Kernel(f"base-{source.name}", source.base_tree(),
+                  ("common", "x86_64"), selftests)
+
+
+def do_apply(source, args):
+    source.patched_tree(args.out.resolve())
+
+
+def do_boot(source, _args):
+    kernel = patched_kernel(source)
+    stage("boot; type 'poweroff -f' to leave")
+    vm.shell(kernel.image, kernel.initramfs)
+
+
+def do_test(source, args):
+    kernel = patched_kernel(source)
+    if not test.run(source.tree, kernel, args.seconds, stage):
+        raise Failed
+
+
+def do_bench(source, args):
+    patched = patched_kernel(source)
+    base = base_kernel(source, patched.tree)
+    bench.run(base, patched, args.quick, stage)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--ksrc", type=pathlib.Path, help="a kernel tree of your own")
+    parser.add_argument("--kernel", default="7.3", help="the version to fetch")
+    jobs = parser.add_subparsers(required=True)
+    for name, function in (("apply", do_apply), ("bench", do_bench),
+                           ("test", do_test), ("boot", do_boot)):
+        job = jobs.add_parser(name)
+        job.set_defaults(function=function)
+        if name == "apply":
+            job.add_argument("--out", type=pathlib.Path, required=True)
+        if name == "bench":
+            job.add_argument("--quick", action="store_true")
+        if name == "test":
+            job.add_argument("--seconds", type=int, default=60,
+                             help="how long the reuse test runs")
+    args = parser.parse_args()
+    try:
+        args.function(Source(args), args)
+    except Failed:
+        sys.exit(1)
+    except (vm.VmError, OSError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted")
+
+
+if __name__ == "__main__":
+    main()

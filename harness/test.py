@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Run all tests and count them: the harness's own, KUnit and the selftests."""
+
+import os
+import pathlib
+import sys
+import unittest
+
+import vm
+
+HARNESS = pathlib.Path(__file__).resolve().parent
+
+
+class Count:
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+
+    def __str__(self):
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        return f"{self.passed} passed, {self.failed} failed{skipped}"
+
+
+def run_harness_tests(source, count):
+    os.environ["PD_PRISTINE"] = str(source)     # see tests/test_apply.py
+    suite = unittest.defaultTestLoader.discover(HARNESS / "tests")
+    result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)
+    bad = len(result.failures) + len(result.errors)
+    count.failed += bad
+    count.skipped += len(result.skipped)
+    count.passed += result.testsRun - bad - len(result.skipped)
+
+
+def sections(lines):
+    """(name, KTAP lines, exit code) of each test that the guest ran."""
+    name, ktap = None, []
+    for line in lines:
+        if line.startswith("BEGIN "):
+            name, ktap = line.split()[1], []
+        elif line.startswith("END ") and name:
+            yield name, ktap, int(line.split()[1])
+            name = None
+        else:
+            ktap.append(line)
+    if name:
+        yield name, ktap, -1
+
+
+def count_ktap(kernel, lines, count):
+    """Let the kernel's own parser count. Returns false if there was nothing."""
+    sys.path.insert(0, str(kernel.tree / "tools/testing/kunit"))
+    import kunit_parser     # pylint: disable=import-outside-toplevel,import-error
+    import kunit_printer    # pylint: disable=import-outside-toplevel,import-error
+    silent = kunit_printer.Printer(print=False)
+    found = kunit_parser.parse_run_tests(lines, silent).counts
+    count.passed += found.passed
+    count.skipped += found.skipped
+    count.failed += found.failed + found.crashed + found.errors
+    return found.total() > 0
+
+
+def run_guest_tests(kernel, seconds, count):
+    try:
+        lines = vm.run(kernel.image, kernel.initramfs, "test",
+                       {"pd_seconds": seconds}, on_line=print)
+    except vm.VmError as error:
+        print(f"error: {error}", file=sys.stderr)
+        count.failed += 1
+        return
+    ran = set()
+    for name, ktap, code in sections(lines):
+        ran.add(name)
+        before = count.failed
+        if not count_ktap(kernel, ktap, count) or code and count.failed == before:
+            print(f"error: {name} ended with {code}", file=sys.stderr)
+            count.failed += 1
+    if missing := {"kunit", "swap_reuse"} - ran:
+        print(f"error: did not run: {', '.join(sorted(missing))}", file=sys.stderr)
+        count.failed += 1
+
+
+def run(source, kernel, seconds, stage):
+    """Returns whether all is well; prints the count as its last line."""
+    count = Count()
+    stage("test the harness")
+    run_harness_tests(source, count)
+    stage(f"test in the patched kernel ({seconds} s of slot reuse)")
+    run_guest_tests(kernel, seconds, count)
+    print(count, flush=True)
+    return not count.failed

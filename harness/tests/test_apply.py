@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-2.0
+"""apply.py and fetch.sh: what goes wrong is said in a line and breaks nothing.
+
+PD_PRISTINE names an unmodified kernel source; the tests work on a copy of the
+few files of it that the overlay touches.
+"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+import unittest.mock
+
+HARNESS = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(HARNESS))
+
+import apply    # pylint: disable=wrong-import-position
+
+ZRAM = "drivers/block/zram/zram_drv.c"
+
+
+def contents(tree):
+    return {p.relative_to(tree): (p.read_bytes(), p.stat().st_mtime_ns)
+            for p in tree.rglob("*") if p.is_file()}
+
+
+class ApplyTest(unittest.TestCase):
+    def setUp(self):
+        tmp = tempfile.TemporaryDirectory()
+        self.addCleanup(tmp.cleanup)
+        self.ksrc = pathlib.Path(tmp.name) / "ksrc"
+        self.out = pathlib.Path(tmp.name) / "out"
+        pristine = pathlib.Path(os.environ["PD_PRISTINE"])
+        names = ["Makefile", "Kbuild"]
+        for path in apply.overlay():
+            for suffix in (".cocci", ".edit.toml"):
+                if path.name.endswith(suffix):
+                    names.append(str(path).removesuffix(suffix))
+        for name in names:
+            (self.ksrc / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(pristine / name, self.ksrc / name)
+
+    def run_apply(self, *more):
+        return subprocess.run(
+            [HARNESS / "apply.py", self.ksrc, self.out, *more],
+            capture_output=True, text=True)
+
+    def expect_error(self, *words):
+        """Exit 1, one line that has the words, no OUT, KSRC untouched."""
+        before = contents(self.ksrc) if self.ksrc.is_dir() else None
+        existed = self.out.exists()
+        run = self.run_apply()
+        self.assertEqual(run.returncode, 1, run.stderr)
+        self.assertEqual(len(run.stderr.splitlines()), 1, run.stderr)
+        for word in words:
+            self.assertIn(word, run.stderr)
+        self.assertEqual(self.out.exists(), existed)
+        if before is not None:
+            self.assertEqual(contents(self.ksrc), before)
+
+    def substitute(self, name, old, new):
+        path = self.ksrc / name
+        text = path.read_text()
+        self.assertIn(old, text)
+        path.write_text(text.replace(old, new))
+
+    def test_good(self):
+        before = contents(self.ksrc)
+        run = self.run_apply()
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertEqual(contents(self.ksrc), before)
+        text = (self.out / ZRAM).read_text()
+        self.assertIn("percpu_defer_map_cancel(&zram->defer, index);", text)
+        self.assertIn("static void zram_drain(", text)
+        self.assertNotIn(".c.inc", text)
+        self.assertNotIn("SPDX", text)
+        self.assertTrue((self.out / "lib/percpu_defer.c").is_file())
+        self.assertEqual(list(self.out.rglob("*.cocci")), [])
+
+    def test_again_touches_nothing(self):
+        self.run_apply()
+        before = contents(self.out)
+        self.assertEqual(self.run_apply().returncode, 0)
+        del before[pathlib.Path(apply.STAMP)]
+        after = contents(self.out)
+        del after[pathlib.Path(apply.STAMP)]
+        self.assertEqual(after, before)
+
+    def test_kernel_changed(self):
+        self.run_apply()
+        (self.ksrc / "lib/new.c").write_text("new")
+        self.substitute("lib/Kconfig", "config OBJAGG", "config OBJAGG2")
+        self.assertEqual(self.run_apply().returncode, 0)
+        self.assertTrue((self.out / "lib/new.c").is_file())
+        self.assertIn("config OBJAGG2", (self.out / "lib/Kconfig").read_text())
+
+    def test_overlay_file_removed(self):
+        self.run_apply()
+        stamp = self.out / apply.STAMP
+        (self.out / "lib/gone.c").write_text("of an older overlay")
+        stamp.write_text(stamp.read_text() + "lib/gone.c\n")
+        self.assertEqual(self.run_apply().returncode, 0)
+        self.assertFalse((self.out / "lib/gone.c").exists())
+
+    def test_interrupted_copy(self):
+        tmp = self.out.with_name("out.tmp")
+        tmp.mkdir()
+        (tmp / "rubbish").write_text("half a tree")
+        self.assertEqual(self.run_apply().returncode, 0)
+        self.assertFalse((self.out / "rubbish").exists())
+
+    def test_pristine(self):
+        self.assertEqual(self.run_apply("--pristine").returncode, 0)
+        self.assertEqual((self.out / ZRAM).read_bytes(),
+                         (self.ksrc / ZRAM).read_bytes())
+
+    def test_no_such_tree(self):
+        shutil.rmtree(self.ksrc)
+        self.expect_error("is no kernel tree")
+
+    def test_other_tree(self):
+        (self.ksrc / "Kbuild").unlink()
+        self.expect_error("is no kernel tree")
+
+    def test_too_old(self):
+        self.substitute("Makefile", "VERSION = 7\n", "VERSION = 6\n")
+        self.expect_error("too old", "7.2 or newer")
+
+    def test_rule_without_match(self):
+        self.substitute(ZRAM, "slot_allocated", "slot_used")
+        self.expect_error("zram_drv.c.cocci", "'allocated' matched 0 times",
+                          "Linux 7.")
+
+    def test_rule_matches_too_often(self):
+        self.substitute(ZRAM, "if (test_slot_flag(zram, index, ZRAM_HUGE))",
+                        "if (test_slot_flag(zram, index, ZRAM_PP_SLOT))")
+        self.expect_error("'selected' matched", "times", "not 3")
+
+    def test_edit_without_match(self):
+        self.substitute("lib/Kconfig", "config LWQ_TEST", "config LWQ_TESTS")
+        self.expect_error("lib/Kconfig.edit.toml", "edit 1 matched 0 times")
+
+    def test_edit_matches_twice(self):
+        path = self.ksrc / "lib/Kconfig"
+        path.write_text(path.read_text() + "\nconfig LWQ_TEST\n")
+        self.expect_error("lib/Kconfig.edit.toml", "edit 1 matched 2 times")
+
+    def test_file_missing(self):
+        (self.ksrc / ZRAM).unlink()
+        self.expect_error("has no drivers/block/zram/zram_drv.c")
+
+    def test_file_exists_upstream(self):
+        (self.ksrc / "lib/percpu_defer.c").write_text("theirs")
+        self.expect_error("has a lib/percpu_defer.c of its own")
+
+    def test_foreign_out(self):
+        self.out.mkdir()
+        (self.out / "precious").write_text("not ours")
+        self.expect_error("was not made by us")
+        self.assertEqual((self.out / "precious").read_text(), "not ours")
+
+    def test_out_in_the_kernel_tree(self):
+        self.out = self.ksrc / "out"
+        self.expect_error("lies in the kernel tree")
+
+    def test_no_space(self):
+        with unittest.mock.patch.object(apply, "COPY_MB", 1 << 40):
+            with self.assertRaisesRegex(apply.Error, "make room"):
+                apply.apply(self.ksrc, self.out, False)
+        self.assertFalse(self.out.exists())
+
+
+class FetchTest(unittest.TestCase):
+    def run_fetch(self, *args, **env):
+        with tempfile.TemporaryDirectory() as build:
+            run = subprocess.run(
+                [HARNESS / "fetch.sh", *args], capture_output=True, text=True,
+                env=os.environ | {"PD_BUILD": build} | env)
+            left = [p for p in pathlib.Path(build).glob("src/*")]
+        self.assertEqual(run.returncode, 1, run.stderr)
+        self.assertEqual(left, [])
+        return run.stderr.splitlines()[-1]
+
+    def test_no_network(self):
+        dead = "http://127.0.0.1:1"
+        self.assertIn("the mirror does not answer",
+                      self.run_fetch(http_proxy=dead, https_proxy=dead))
+
+    def test_no_such_version(self):
+        self.assertIn("no linux-source-7.99", self.run_fetch("7.99"))
+
+
+if __name__ == "__main__":
+    unittest.main()

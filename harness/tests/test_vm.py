@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0
+"""vm.py: a guest that is not well is never taken for one that is.
+
+QEMU is played by a script that writes to the files of the two serial ports.
+"""
+
+import contextlib
+import io
+import os
+import pathlib
+import sys
+import tempfile
+import time
+import unittest
+import unittest.mock
+
+HARNESS = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(HARNESS))
+
+import vm       # pylint: disable=wrong-import-position
+
+FAKE_QEMU = """#!/bin/sh
+console=${NONE-}
+for arg; do
+    case $arg in
+    file:*) [ -n "$console" ] && output=${arg#file:} || console=${arg#file:} ;;
+    esac
+done
+"""
+
+
+class VmTest(unittest.TestCase):
+    def setUp(self):
+        tmp = tempfile.TemporaryDirectory()
+        self.addCleanup(tmp.cleanup)
+        self.tmp = pathlib.Path(tmp.name)
+        path = unittest.mock.patch.dict(
+            os.environ, {"PATH": f"{self.tmp}:{os.environ['PATH']}"})
+        path.start()
+        self.addCleanup(path.stop)
+        accel = unittest.mock.patch.object(vm, "ACCEL_FILE", self.tmp / "accel")
+        accel.start()
+        self.addCleanup(accel.stop)
+
+    def qemu(self, script):
+        fake = self.tmp / "qemu-system-x86_64"
+        fake.write_text(FAKE_QEMU + script)
+        fake.chmod(0o755)
+
+    def run_vm(self, **more):
+        with contextlib.redirect_stderr(io.StringIO()) as err:
+            try:
+                return vm.run("kernel", "initramfs", "job", {},
+                              log=self.tmp / "log", **more), err.getvalue()
+            except vm.VmError as error:
+                return str(error), err.getvalue()
+
+    def use_tcg(self):
+        vm.ACCEL_FILE.write_text("tcg\n")
+
+    def test_good(self):
+        self.use_tcg()
+        self.qemu("echo booting >$console; echo one >$output; echo EXIT 0 >>$output")
+        self.assertEqual(self.run_vm()[0], ["one"])
+
+    def test_complaint(self):
+        self.use_tcg()
+        for line in ("BUG: KASAN: use-after-free in f", "WARNING: CPU: 0 PID: 1 at x",
+                     "WARNING: possible circular locking dependency detected",
+                     "INFO: task sh:1 blocked for more than 120 seconds.",
+                     "rcu: INFO: rcu_sched self-detected stall on CPU",
+                     "BUG: KCSAN: data-race in a / b", "kmemleak: 3 new suspected",
+                     "Kernel panic - not syncing: x", "Oops: 0000 [#1]"):
+            self.qemu(f"echo fine >$console; echo '[ 1.0] {line}' >>$console\n"
+                      "echo EXIT 0 >$output")
+            said, shown = self.run_vm()
+            self.assertIn("the kernel complains", said, line)
+            self.assertIn(line, shown)
+
+    def test_died(self):
+        self.use_tcg()
+        self.qemu("echo last words >$console; echo one >$output")
+        said, shown = self.run_vm()
+        self.assertIn("did not end well", said)
+        self.assertIn("last words", shown)
+
+    def test_job_failed(self):
+        self.use_tcg()
+        self.qemu("echo >$console; echo why >$output; echo EXIT 1 >>$output")
+        said, shown = self.run_vm()
+        self.assertIn("did not end well", said)
+        self.assertIn("why", shown)
+
+    def test_silent(self):
+        self.use_tcg()
+        self.qemu("echo last words >$console; exec sleep 60")
+        start = time.monotonic()
+        said, shown = self.run_vm(silence=1)
+        self.assertIn("said nothing for 1 s", said)
+        self.assertIn("last words", shown)
+        self.assertLess(time.monotonic() - start, 30)
+
+    def test_kvm_hangs(self):
+        """A /dev/kvm that is there but of no use is found out and remembered."""
+        self.qemu("case \"$*\" in *'accel kvm'*) exec sleep 60;; esac")
+        with unittest.mock.patch.object(vm, "PROBE_SECONDS", 1), \
+                unittest.mock.patch("os.access", return_value=True):
+            self.assertEqual(vm.accelerator("kernel"), "tcg")
+        self.assertEqual(vm.ACCEL_FILE.read_text(), "tcg\n")
+        self.qemu("echo 'Linux version 7' >$console; exec sleep 60")
+        self.assertEqual(vm.accelerator("kernel"), "tcg")
+
+    def test_kvm_works(self):
+        self.qemu("echo 'Linux version 7' >$console; exec sleep 60")
+        with unittest.mock.patch("os.access", return_value=True):
+            self.assertEqual(vm.accelerator("kernel"), "kvm")
+
+    def test_no_kvm(self):
+        self.qemu("echo 'Linux version 7' >$console; exec sleep 60")
+        with unittest.mock.patch("os.access", return_value=False):
+            self.assertEqual(vm.accelerator("kernel"), "tcg")
+
+
+if __name__ == "__main__":
+    unittest.main()
