@@ -9,6 +9,10 @@ KERNEL = 7.3
 OUT = build/tree/apply
 # 1: fewer rows, for a first impression.
 QUICK =
+# How long the slot reuse test runs.
+SECONDS = 60
+# Only mutants with this in their name.
+ONLY =
 
 export PYTHONDONTWRITEBYTECODE = 1
 RUN = PD_START=$$(date +%s) ./harness/run.py $(if $(KSRC),--ksrc=$(KSRC)) --kernel=$(KERNEL)
@@ -17,12 +21,14 @@ help:
 	@echo 'make bench              measure munmap() against the unmodified kernel'
 	@echo 'make bench QUICK=1      the same, two rows only'
 	@echo 'make test               all tests, in a patched kernel'
+	@echo 'make mutants            break the kernel on purpose, the tests must notice'
 	@echo 'make apply OUT=dir      only the patched kernel tree'
 	@echo 'make boot               a shell in the patched kernel'
 	@echo 'make clean              remove what was built, keep what was fetched'
 	@echo 'make distclean          remove build/ altogether'
 	@echo
 	@echo 'KSRC=dir                take this kernel tree (copied, never changed)'
+	@echo 'SECONDS=300             how long the slot reuse test runs; 60 unless told'
 	@echo 'KERNEL=7.2              fetch this version; 7.3 unless told'
 
 deps:
@@ -32,7 +38,10 @@ bench: deps
 	@$(RUN) bench $(if $(QUICK),--quick)
 
 test: deps
-	@$(RUN) test
+	@$(RUN) test --seconds=$(SECONDS)
+
+mutants: deps
+	@$(RUN) mutants --seconds=$(SECONDS) --only='$(ONLY)'
 
 apply: deps
 	@$(RUN) apply --out=$(OUT)
@@ -46,4 +55,4 @@ clean:
 distclean:
 	rm -rf build
 
-.PHONY: help deps bench test apply boot clean distclean
+.PHONY: help deps bench test mutants apply boot clean distclean

@@ -22,7 +22,7 @@ make -C "$selftests/tools/testing/selftests/percpu_defer" \
 cp /bin/busybox "$root/bin/busybox"
 cp "$HARNESS/guest/init" "$root/init"
 cp "$HARNESS"/guest/*.sh "$root/job/"
-cp "$out.selftests"/swap_* "$root/job/"
+cp "$out.selftests"/* "$root/job/"
 find "$kernel" -name '*.ko' -exec cp {} "$root/job/" \;
 chmod +x "$root/init"
 

@@ -11,6 +11,7 @@ import sys
 import time
 
 import bench
+import mutants
 import test
 import vm
 
@@ -80,8 +81,9 @@ class Kernel:
         script("initramfs.sh", tree, out, self.initramfs, selftests)
 
 
-def patched_kernel(source):
+def patched_kernel(source, change=lambda tree: None):
     tree = source.patched_tree()
+    change(tree)
     return Kernel(f"patched-{source.name}", tree,
                   ("common", "x86_64", "patched"), tree)
 
@@ -107,6 +109,16 @@ def do_test(source, args):
         raise Failed
 
 
+def do_mutants(source, args):
+    try:
+        good = mutants.run(lambda change: patched_kernel(source, change),
+                           args.seconds, args.only, stage)
+    finally:
+        source.patched_tree()
+    if not good:
+        raise Failed
+
+
 def do_bench(source, args):
     patched = patched_kernel(source)
     base = base_kernel(source, patched.tree)
@@ -119,16 +131,19 @@ def main():
     parser.add_argument("--kernel", default="7.3", help="the version to fetch")
     jobs = parser.add_subparsers(required=True)
     for name, function in (("apply", do_apply), ("bench", do_bench),
-                           ("test", do_test), ("boot", do_boot)):
+                           ("test", do_test), ("mutants", do_mutants),
+                           ("boot", do_boot)):
         job = jobs.add_parser(name)
         job.set_defaults(function=function)
         if name == "apply":
             job.add_argument("--out", type=pathlib.Path, required=True)
         if name == "bench":
             job.add_argument("--quick", action="store_true")
-        if name == "test":
+        if name in ("test", "mutants"):
             job.add_argument("--seconds", type=int, default=60,
                              help="how long the reuse test runs")
+        if name == "mutants":
+            job.add_argument("--only", default="", help="part of a mutant's name")
     args = parser.parse_args()
     try:
         args.function(Source(args), args)

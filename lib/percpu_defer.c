@@ -155,9 +155,9 @@ static struct percpu_defer_buf *percpu_defer_rotate(struct percpu_defer *pd,
 	if (percpu_defer_queue(pc, xchg(&pc->buf, buf)))
 		queue_work(percpu_defer_wq, &pc->work);
 	/*
-	 * After the xchg(): a flush that misses this store, clearing before it,
-	 * looks at ->buf after the xchg(). Pairs with the xchg() in
-	 * percpu_defer_flush().
+	 * A flush clears ->installed before it looks at ->buf, with an xchg()
+	 * that this pairs with. Set after ->buf, it is either cleared by a flush
+	 * that then finds the buffer, or left for the next flush.
 	 */
 	WRITE_ONCE(pd->installed, true);
 
@@ -499,8 +499,9 @@ int percpu_defer_map_init(struct percpu_defer_map *map, const char *name,
 	map->drain = drain;
 	map->defer.drain = percpu_defer_map_drain;
 	map->defer.rescan = percpu_defer_map_rescan;
-	/* BITS_TO_LONGS() overflows near ULONG_MAX. */
-	map->dead = kvcalloc(BIT_WORD(nr - 1) + 1, sizeof(long), GFP_KERNEL);
+	/* BITS_TO_LONGS() overflows near ULONG_MAX; too much is no bug of ours. */
+	map->dead = kvcalloc(BIT_WORD(nr - 1) + 1, sizeof(long),
+			     GFP_KERNEL | __GFP_NOWARN);
 	if (!map->dead)
 		return -ENOMEM;
 

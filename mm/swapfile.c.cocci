@@ -11,7 +11,7 @@ position p;
  {
  	...
 -	void (*notify)(struct block_device *, unsigned long);
-+	void (*notify)(struct block_device *, unsigned long, unsigned int);
++	void (*notify)(struct block_device *bdev, unsigned long first, unsigned int nr);
  	...
  	if (si->flags & SWP_BLKDEV)
  		notify = si->bdev->bd_disk->fops->swap_slot_free_notify;

@@ -11,32 +11,25 @@
 
 zram=/sys/block/zram0
 
-swap_on() {
-	swapon "$1" && swap=$1 && return
-	echo "cannot swapon $1"
-	exit 1
-}
-
 setup() {
 	echo 1600M >$zram/disksize && mkswap /dev/zram0 >/dev/null &&
 	mkswap /dev/ram0 >/dev/null || exit 1
 	swap=
 }
 
-# Brings the swap device and the switch into place for a column.
+# Brings the switch and the swap device into place for a column. The device is
+# a fresh one each time, so that no column finds its clusters in better order.
 select_column() {
-	case $1 in
-	limit) want=/dev/ram0 ;;
-	*) want=/dev/zram0 ;;
-	esac
-	if [ "$swap" != "$want" ]; then
-		[ -z "$swap" ] || swapoff "$swap"
-		swap_on $want
-	fi
+	[ -z "$swap" ] || swapoff "$swap"
 	case $1 in
 	on) echo 1 >$zram/deferred_free ;;
 	off) echo 0 >$zram/deferred_free ;;
 	esac
+	case $1 in
+	limit) swap=/dev/ram0 ;;
+	*) swap=/dev/zram0 ;;
+	esac
+	swapon "$swap" || exit 1
 }
 
 stored() {

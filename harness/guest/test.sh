@@ -10,6 +10,10 @@ insmod /job/percpu_defer_kunit.ko
 cat /sys/kernel/debug/kunit/percpu_defer/results
 echo "END $?"
 
+echo "BEGIN zram_dead"
+/job/zram_dead
+echo "END $?"
+
 echo "BEGIN swap_reuse"
 /job/swap_reuse "$pd_seconds"
 echo "END $?"

@@ -24,7 +24,7 @@ struct percpu_defer_cpu;
  * @pending: what was pushed and neither drained nor cancelled yet
  * @installed: a CPU got a fresh buffer since the last flush
  * @unrecorded: a push was not recorded since the last @rescan
- * @flush_lock: one flush at a time
+ * @flush_lock: serialises flushes
  * @node: link in the list of instances that CPU hotplug walks
  *
  * Embedded in the front that is used: &struct percpu_defer_map. Of the members
@@ -46,7 +46,7 @@ struct percpu_defer {
 	struct percpu_counter pending ____cacheline_aligned_in_smp;
 	bool installed;
 	atomic_t unrecorded;
-	struct mutex flush_lock;
+	struct mutex flush_lock;	/* one flush at a time */
 	struct hlist_node node;
 };
 

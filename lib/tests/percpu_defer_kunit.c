@@ -24,7 +24,7 @@ MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
 #define NR_SLOTS	16384UL
 
 struct slot {
-	spinlock_t lock;
+	spinlock_t lock;	/* protects what follows */
 	unsigned int drained;
 	bool live;
 };
@@ -587,6 +587,7 @@ static struct kunit_suite percpu_defer_suite = {
 	.exit = percpu_defer_test_exit,
 	.test_cases = percpu_defer_cases,
 };
+
 kunit_test_suite(percpu_defer_suite);
 
 MODULE_DESCRIPTION("KUnit tests of percpu_defer");

@@ -10,6 +10,7 @@
  */
 #define _GNU_SOURCE
 #include <err.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -23,7 +24,7 @@
 #endif
 
 #define MAX_PROCESSES	64
-#define PAGEOUT_TRIES	20
+#define PAGEOUT_TRIES	200
 
 /* How much of this process is in swap. */
 static size_t swapped_bytes(void)
@@ -41,16 +42,27 @@ static size_t swapped_bytes(void)
 	return kilobytes * 1024;
 }
 
+/*
+ * A page that waits in the LRU batch of some CPU cannot be paged out; madvise()
+ * empties the batch of the CPU it runs on, so it is called on each.
+ */
 static void page_out(char *memory, size_t size)
 {
-	int tries;
+	int cpus = sysconf(_SC_NPROCESSORS_ONLN), tries;
+	cpu_set_t all, one;
 
+	sched_getaffinity(0, sizeof(all), &all);
 	for (tries = 0; tries < PAGEOUT_TRIES; tries++) {
+		CPU_ZERO(&one);
+		CPU_SET(tries % cpus, &one);
+		if (tries)
+			sched_setaffinity(0, sizeof(one), &one);
 		if (madvise(memory, size, MADV_PAGEOUT))
 			err(1, "madvise(MADV_PAGEOUT)");
-		if (swapped_bytes() >= size)
-			return;
-		usleep(50000);
+		if (swapped_bytes() < size)
+			continue;
+		sched_setaffinity(0, sizeof(all), &all);
+		return;
 	}
 	errx(1, "only %zu of %zu bytes went to swap: is it large enough?",
 	     swapped_bytes(), size);
@@ -80,7 +92,11 @@ static void child(size_t size, int ready, int go, uint64_t *took)
 		fill_page(memory + offset, getpid());
 	page_out(memory, size);
 
-	if (write(ready, &byte, 1) != 1 || read(go, &byte, 1) != 0)
+	if (write(ready, &byte, 1) != 1)
+		errx(1, "the parent is gone");
+	/* When all have closed it, the parent knows that no more will come. */
+	close(ready);
+	if (read(go, &byte, 1) != 0)
 		errx(1, "the parent is gone");
 	start = now();
 	munmap(memory, size);
@@ -88,7 +104,7 @@ static void child(size_t size, int ready, int go, uint64_t *took)
 	exit(0);
 }
 
-static unsigned long number(const char *text, unsigned long max)
+static unsigned long parse_number(const char *text, unsigned long max)
 {
 	char *end;
 	unsigned long value = strtoul(text, &end, 10);
@@ -108,8 +124,8 @@ int main(int argc, char **argv)
 
 	if (argc != 3)
 		errx(1, "usage: swap_unmap PROCESSES MEGABYTES");
-	processes = number(argv[1], MAX_PROCESSES);
-	size = number(argv[2], 1 << 20) << 20;
+	processes = parse_number(argv[1], MAX_PROCESSES);
+	size = parse_number(argv[2], 1 << 20) << 20;
 
 	took = mmap(NULL, page_size(), PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Break the patched kernel on purpose; each time the right test has to fail.
+
+What is broken, and which test has to notice, is in mutants.toml.
+"""
+
+import contextlib
+import io
+import pathlib
+import re
+import tomllib
+
+import vm
+
+LIST = pathlib.Path(__file__).resolve().parent / "mutants.toml"
+LOG = vm.TOP / "build/log/mutant"
+SILENCE = 60    # a mutant may well hang
+
+
+def mutate(tree, mutant):
+    path = tree / mutant["file"]
+    text = path.read_text()
+    if (count := text.count(mutant["replace"])) != 1:
+        raise vm.VmError(f"mutants.toml: '{mutant['name']}' matched {count} times "
+                         f"in {mutant['file']}, not 1")
+    path.write_text(text.replace(mutant["replace"], mutant["text"]))
+
+
+def symptoms(kernel, seconds):
+    """What a boot of the mutant shows: failed tests, complaints, remarks."""
+    found = []
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            vm.run(kernel.image, kernel.initramfs, "test", {"pd_seconds": seconds},
+                   silence=SILENCE, log=LOG)
+    except vm.VmError as error:
+        found.append(str(error))
+    for suffix in (".console", ".output"):
+        log = LOG.with_suffix(suffix)
+        found += re.findall(r"not ok .*|# .* slots freed", log.read_text())
+    return list(dict.fromkeys(found))
+
+
+def run(build, seconds, only, stage):
+    """build(mutate) makes a kernel. Returns whether all mutants were caught."""
+    mutants = [m for m in tomllib.loads(LIST.read_text())["mutant"]
+               if only in m["name"]]
+    caught = 0
+    for number, mutant in enumerate(mutants, 1):
+        stage(f"mutant {number} of {len(mutants)}: {mutant['name']}")
+        kernel = build(lambda tree, m=mutant: mutate(tree, m))
+        found = symptoms(kernel, seconds)
+        for line in found:
+            print("   ", line)
+        if any(mutant["test"] in line for line in found if "not ok" in line):
+            caught += 1
+        else:
+            print(f"    SURVIVED: '{mutant['test']}' did not notice")
+    print(f"{caught} of {len(mutants)} mutants caught", flush=True)
+    return caught == len(mutants)

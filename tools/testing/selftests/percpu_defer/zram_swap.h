@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* A zram device of our own, as swap of the highest priority. */
+#ifndef ZRAM_SWAP_H
+#define ZRAM_SWAP_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/swap.h>
+#include <unistd.h>
+
+#include "kselftest.h"
+#include "swap_pages.h"
+
+static unsigned int zram_id;
+static char zram_dev[32];
+
+static inline void zram_path(char *path, size_t size, const char *file)
+{
+	snprintf(path, size, "/sys/block/zram%u/%s", zram_id, file);
+}
+
+/* Returns 0 or an errno. */
+static inline int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+	ssize_t done;
+	int error = 0;
+
+	if (fd < 0)
+		return errno;
+	done = write(fd, text, strlen(text));
+	if (done != (ssize_t)strlen(text))
+		error = done < 0 ? errno : EIO;
+	close(fd);
+	return error;
+}
+
+static inline int write_zram(const char *file, const char *text)
+{
+	char path[64];
+
+	zram_path(path, sizeof(path), file);
+	return write_file(path, text);
+}
+
+/* Reads the numbers of a statistics file; returns how many. */
+static inline int read_numbers(const char *path, unsigned long long *number, int max)
+{
+	FILE *file = fopen(path, "r");
+	int n = 0;
+
+	if (!file)
+		return 0;
+	while (n < max && fscanf(file, "%llu", number + n) == 1)
+		n++;
+	fclose(file);
+	return n;
+}
+
+struct usage {
+	unsigned long long stored;	/* bytes, uncompressed */
+	unsigned long long compressed;
+	unsigned long long freed;	/* notifications so far */
+};
+
+static inline struct usage zram_usage(void)
+{
+	unsigned long long mm[2] = {}, io[4] = {};
+	char path[64];
+
+	zram_path(path, sizeof(path), "mm_stat");
+	if (read_numbers(path, mm, 2) != 2)
+		ksft_exit_fail_msg("cannot read %s\n", path);
+	zram_path(path, sizeof(path), "io_stat");
+	if (read_numbers(path, io, 4) != 4)
+		ksft_exit_fail_msg("cannot read %s\n", path);
+	return (struct usage) { mm[0], mm[1], io[3] };
+}
+
+static inline void make_swap(void)
+{
+	union {
+		struct {
+			char boot[1024];
+			uint32_t version, last_page, nr_badpages;
+		} info;
+		char page[65536];
+	} header = {};
+	off_t size;
+	int fd = open(zram_dev, O_RDWR);
+
+	if (fd < 0)
+		ksft_exit_fail_msg("cannot open %s\n", zram_dev);
+	size = lseek(fd, 0, SEEK_END);
+	header.info.version = 1;
+	header.info.last_page = size / page_size() - 1;
+	memcpy(header.page + page_size() - 10, "SWAPSPACE2", 10);
+	if (pwrite(fd, &header, page_size(), 0) != (ssize_t)page_size() || fsync(fd))
+		ksft_exit_fail_msg("cannot write to %s\n", zram_dev);
+	close(fd);
+}
+
+static inline void zram_add(unsigned long megabytes)
+{
+	unsigned long long id;
+	char size[32];
+
+	if (read_numbers("/sys/class/zram-control/hot_add", &id, 1) != 1)
+		ksft_exit_skip("cannot add a zram device: zram? root?\n");
+	zram_id = id;
+	snprintf(zram_dev, sizeof(zram_dev), "/dev/zram%u", zram_id);
+	snprintf(size, sizeof(size), "%luM", megabytes);
+	if (write_zram("disksize", size))
+		ksft_exit_fail_msg("cannot set the size of %s\n", zram_dev);
+	make_swap();
+	/* The highest priority, so that other swap is left alone. */
+	if (swapon(zram_dev, SWAP_FLAG_PREFER | SWAP_FLAG_PRIO_MASK))
+		ksft_exit_fail_msg("swapon %s: %s\n", zram_dev, strerror(errno));
+}
+
+static inline void zram_remove(void)
+{
+	char id[16];
+
+	snprintf(id, sizeof(id), "%u", zram_id);
+	if (write_zram("reset", "1") ||
+	    write_file("/sys/class/zram-control/hot_remove", id))
+		ksft_exit_fail_msg("cannot remove %s\n", zram_dev);
+}
+
+#endif
