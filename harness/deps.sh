@@ -16,7 +16,7 @@ missing() {
 
 command -v dpkg-query >/dev/null ||
 	die "this is not Debian; install the equivalents of: $(echo "$PACKAGES" | xargs)"
-need=$(missing)
+need=$(missing | xargs)
 [ -n "$need" ] || exit 0
 
 if [ "$(id -u)" = 0 ]; then

@@ -410,21 +410,18 @@ static void flush_work_fn(struct work_struct *work)
 	complete(&f->done);
 }
 
-/* A flush waits for what it finds in a buffer, and for what is being drained. */
-static void test_flush_waits(struct kunit *test)
+/* Two flushes, which must not return while a drain stands at the gate. */
+static void expect_flush_waits(struct kunit *test)
 {
 	struct owner *o = test->priv;
 	struct flusher f[2] = { { .o = o }, { .o = o } };
 	int i;
 
-	WRITE_ONCE(o->gated, true);
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 10));
 	for (i = 0; i < 2; i++) {
 		init_completion(&f[i].done);
 		INIT_WORK_ONSTACK(&f[i].work, flush_work_fn);
 		queue_work(system_dfl_wq, &f[i].work);
 	}
-	/* Somebody drains now, be it a flush or the worker. */
 	wait_for_completion(&o->arrived);
 	msleep(100);
 	KUNIT_EXPECT_FALSE(test, completion_done(&f[0].done));
@@ -439,6 +436,27 @@ static void test_flush_waits(struct kunit *test)
 		flush_work(&f[i].work);
 		destroy_work_on_stack(&f[i].work);
 	}
+}
+
+static void test_flush_waits_for_flush(struct kunit *test)
+{
+	struct owner *o = test->priv;
+
+	never_aged(o);
+	WRITE_ONCE(o->gated, true);
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 10));
+	expect_flush_waits(test);
+}
+
+static void test_flush_waits_for_worker(struct kunit *test)
+{
+	struct owner *o = test->priv;
+
+	WRITE_ONCE(o->gated, true);
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 10));
+	wait_for_completion(&o->arrived);
+	complete(&o->arrived);
+	expect_flush_waits(test);
 }
 
 static void test_destroy(struct kunit *test)
@@ -574,7 +592,8 @@ static struct kunit_case percpu_defer_cases[] = {
 	KUNIT_CASE(test_cap),
 	KUNIT_CASE(test_age),
 	KUNIT_CASE(test_cpu_offline),
-	KUNIT_CASE(test_flush_waits),
+	KUNIT_CASE(test_flush_waits_for_flush),
+	KUNIT_CASE(test_flush_waits_for_worker),
 	KUNIT_CASE(test_destroy),
 	KUNIT_CASE(test_hardirq),
 	KUNIT_CASE_SLOW(test_reuse),

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0
+"""deps.sh: says what is missing where it cannot install it."""
+
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+HARNESS = pathlib.Path(__file__).resolve().parent.parent
+TOOLS = "cat date dirname echo env mkdir nproc rm sh tail xargs".split()
+
+
+class DepsTest(unittest.TestCase):
+    """Runs with nothing on PATH but TOOLS and what a test puts there."""
+
+    def setUp(self):
+        tmp = tempfile.TemporaryDirectory()
+        self.addCleanup(tmp.cleanup)
+        self.bin = pathlib.Path(tmp.name) / "bin"
+        self.bin.mkdir()
+        self.build = pathlib.Path(tmp.name) / "build"
+        for tool in TOOLS:
+            (self.bin / tool).symlink_to(shutil.which(tool))
+
+    def tool(self, name, script):
+        path = self.bin / name
+        path.write_text("#!/bin/sh\n" + script)
+        path.chmod(0o755)
+
+    def run_deps(self):
+        return subprocess.run([HARNESS / "deps.sh"], capture_output=True, text=True,
+                              env={"PATH": str(self.bin),
+                                   "PD_BUILD": str(self.build)})
+
+    def test_complete(self):
+        self.tool("dpkg-query", "echo installed")
+        self.tool("id", "echo 1000")
+        run = self.run_deps()
+        self.assertEqual((run.returncode, run.stderr), (0, ""))
+
+    def test_other_distribution(self):
+        run = self.run_deps()
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("this is not Debian", run.stderr)
+        self.assertIn("coccinelle", run.stderr)
+
+    def test_no_right_to_install(self):
+        self.tool("dpkg-query", "case $* in *qemu*) exit 1;; esac; echo installed")
+        self.tool("id", "echo 1000")
+        run = self.run_deps()
+        self.assertEqual(run.returncode, 1)
+        self.assertEqual(run.stderr, "error: no right to install packages; "
+                         "as root: apt-get install qemu-system-x86\n")
+
+    def test_sudo(self):
+        log = self.build.parent / "log"
+        self.tool("dpkg-query", "case $* in *qemu*) exit 1;; esac; echo installed")
+        self.tool("id", "echo 1000")
+        self.tool("sudo", f'echo "$@" >>{log}')
+        self.assertEqual(self.run_deps().returncode, 0)
+        self.assertIn("apt-get install -y --no-install-recommends qemu-system-x86",
+                      log.read_text())
+
+    def test_install_fails(self):
+        self.tool("dpkg-query", "exit 1")
+        self.tool("id", "echo 0")
+        self.tool("apt-get", "echo no network; exit 100")
+        run = self.run_deps()
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("no network", run.stderr)
+        self.assertIn("error: cannot install the packages", run.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
