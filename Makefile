@@ -11,11 +11,13 @@ OUT = build/tree/apply
 QUICK =
 # How long the slot reuse test runs.
 SECONDS = 60
+# kasan: test a kernel that looks for memory errors and lock order.
+DEBUG =
 # Only mutants with this in their name.
 ONLY =
 
 export PYTHONDONTWRITEBYTECODE = 1
-RUN = PD_START=$$(date +%s) ./harness/run.py $(if $(KSRC),--ksrc=$(KSRC)) --kernel=$(KERNEL)
+RUN = PD_START=$$(date +%s) ./harness/run.py $(if $(KSRC),--ksrc='$(KSRC)') --kernel='$(KERNEL)'
 
 help:
 	@echo 'make bench              measure munmap() against the unmodified kernel'
@@ -29,6 +31,7 @@ help:
 	@echo
 	@echo 'KSRC=dir                take this kernel tree (copied, never changed)'
 	@echo 'SECONDS=300             how long the slot reuse test runs; 60 unless told'
+	@echo 'DEBUG=kasan             test a kernel with KASAN, lockdep and the like'
 	@echo 'KERNEL=7.2              fetch this version; 7.3 unless told'
 
 deps:
@@ -38,13 +41,13 @@ bench: deps
 	@$(RUN) bench $(if $(QUICK),--quick)
 
 test: deps
-	@$(RUN) test --seconds=$(SECONDS)
+	@$(RUN) test --seconds=$(SECONDS) $(if $(DEBUG),--debug=$(DEBUG))
 
 mutants: deps
 	@$(RUN) mutants --seconds=$(SECONDS) --only='$(ONLY)'
 
 apply: deps
-	@$(RUN) apply --out=$(OUT)
+	@$(RUN) apply --out='$(OUT)'
 
 boot: deps
 	@$(RUN) boot

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 
+import apply
 import bench
 import mutants
 import test
@@ -18,6 +19,7 @@ import vm
 TOP = pathlib.Path(__file__).resolve().parent.parent
 HARNESS = TOP / "harness"
 BUILD = TOP / "build"
+DEBUG_KERNELS = ("kasan",)      # harness/config/*.config
 
 
 class Failed(Exception):
@@ -45,7 +47,7 @@ class Source:
 
     def __init__(self, args):
         if args.ksrc:
-            self.tree = args.ksrc.resolve()
+            self.tree = args.ksrc.expanduser().resolve()
             tag = hashlib.sha256(str(self.tree).encode()).hexdigest()[:8]
             self.name = f"own-{tag}"
         else:
@@ -68,24 +70,31 @@ class Source:
         return out
 
 
+def version_fragment(tree):
+    """Configuration that one version wants in other words."""
+    name = ".".join(apply.kernel_version(tree).split(".")[:2])
+    return [name] if (HARNESS / f"config/{name}.config").exists() else []
+
+
 class Kernel:
     """A built kernel and the initramfs that goes with it."""
 
     def __init__(self, name, tree, fragments, selftests):
         self.tree = tree
         out = BUILD / "kernel" / name
-        script("build.sh", tree, out, *fragments)
+        script("build.sh", tree, out, *fragments, *version_fragment(tree))
         self.image = out / "arch/x86/boot/bzImage"
         self.initramfs = out.with_name(name + ".cpio.gz")
         self.version = (out / "include/config/kernel.release").read_text().strip()
         script("initramfs.sh", tree, out, self.initramfs, selftests)
 
 
-def patched_kernel(source, change=lambda tree: None):
+def patched_kernel(source, change=lambda tree: None, debug=None):
     tree = source.patched_tree()
     change(tree)
-    return Kernel(f"patched-{source.name}", tree,
-                  ("common", "x86_64", "patched"), tree)
+    return Kernel(f"{debug or 'patched'}-{source.name}", tree,
+                  ("common", "x86_64", "patched", *([debug] if debug else [])),
+                  tree)
 
 
 def base_kernel(source, selftests):
@@ -94,7 +103,7 @@ def base_kernel(source, selftests):
 
 
 def do_apply(source, args):
-    source.patched_tree(args.out.resolve())
+    source.patched_tree(args.out.expanduser().resolve())
 
 
 def do_boot(source, _args):
@@ -104,7 +113,7 @@ def do_boot(source, _args):
 
 
 def do_test(source, args):
-    kernel = patched_kernel(source)
+    kernel = patched_kernel(source, debug=args.debug)
     if not test.run(source.tree, kernel, args.seconds, stage):
         raise Failed
 
@@ -142,6 +151,9 @@ def main():
         if name in ("test", "mutants"):
             job.add_argument("--seconds", type=int, default=60,
                              help="how long the reuse test runs")
+        if name == "test":
+            job.add_argument("--debug", choices=DEBUG_KERNELS,
+                             help="in this debug kernel, not in the plain one")
         if name == "mutants":
             job.add_argument("--only", default="", help="part of a mutant's name")
     args = parser.parse_args()
@@ -149,7 +161,7 @@ def main():
         args.function(Source(args), args)
     except Failed:
         sys.exit(1)
-    except (vm.VmError, OSError) as error:
+    except (apply.Error, vm.VmError, OSError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("interrupted")
