@@ -24,6 +24,7 @@ help:
 	@echo 'make bench QUICK=1      the same, two rows only'
 	@echo 'make test               all tests, in a patched kernel'
 	@echo 'make mutants            break the kernel on purpose, the tests must notice'
+	@echo 'make model              check the protocol of index mode with spin'
 	@echo 'make apply OUT=dir      only the patched kernel tree'
 	@echo 'make boot               a shell in the patched kernel'
 	@echo 'make clean              remove what was built, keep what was fetched'
@@ -46,6 +47,9 @@ test: deps
 mutants: deps
 	@$(RUN) mutants --seconds=$(SECONDS) --only='$(ONLY)'
 
+model: deps
+	@./harness/model.sh
+
 apply: deps
 	@$(RUN) apply --out='$(OUT)'
 
@@ -58,4 +62,4 @@ clean:
 distclean:
 	rm -rf build
 
-.PHONY: help deps bench test mutants apply boot clean distclean
+.PHONY: help deps bench test mutants model apply boot clean distclean

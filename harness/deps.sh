@@ -6,8 +6,8 @@ set -eu
 
 # libpython3-dev brings the shared library that spatch runs Python scripts with.
 PACKAGES='bc bison busybox-static coccinelle cpio debian-archive-keyring flex gcc
-	libc6-dev libelf-dev libpython3-dev make python3 qemu-system-x86 tar
-	xz-utils'
+	libc6-dev libelf-dev libpython3-dev make python3 qemu-system-x86 spin
+	tar xz-utils'
 
 missing() {
 	for package in $PACKAGES; do
