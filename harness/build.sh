@@ -44,6 +44,6 @@ show_progress &
 progress=$!
 trap 'kill $progress 2>/dev/null' EXIT INT TERM
 make -C "$tree" O="$out" -j"$JOBS" bzImage modules >"$log" 2>&1 || {
-	grep -m 20 -E 'error|Error|undefined' "$log" >&2 || tail -n 20 "$log" >&2
+	grep -m 20 -iE 'error|undefined' "$log" >&2 || tail -n 20 "$log" >&2
 	die "the kernel does not build (see $log)"
 }

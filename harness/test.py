@@ -73,7 +73,7 @@ def run_guest_tests(kernel, seconds, count):
         if not count_ktap(kernel, ktap, count) or code and count.failed == before:
             print(f"error: {name} ended with {code}", file=sys.stderr)
             count.failed += 1
-    if missing := {"kunit", "zram_dead", "swap_reuse"} - ran:
+    if missing := {"percpu_defer", "percpu_defer_map", "zram_dead", "swap_reuse"} - ran:
         print(f"error: did not run: {', '.join(sorted(missing))}", file=sys.stderr)
         count.failed += 1
 

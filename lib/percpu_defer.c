@@ -7,17 +7,20 @@
  * pages older than the instance's age bound, go to a worker that frees what
  * they name.
  *
- * The one hard idea is who owns a buffer, without a lock in the push. The
- * buffer in percpu_defer_cpu.buf is appended to only by its own CPU, under a
- * local lock. It leaves that place only by an xchg(), so exactly one party
- * takes it out, and that party may read it as soon as no push can still be
- * appending:
+ * The one hard idea is who owns a buffer, without a lock in the push. A push
+ * looks at percpu_defer_cpu.buf and appends, all with preemption disabled. It
+ * cannot meet another push in the same buffer: tasks and softirqs have a buffer
+ * each, softirqs do not nest, and hardirqs and NMIs are refused. A buffer leaves
+ * ->buf only by an xchg(), so exactly one party takes it out, and that party may
+ * read it as soon as no push can still be appending:
  *
- *  - its own CPU, under the same local lock (the page is full, or the age timer,
- *    which is pinned to that CPU, has fired): at once;
+ *  - the push that found it full: at once, it is in the only context that
+ *    appends to it;
+ *  - a task on the same CPU (the buffer is old, or percpu_defer_help()): at once,
+ *    because a push is over before a task can run there;
  *  - the hotplug callback of a dead CPU: at once;
- *  - a flush on some other CPU: after a grace period. A push is a reader of RCU
- *    from before it looks at ->buf until it is done with it.
+ *  - a flush on some other CPU: after a grace period, since code that runs with
+ *    preemption disabled is a reader of RCU.
  *
  * The same grace period makes a flush wait for a buffer that its own CPU has
  * taken out but not yet queued.
@@ -31,176 +34,352 @@
 #include <linux/gfp.h>
 #include <linux/init.h>
 #include <linux/jiffies.h>
-#include <linux/llist.h>
-#include <linux/local_lock.h>
+#include <linux/kmemleak.h>
+#include <linux/ktime.h>
 #include <linux/mm.h>
-#include <linux/percpu.h>
-#include <linux/percpu_defer.h>
-#include <linux/preempt.h>
+#include <linux/oom.h>
 #include <linux/rcupdate.h>
+#include <linux/rwsem.h>
 #include <linux/sched.h>
+#include <linux/shrinker.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
-#include <linux/timer.h>
-#include <linux/workqueue.h>
+#include <linux/string.h>
+#include "percpu_defer.h"
+
+#define CREATE_TRACE_POINTS
+#include <trace/events/percpu_defer.h>
 
 /* Long enough to join what one unmap frees, too short for a user to miss it. */
 #define PERCPU_DEFER_AGE_MS	10
 
-/* How many words of a bitmap a rescan reads between two chances to be preempted. */
-#define PERCPU_DEFER_RESCAN_WORDS	1024
-
-/* A page: what it is queued by, and the words that were pushed. */
-struct percpu_defer_buf {
-	struct llist_node node;
-	unsigned int nr;
-	unsigned long word[];
-};
-
-#define PERCPU_DEFER_WORDS \
-	((PAGE_SIZE - sizeof(struct percpu_defer_buf)) / sizeof(unsigned long))
-
-/* A range takes this many words of a buffer. */
-#define PERCPU_DEFER_RANGE_WORDS \
-	(sizeof(struct percpu_defer_range) / sizeof(unsigned long))
-
-struct percpu_defer_cpu {
-	local_trylock_t lock;		/* push against push and timer, on this CPU */
-	struct percpu_defer_buf *buf;	/* current buffer, or NULL */
-	struct timer_list timer;	/* bounds the age of ->buf */
-	struct percpu_defer *pd;
-	struct llist_head full;		/* buffers to be drained */
-	struct mutex drain_lock;	/* held while what was on ->full is drained */
-	struct work_struct work;
-};
-
+/* Drain what is pending, workers that do it, and workers that look for age. */
 static struct workqueue_struct *percpu_defer_wq;
+static struct workqueue_struct *percpu_defer_age_wq;
 static enum cpuhp_state percpu_defer_cpuhp;
 
+static DECLARE_RWSEM(percpu_defer_list_lock);
+static LIST_HEAD(percpu_defer_list);
+
+const struct percpu_defer_buf percpu_defer_closed;
+EXPORT_SYMBOL_GPL(percpu_defer_closed);
+
+#define PERCPU_DEFER_CLOSED	((struct percpu_defer_buf *)&percpu_defer_closed)
+
+/* What a destroyed instance has for its CPUs' own. */
+static DEFINE_PER_CPU(struct percpu_defer_cpu, percpu_defer_nothing) = {
+	.buf = { PERCPU_DEFER_CLOSED, PERCPU_DEFER_CLOSED },
+};
+
 /*
- * Pages of drained buffers, kept so that a push under memory pressure, which is
- * when much is freed, need not ask the page allocator. Two for each CPU: one to
- * fill while the other is drained.
+ * All pages there are: at most one in 1024 of the system's, but four for each
+ * CPU. Two for each CPU are kept while nobody needs them, one to fill while the
+ * other is drained, so that a push under memory pressure, which is when much is
+ * freed, need not ask the page allocator. Raw, for the sake of pushes that are
+ * not preemptible on PREEMPT_RT.
  */
-static DEFINE_SPINLOCK(percpu_defer_pool_lock);
+static DEFINE_RAW_SPINLOCK(percpu_defer_pool_lock);
 static LLIST_HEAD(percpu_defer_pool);
 static unsigned int percpu_defer_pool_nr;
+static atomic_long_t percpu_defer_pages;
+static unsigned long percpu_defer_pages_max;
+
+static struct percpu_defer_buf *percpu_defer_alloc_buf(gfp_t gfp)
+{
+	struct page *page;
+
+	if (atomic_long_inc_return(&percpu_defer_pages) > percpu_defer_pages_max)
+		goto fail;
+	page = alloc_pages_node(numa_mem_id(), gfp, 0);
+	if (!page)
+		goto fail;
+	/* What waits in a buffer is not lost. */
+	kmemleak_alloc(page_address(page), PAGE_SIZE, 0, gfp);
+	return page_address(page);
+fail:
+	atomic_long_dec(&percpu_defer_pages);
+	return NULL;
+}
 
 static void percpu_defer_put_buf(struct percpu_defer_buf *buf)
 {
-	scoped_guard(spinlock_irqsave, &percpu_defer_pool_lock) {
+	scoped_guard(raw_spinlock_irqsave, &percpu_defer_pool_lock) {
 		if (percpu_defer_pool_nr < 2 * num_possible_cpus()) {
 			llist_add(&buf->node, &percpu_defer_pool);
 			percpu_defer_pool_nr++;
 			return;
 		}
 	}
+	kmemleak_free(buf);
 	free_page((unsigned long)buf);
+	atomic_long_dec(&percpu_defer_pages);
 }
 
-VISIBLE_IF_KUNIT struct percpu_defer_buf *percpu_defer_get_buf(gfp_t gfp)
+VISIBLE_IF_KUNIT struct percpu_defer_buf *percpu_defer_get_buf(void)
 {
 	struct llist_node *node;
-	struct percpu_defer_buf *buf;
 
-	KUNIT_STATIC_STUB_REDIRECT(percpu_defer_get_buf, gfp);
+	KUNIT_STATIC_STUB_REDIRECT(percpu_defer_get_buf);
 
-	scoped_guard(spinlock_irqsave, &percpu_defer_pool_lock) {
+	scoped_guard(raw_spinlock_irqsave, &percpu_defer_pool_lock) {
 		node = llist_del_first(&percpu_defer_pool);
 		if (node)
 			percpu_defer_pool_nr--;
 	}
-	if (node) {
-		buf = llist_entry(node, struct percpu_defer_buf, node);
-	} else {
-		struct page *page = alloc_pages_node(numa_mem_id(), gfp, 0);
-
-		if (!page)
-			return NULL;
-		buf = page_address(page);
-	}
-	buf->nr = 0;
-	return buf;
+	if (node)
+		return llist_entry(node, struct percpu_defer_buf, node);
+	/* The allocator's locks sleep there. */
+	if (IS_ENABLED(CONFIG_PREEMPT_RT) && !preemptible())
+		return NULL;
+	/* NOMEMALLOC: a push from reclaim must not eat the reserves. */
+	return percpu_defer_alloc_buf(GFP_NOWAIT | __GFP_NOWARN | __GFP_NOMEMALLOC);
 }
 EXPORT_SYMBOL_IF_KUNIT(percpu_defer_get_buf);
 
-/* Hands a buffer that was taken out of some CPU's ->buf to @pc's drain. */
-static bool percpu_defer_queue(struct percpu_defer_cpu *pc,
+/* Gives a buffer that nobody appends to any more to @pc's drain. */
+static void percpu_defer_queue(struct percpu_defer_cpu *pc,
 			       struct percpu_defer_buf *buf)
 {
-	if (!buf)
-		return false;
-	if (!buf->nr) {
-		percpu_defer_put_buf(buf);
-		return false;
+	struct percpu_defer *pd = pc->pd;
+
+	if (!pd->scan) {
+		this_cpu_add(pd->cpu->stat[PERCPU_DEFER_PUSHED],
+			     buf->max - buf->room);
+		percpu_counter_add_batch(&pd->pending, -(s64)buf->room,
+					 READ_ONCE(pd->batch));
 	}
 	llist_add(&buf->node, &pc->full);
-	return true;
+}
+
+/* Takes a CPU's buffers, on behalf of somebody who may read them at once. */
+static bool percpu_defer_take(struct percpu_defer_cpu *pc)
+{
+	struct percpu_defer_buf *buf;
+	bool taken = false;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(pc->buf); i++) {
+		buf = xchg(&pc->buf[i], PERCPU_DEFER_CLOSED);
+		if (buf == PERCPU_DEFER_CLOSED)
+			continue;
+		percpu_defer_queue(pc, buf);
+		taken = true;
+	}
+	return taken;
+}
+
+/* May this context push now? PERCPU_DEFER_PUSHED if it may. */
+enum percpu_defer_stat percpu_defer_check(struct percpu_defer *pd)
+{
+	if (in_nmi() || in_hardirq())
+		return PERCPU_DEFER_CONTEXT;
+	if (!READ_ONCE(pd->on))
+		return PERCPU_DEFER_OFF;
+	return PERCPU_DEFER_PUSHED;
+}
+
+bool percpu_defer_refuse(struct percpu_defer *pd, enum percpu_defer_stat why)
+{
+	WARN_ONCE(READ_ONCE(pd->destroyed),
+		  "percpu_defer %s: push after destroy\n", pd->name);
+	this_cpu_inc(pd->cpu->stat[why]);
+	trace_percpu_defer_fallback(pd, why);
+	return false;
 }
 
 /*
- * Replaces this CPU's buffer by an empty one. The caller holds the local lock.
- * Returns NULL if there is no page to be had; the old buffer then stays.
+ * Gives the current context an empty buffer, and the full one to a worker.
+ * Returns what came of it: PERCPU_DEFER_ROTATIONS, or what there is to refuse
+ * the push for. By the time the caller looks, the buffer may be full again, or
+ * that of another CPU.
  */
-static struct percpu_defer_buf *percpu_defer_rotate(struct percpu_defer *pd,
-						    struct percpu_defer_cpu *pc)
+enum percpu_defer_stat percpu_defer_rotate(struct percpu_defer *pd)
+{
+	enum percpu_defer_stat ret = PERCPU_DEFER_ROTATIONS;
+	unsigned long room = PERCPU_DEFER_WORDS;
+	struct percpu_defer_buf *buf, **slot;
+	struct percpu_defer_cpu *pc;
+
+	if (!pd->scan) {
+		unsigned long pending = percpu_counter_read_positive(&pd->pending);
+		unsigned long cap = READ_ONCE(pd->cap);
+
+		if (pending >= cap)
+			return PERCPU_DEFER_CAP;
+		room = min(room, cap - pending);
+	}
+
+	buf = percpu_defer_get_buf();
+	if (!buf)
+		return PERCPU_DEFER_NO_PAGE;
+	buf->room = room;
+	buf->max = room;
+	buf->since = jiffies;
+
+	preempt_disable();
+	pc = this_cpu_ptr(pd->cpu);
+	slot = &pc->buf[percpu_defer_context()];
+	/* Here, because this is what percpu_defer_stop() waits for. */
+	if (!READ_ONCE(pd->on)) {
+		ret = PERCPU_DEFER_OFF;
+	} else if (READ_ONCE(*slot)->room < pd->record) {
+		/* Otherwise another task was here meanwhile. */
+		if (!pd->scan)
+			percpu_counter_add_batch(&pd->pending, room,
+						 READ_ONCE(pd->batch));
+		WRITE_ONCE(pc->since[percpu_defer_context()], buf->since);
+		buf = xchg(slot, buf);
+		/*
+		 * A flush clears ->installed before it looks at ->buf, with an
+		 * xchg() that this pairs with. Set after ->buf, it is either
+		 * cleared by a flush that then finds the buffer, or left for the
+		 * next flush.
+		 */
+		WRITE_ONCE(pd->installed, true);
+		this_cpu_inc(pd->cpu->stat[PERCPU_DEFER_ROTATIONS]);
+		trace_percpu_defer_rotate(pd, buf->max - buf->room);
+
+		queue_delayed_work_on(pc->cpu, percpu_defer_age_wq, &pc->aged,
+				      pd->age);
+		if (buf != PERCPU_DEFER_CLOSED) {
+			percpu_defer_queue(pc, buf);
+			queue_work(percpu_defer_wq, &pc->work);
+		}
+		buf = NULL;
+	}
+	preempt_enable();
+
+	if (buf)
+		percpu_defer_put_buf(buf);
+	return ret;
+}
+
+/* Pushes what fits in the current buffer. Returns how much that was. */
+static unsigned int percpu_defer_append(struct percpu_defer *pd,
+					const unsigned long *obj, unsigned int nr)
 {
 	struct percpu_defer_buf *buf;
 
-	/* NOMEMALLOC: a push from reclaim must not eat the reserves. */
-	buf = percpu_defer_get_buf(GFP_NOWAIT | __GFP_NOWARN | __GFP_NOMEMALLOC);
-	if (!buf)
-		return NULL;
-
-	if (percpu_defer_queue(pc, xchg(&pc->buf, buf)))
-		queue_work(percpu_defer_wq, &pc->work);
-	/*
-	 * A flush clears ->installed before it looks at ->buf, with an xchg()
-	 * that this pairs with. Set after ->buf, it is either cleared by a flush
-	 * that then finds the buffer, or left for the next flush.
-	 */
-	WRITE_ONCE(pd->installed, true);
-
-	if (!timer_pending(&pc->timer))
-		mod_timer(&pc->timer, jiffies + pd->age);
-	return buf;
+	guard(preempt)();
+	buf = this_cpu_read(pd->cpu->buf[percpu_defer_context()]);
+	nr = min_t(unsigned long, nr, buf->room);
+	if (nr) {
+		buf->room -= nr;
+		memcpy(buf->word + buf->room, obj, nr * sizeof(*obj));
+	}
+	return nr;
 }
 
 /*
- * The buffer is as old as it may get. It may also be younger, if an older one
- * filled up since the timer was started; draining it early does no harm.
+ * Returns how many were pushed, the first ones. PERCPU_DEFER_ROTATIONS stands
+ * for "all is well".
  */
-static void percpu_defer_aged(struct timer_list *timer)
+static unsigned int percpu_defer_push_some(struct percpu_defer *pd,
+					   const unsigned long *obj, unsigned int nr)
 {
-	struct percpu_defer_cpu *pc = timer_container_of(pc, timer, timer);
-	struct percpu_defer *pd = pc->pd;
+	enum percpu_defer_stat ret = percpu_defer_check(pd);
+	unsigned int pushed = 0;
 
-	if (!local_trylock(&pd->cpu->lock)) {
-		/* This softirq came in the middle of a push. */
-		mod_timer(timer, jiffies + 1);
-		return;
+	if (ret == PERCPU_DEFER_PUSHED)
+		ret = PERCPU_DEFER_ROTATIONS;
+	while (ret == PERCPU_DEFER_ROTATIONS) {
+		pushed += percpu_defer_append(pd, obj + pushed, nr - pushed);
+		if (pushed == nr)
+			return nr;
+		ret = percpu_defer_rotate(pd);
 	}
-	/* A dead CPU's timer is deleted before it could move to another CPU. */
-	if (!WARN_ON_ONCE(pc != this_cpu_ptr(pd->cpu)) &&
-	    percpu_defer_queue(pc, xchg(&pc->buf, NULL)))
-		queue_work(percpu_defer_wq, &pc->work);
-	local_unlock(&pd->cpu->lock);
+	percpu_defer_refuse(pd, ret);
+	return pushed;
 }
 
-static int percpu_defer_cpu_dead(unsigned int cpu, struct hlist_node *node)
+static void percpu_defer_unpoison(struct percpu_defer *pd,
+				  const unsigned long *obj, unsigned int nr)
 {
-	struct percpu_defer *pd = hlist_entry(node, struct percpu_defer, node);
-	struct percpu_defer_cpu *pc = per_cpu_ptr(pd->cpu, cpu);
-
-	timer_delete_sync(&pc->timer);
-	/* A flush must not look between the xchg() and the queueing. */
-	guard(rcu)();
-	if (percpu_defer_queue(pc, xchg(&pc->buf, NULL)))
-		queue_work(percpu_defer_wq, &pc->work);
-	return 0;
+	if (!IS_ENABLED(CONFIG_KASAN) || !pd->size)
+		return;
+	for (; nr; nr--, obj++)
+		kasan_mempool_unpoison_object((void *)*obj, pd->size);
 }
 
-/* Drains what was handed over on one CPU. All drains go through here. */
+/* percpu_defer_push(), where the current buffer does not do. */
+bool percpu_defer_push_slow(struct percpu_defer *pd, unsigned long obj)
+{
+	if (percpu_defer_push_some(pd, &obj, 1))
+		return true;
+	percpu_defer_unpoison(pd, &obj, 1);
+	return false;
+}
+EXPORT_SYMBOL_GPL(percpu_defer_push_slow);
+
+/**
+ * percpu_defer_push_many - free objects later
+ * @pd: the instance
+ * @obj: the objects, see percpu_defer_push()
+ * @nr: how many
+ *
+ * Context: as percpu_defer_push().
+ * Return: how many were taken, the first ones of @obj. The caller frees the
+ * others now.
+ */
+unsigned int percpu_defer_push_many(struct percpu_defer *pd,
+				    const unsigned long *obj, unsigned int nr)
+{
+	unsigned int i, pushed;
+
+	for (i = 0; i < nr; i++) {
+		if (!percpu_defer_poison(pd, obj[i]))
+			break;
+	}
+	pushed = percpu_defer_push_some(pd, obj, i);
+	percpu_defer_unpoison(pd, obj + pushed, i - pushed);
+	return pushed;
+}
+EXPORT_SYMBOL_GPL(percpu_defer_push_many);
+
+/* The bits are set, a record could not be made: a worker has to look for them. */
+void percpu_defer_unrecorded(struct percpu_defer *pd)
+{
+	/* It must see the bits: pairs with the atomic_xchg() in the drain. */
+	atomic_set_release(&pd->unrecorded, 1);
+	queue_work(percpu_defer_wq, &raw_cpu_ptr(pd->cpu)->work);
+}
+
+static void percpu_defer_drain_buf(struct percpu_defer_cpu *pc,
+				   struct percpu_defer_buf *buf)
+{
+	unsigned long *word = buf->word + buf->room;
+	unsigned int nr = buf->max - buf->room;
+	struct percpu_defer *pd = pc->pd;
+	ktime_t start = ktime_get();
+	u64 ns;
+
+	trace_percpu_defer_drain_begin(pd, nr);
+	if (nr) {
+		percpu_defer_unpoison(pd, word, nr);
+		pd->drain(pd, word, nr);
+	}
+	ns = ktime_to_ns(ktime_sub(ktime_get(), start));
+	trace_percpu_defer_drain_end(pd, nr, ns);
+
+	pc->drain_ns += ns;
+	pc->drain_ns_max = max(pc->drain_ns_max, ns);
+	if (!pd->scan) {
+		this_cpu_add(pd->cpu->stat[PERCPU_DEFER_DRAINED], nr);
+		percpu_counter_add_batch(&pd->pending, -(s64)nr,
+					 READ_ONCE(pd->batch));
+	}
+	percpu_defer_put_buf(buf);
+	cond_resched();
+}
+
+static unsigned long percpu_defer_rescan(struct percpu_defer *pd,
+					 unsigned long max, bool try)
+{
+	this_cpu_inc(pd->cpu->stat[PERCPU_DEFER_RESCANS]);
+	return pd->scan(pd, max, try);
+}
+
+/* Drains what was handed over on one CPU, and what nobody could record. */
 static void percpu_defer_drain_cpu(struct percpu_defer_cpu *pc)
 {
 	struct percpu_defer *pd = pc->pd;
@@ -209,21 +388,56 @@ static void percpu_defer_drain_cpu(struct percpu_defer_cpu *pc)
 
 	guard(mutex)(&pc->drain_lock);
 
-	full = llist_reverse_order(llist_del_all(&pc->full));
-	llist_for_each_entry_safe(buf, next, full, node) {
-		pd->drain(pd, buf->word, buf->nr);
-		percpu_defer_put_buf(buf);
-		cond_resched();
-	}
+	full = llist_del_all(&pc->full);
+	if (full) {
+		unsigned long pending = percpu_defer_pending(pd);
 
-	/* Pairs with the release in percpu_defer_map_push(). */
+		if (pending > READ_ONCE(pd->peak))
+			WRITE_ONCE(pd->peak, pending);
+	}
+	llist_for_each_entry_safe(buf, next, llist_reverse_order(full), node)
+		percpu_defer_drain_buf(pc, buf);
+
+	/* Pairs with the release in percpu_defer_unrecorded(). */
 	if (atomic_read(&pd->unrecorded) && atomic_xchg(&pd->unrecorded, 0))
-		pd->rescan(pd);
+		percpu_defer_rescan(pd, ULONG_MAX, false);
 }
 
 static void percpu_defer_work(struct work_struct *work)
 {
 	percpu_defer_drain_cpu(container_of(work, struct percpu_defer_cpu, work));
+}
+
+/*
+ * The CPU's buffers are as old as they may get. One may also be younger, if an
+ * older one filled up since; draining it early does no harm.
+ */
+static void percpu_defer_aged(struct work_struct *work)
+{
+	struct percpu_defer_cpu *pc = container_of(to_delayed_work(work),
+						   struct percpu_defer_cpu, aged);
+
+	guard(preempt)();
+	if (pc == this_cpu_ptr(pc->pd->cpu)) {
+		if (percpu_defer_take(pc))
+			queue_work(percpu_defer_wq, &pc->work);
+	} else if (cpu_online(pc->cpu)) {
+		/* It was offline, and has come back with buffers of its own. */
+		queue_delayed_work_on(pc->cpu, percpu_defer_age_wq, &pc->aged, 1);
+	}
+}
+
+static int percpu_defer_cpu_dead(unsigned int cpu, struct hlist_node *node)
+{
+	struct percpu_defer *pd = hlist_entry(node, struct percpu_defer, hotplug);
+	struct percpu_defer_cpu *pc = per_cpu_ptr(pd->cpu, cpu);
+
+	cancel_delayed_work(&pc->aged);
+	/* A flush must not look between the xchg() and the queueing. */
+	guard(rcu)();
+	if (percpu_defer_take(pc))
+		queue_work(percpu_defer_wq, &pc->work);
+	return 0;
 }
 
 /**
@@ -238,9 +452,10 @@ static void percpu_defer_work(struct work_struct *work)
  */
 void percpu_defer_flush(struct percpu_defer *pd)
 {
-	int cpu;
+	int cpu, i;
 
 	guard(mutex)(&pd->flush_lock);
+	trace_percpu_defer_flush(pd);
 
 	/*
 	 * With no buffer installed since the last flush there is none to take,
@@ -254,9 +469,11 @@ void percpu_defer_flush(struct percpu_defer *pd)
 		for_each_possible_cpu(cpu) {
 			struct percpu_defer_cpu *pc = per_cpu_ptr(pd->cpu, cpu);
 
-			buf = xchg(&pc->buf, NULL);
-			if (buf)
-				llist_add(&buf->node, &taken);
+			for (i = 0; i < ARRAY_SIZE(pc->buf); i++) {
+				buf = xchg(&pc->buf[i], PERCPU_DEFER_CLOSED);
+				if (buf != PERCPU_DEFER_CLOSED)
+					llist_add(&buf->node, &taken);
+			}
 		}
 
 		/* Expedited, as in lru_cache_disable(): somebody is waiting. */
@@ -271,6 +488,127 @@ void percpu_defer_flush(struct percpu_defer *pd)
 		percpu_defer_drain_cpu(per_cpu_ptr(pd->cpu, cpu));
 }
 EXPORT_SYMBOL_GPL(percpu_defer_flush);
+
+/**
+ * percpu_defer_flush_all - flush every instance
+ *
+ * Context: as percpu_defer_flush() for all instances there are.
+ */
+void percpu_defer_flush_all(void)
+{
+	struct percpu_defer *pd;
+
+	guard(rwsem_read)(&percpu_defer_list_lock);
+	list_for_each_entry(pd, &percpu_defer_list, list)
+		percpu_defer_flush(pd);
+}
+EXPORT_SYMBOL_GPL(percpu_defer_flush_all);
+
+/**
+ * percpu_defer_help - drain inline, without waiting for anybody
+ * @pd: the instance
+ * @max: how much will do
+ *
+ * For those who are short of what dead things hold: memory reclaim, and owners
+ * that have reached a limit. Neither waits for a worker nor for a lock. Leaves
+ * out what another drain has begun and, in object mode, what other CPUs have in
+ * their current buffers.
+ *
+ * Context: process context, may sleep, from memory reclaim too. Not from a drain
+ * of @pd.
+ * Return: how many things it drained; may be more than @max by what is in a
+ * buffer.
+ */
+unsigned long percpu_defer_help(struct percpu_defer *pd, unsigned long max)
+{
+	unsigned long drained = 0;
+	int cpu;
+
+	if (!pd->scan) {
+		struct percpu_defer_cpu *pc;
+
+		guard(preempt)();
+		pc = this_cpu_ptr(pd->cpu);
+		/* The worker is for what we leave. */
+		if (percpu_defer_take(pc))
+			queue_work(percpu_defer_wq, &pc->work);
+	}
+
+	for_each_possible_cpu(cpu) {
+		struct percpu_defer_cpu *pc = per_cpu_ptr(pd->cpu, cpu);
+		struct llist_node *node;
+
+		if (drained >= max)
+			break;
+		if (!mutex_trylock(&pc->drain_lock))
+			continue;
+		/* The lock of one CPU will do to make a flush wait for us. */
+		if (pd->scan && percpu_counter_sum_positive(&pd->pending))
+			drained += percpu_defer_rescan(pd, max, true);
+		while (!pd->scan && drained < max &&
+		       (node = llist_del_first(&pc->full))) {
+			struct percpu_defer_buf *buf =
+				llist_entry(node, struct percpu_defer_buf, node);
+
+			drained += buf->max - buf->room;
+			percpu_defer_drain_buf(pc, buf);
+		}
+		mutex_unlock(&pc->drain_lock);
+		if (pd->scan)
+			break;
+	}
+	return drained;
+}
+EXPORT_SYMBOL_GPL(percpu_defer_help);
+
+/* Both are called when memory is short: rather help nobody than wait. */
+static unsigned long percpu_defer_count(struct shrinker *shrink,
+					struct shrink_control *sc)
+{
+	struct percpu_defer *pd;
+	unsigned long nr = 0;
+
+	if (!down_read_trylock(&percpu_defer_list_lock))
+		return 0;
+	list_for_each_entry(pd, &percpu_defer_list, list)
+		nr += percpu_defer_pending(pd);
+	up_read(&percpu_defer_list_lock);
+	return nr;
+}
+
+static unsigned long percpu_defer_help_all(unsigned long max)
+{
+	struct percpu_defer *pd;
+	unsigned long nr = 0;
+
+	if (!down_read_trylock(&percpu_defer_list_lock))
+		return 0;
+	list_for_each_entry(pd, &percpu_defer_list, list) {
+		if (nr >= max)
+			break;
+		nr += percpu_defer_help(pd, max - nr);
+	}
+	up_read(&percpu_defer_list_lock);
+	return nr;
+}
+
+static unsigned long percpu_defer_shrink(struct shrinker *shrink,
+					 struct shrink_control *sc)
+{
+	return percpu_defer_help_all(sc->nr_to_scan) ?: SHRINK_STOP;
+}
+
+VISIBLE_IF_KUNIT int percpu_defer_oom(struct notifier_block *nb,
+				      unsigned long unused, void *freed)
+{
+	*(unsigned long *)freed += percpu_defer_help_all(ULONG_MAX);
+	return NOTIFY_OK;
+}
+EXPORT_SYMBOL_IF_KUNIT(percpu_defer_oom);
+
+static struct notifier_block percpu_defer_oom_nb = {
+	.notifier_call = percpu_defer_oom,
+};
 
 /* No push that began before succeeds any more, and what was pushed is drained. */
 static void percpu_defer_stop(struct percpu_defer *pd)
@@ -305,7 +643,9 @@ EXPORT_SYMBOL_GPL(percpu_defer_set_enabled);
  * @cap: how much; pushes return false while more is pending
  *
  * To keep a shared counter out of the push, the bound may be overrun by an
- * eighth, or by one per CPU where that is more.
+ * eighth, or by one per CPU where that is more. In object mode, a CPU that has
+ * nothing pending may be refused because the others have room left in their
+ * buffers.
  *
  * Context: any.
  */
@@ -317,309 +657,168 @@ void percpu_defer_set_cap(struct percpu_defer *pd, unsigned long cap)
 }
 EXPORT_SYMBOL_GPL(percpu_defer_set_cap);
 
-static int percpu_defer_init(struct percpu_defer *pd, const char *name)
+/* Makes the instance known under its name, if that is none of another's. */
+static int percpu_defer_list_add(struct percpu_defer *pd)
+{
+	struct percpu_defer *other;
+
+	if (!*pd->name || strchr(pd->name, '/') ||
+	    !strcmp(pd->name, ".") || !strcmp(pd->name, "..")) {
+		pr_err("'%s' is no name for an instance\n", pd->name);
+		return -EINVAL;
+	}
+
+	guard(rwsem_write)(&percpu_defer_list_lock);
+	list_for_each_entry(other, &percpu_defer_list, list) {
+		if (!strcmp(other->name, pd->name)) {
+			pr_err("there is an instance '%s' already\n", pd->name);
+			return -EEXIST;
+		}
+	}
+	list_add_tail(&pd->list, &percpu_defer_list);
+	return 0;
+}
+
+static void percpu_defer_list_del(struct percpu_defer *pd)
+{
+	guard(rwsem_write)(&percpu_defer_list_lock);
+	list_del(&pd->list);
+}
+
+int __percpu_defer_start(struct percpu_defer *pd, struct lock_class_key *key)
 {
 	int cpu, err;
 
 	if (!percpu_defer_wq)
 		return -ENODEV;
+	if (WARN_ON_ONCE(pd->on))
+		return -EBUSY;
 
-	pd->name = name;
 	/* What waits is memory: at most a quarter of all pages. */
 	percpu_defer_set_cap(pd, totalram_pages() / 4);
 	pd->age = msecs_to_jiffies(PERCPU_DEFER_AGE_MS);
+	pd->size = 0;
 	pd->destroyed = false;
 	pd->installed = false;
+	pd->peak = 0;
 	atomic_set(&pd->unrecorded, 0);
 	mutex_init(&pd->flush_lock);
-
-	pd->cpu = alloc_percpu(struct percpu_defer_cpu);
-	if (!pd->cpu)
-		return -ENOMEM;
 
 	for_each_possible_cpu(cpu) {
 		struct percpu_defer_cpu *pc = per_cpu_ptr(pd->cpu, cpu);
 
-		local_trylock_init(&pc->lock);
-		timer_setup(&pc->timer, percpu_defer_aged, TIMER_PINNED);
+		memset(pc, 0, sizeof(*pc));
+		pc->buf[0] = PERCPU_DEFER_CLOSED;
+		pc->buf[1] = PERCPU_DEFER_CLOSED;
 		pc->pd = pd;
+		pc->cpu = cpu;
+		INIT_DELAYED_WORK(&pc->aged, percpu_defer_aged);
 		init_llist_head(&pc->full);
-		mutex_init(&pc->drain_lock);
 		INIT_WORK(&pc->work, percpu_defer_work);
+		mutex_init(&pc->drain_lock);
+		/* The drain of one instance may flush another. */
+		lockdep_set_class(&pc->drain_lock, key);
 	}
 
 	err = percpu_counter_init(&pd->pending, 0, GFP_KERNEL);
 	if (err)
-		goto err_cpu;
+		return err;
 
-	err = cpuhp_state_add_instance_nocalls(percpu_defer_cpuhp, &pd->node);
+	err = percpu_defer_list_add(pd);
 	if (err)
 		goto err_pending;
 
+	err = cpuhp_state_add_instance_nocalls(percpu_defer_cpuhp, &pd->hotplug);
+	if (err)
+		goto err_list;
+
+	percpu_defer_stat_add(pd);
 	WRITE_ONCE(pd->on, true);
 	return 0;
 
+err_list:
+	percpu_defer_list_del(pd);
 err_pending:
 	percpu_counter_destroy(&pd->pending);
-err_cpu:
-	free_percpu(pd->cpu);
+	return err;
+}
+EXPORT_SYMBOL_GPL(__percpu_defer_start);
+
+int percpu_defer_core_init(struct percpu_defer *pd, const char *name,
+			   percpu_defer_drain_t drain, percpu_defer_scan_t scan,
+			   u8 record, struct lock_class_key *key)
+{
+	int err;
+
+	pd->name = name;
+	pd->drain = drain;
+	pd->scan = scan;
+	pd->record = record;
+	pd->on = false;
+	pd->allocated = true;
+	pd->cpu = alloc_percpu(struct percpu_defer_cpu);
+	if (!pd->cpu)
+		return -ENOMEM;
+
+	err = __percpu_defer_start(pd, key);
+	if (err) {
+		free_percpu(pd->cpu);
+		pd->cpu = NULL;
+	}
 	return err;
 }
 
-static void percpu_defer_destroy(struct percpu_defer *pd)
+int __percpu_defer_init(struct percpu_defer *pd, const char *name,
+			percpu_defer_drain_t drain, struct lock_class_key *key)
 {
+	return percpu_defer_core_init(pd, name, drain, NULL, 1, key);
+}
+EXPORT_SYMBOL_GPL(__percpu_defer_init);
+
+/**
+ * percpu_defer_destroy - drain an instance and release what it holds
+ * @pd: the instance, initialised or started
+ *
+ * The owner stops its pushes first; one that comes later is refused with a
+ * warning.
+ *
+ * Context: as percpu_defer_flush(); takes cpu_hotplug_lock.
+ */
+void percpu_defer_destroy(struct percpu_defer *pd)
+{
+	struct percpu_defer_cpu __percpu *own = pd->cpu;
 	int cpu;
 
-	pd->destroyed = true;
+	percpu_defer_stat_remove(pd);
+	WRITE_ONCE(pd->destroyed, true);
 	percpu_defer_stop(pd);
-	cpuhp_state_remove_instance_nocalls(percpu_defer_cpuhp, &pd->node);
+	cpuhp_state_remove_instance_nocalls(percpu_defer_cpuhp, &pd->hotplug);
+	percpu_defer_list_del(pd);
 	for_each_possible_cpu(cpu) {
-		struct percpu_defer_cpu *pc = per_cpu_ptr(pd->cpu, cpu);
+		struct percpu_defer_cpu *pc = per_cpu_ptr(own, cpu);
 
-		timer_shutdown_sync(&pc->timer);
-		/* It may have been queued before the flush did its work. */
+		/* They may have been queued before the flush did their work. */
+		cancel_delayed_work_sync(&pc->aged);
 		cancel_work_sync(&pc->work);
 	}
 	WARN_ONCE(percpu_defer_pending(pd), "percpu_defer %s: %lu left behind\n",
 		  pd->name, percpu_defer_pending(pd));
 	percpu_counter_destroy(&pd->pending);
-	free_percpu(pd->cpu);
-	pd->cpu = NULL;
+
+	if (!pd->allocated)
+		return;
+	/* Late pushes are a bug, but no reason to crash. */
+	WRITE_ONCE(pd->cpu, &percpu_defer_nothing);
+	synchronize_rcu();
+	free_percpu(own);
 }
-
-/* May @nr more be pushed from here, now? */
-static bool percpu_defer_may_push(struct percpu_defer *pd, unsigned long nr)
-{
-	if (unlikely(!READ_ONCE(pd->on))) {
-		WARN_ONCE(pd->destroyed, "percpu_defer %s: push after destroy\n",
-			  pd->name);
-		return false;
-	}
-	if (in_nmi() || in_hardirq())
-		return false;
-	return percpu_counter_read_positive(&pd->pending) + nr <=
-		READ_ONCE(pd->cap);
-}
-
-static void percpu_defer_map_drain(struct percpu_defer *pd,
-				   const unsigned long *word, unsigned int nr)
-{
-	struct percpu_defer_map *map =
-		container_of(pd, struct percpu_defer_map, defer);
-
-	map->drain(map, (const struct percpu_defer_range *)word,
-		   nr / PERCPU_DEFER_RANGE_WORDS);
-}
-
-/* Appends a range to @word, or joins it with the last one. False: no room. */
-static bool percpu_defer_add_range(unsigned long *word, unsigned int *nr,
-				   unsigned int max, unsigned long first,
-				   unsigned long len)
-{
-	struct percpu_defer_range *range = (void *)(word + *nr);
-
-	if (*nr) {
-		struct percpu_defer_range *last = range - 1;
-
-		if (last->first + last->nr == first) {
-			last->nr += len;
-			return true;
-		}
-		if (first + len == last->first) {
-			last->first = first;
-			last->nr += len;
-			return true;
-		}
-	}
-	if (*nr + PERCPU_DEFER_RANGE_WORDS > max)
-		return false;
-	range->first = first;
-	range->nr = len;
-	*nr += PERCPU_DEFER_RANGE_WORDS;
-	return true;
-}
-
-/*
- * Some push set dead bits and found no page to record them in. Any dead bit may
- * be one of these, so all are drained; records that name them too will find
- * nothing to claim.
- */
-static void percpu_defer_map_rescan(struct percpu_defer *pd)
-{
-	struct percpu_defer_map *map =
-		container_of(pd, struct percpu_defer_map, defer);
-	unsigned long word[16 * PERCPU_DEFER_RANGE_WORDS];
-	unsigned long i, first, end;
-	unsigned int nr = 0;
-
-	for (i = 0; i <= BIT_WORD(map->nr - 1); i++) {
-		unsigned long dead = READ_ONCE(map->dead[i]);
-
-		for_each_set_bitrange(first, end, &dead, BITS_PER_LONG) {
-			unsigned long index = i * BITS_PER_LONG + first;
-
-			if (percpu_defer_add_range(word, &nr, ARRAY_SIZE(word),
-						   index, end - first))
-				continue;
-			percpu_defer_map_drain(pd, word, nr);
-			nr = 0;
-			percpu_defer_add_range(word, &nr, ARRAY_SIZE(word),
-					       index, end - first);
-		}
-		if (!(i % PERCPU_DEFER_RESCAN_WORDS))
-			cond_resched();
-	}
-	if (nr)
-		percpu_defer_map_drain(pd, word, nr);
-}
-
-/**
- * percpu_defer_map_init - set up a map
- * @map: the map, in memory of the caller's
- * @name: for messages; must stay valid as long as @map
- * @nr: number of indices, 0 to @nr - 1
- * @drain: frees the content of dead slots
- *
- * The map takes pushes at once. Its cap is a quarter of the pages the system
- * has, see percpu_defer_set_cap(); its age bound is 10 ms, see &percpu_defer.age.
- *
- * Context: process context, may sleep; takes cpu_hotplug_lock.
- * Return: 0, -EINVAL if @nr is 0, -ENOMEM, or -ENODEV if the library could not
- * set up its workqueue at boot.
- */
-int percpu_defer_map_init(struct percpu_defer_map *map, const char *name,
-			  unsigned long nr, percpu_defer_map_drain_t drain)
-{
-	int err;
-
-	if (!nr)
-		return -EINVAL;
-
-	map->nr = nr;
-	map->drain = drain;
-	map->defer.drain = percpu_defer_map_drain;
-	map->defer.rescan = percpu_defer_map_rescan;
-	/* BITS_TO_LONGS() overflows near ULONG_MAX; too much is no bug of ours. */
-	map->dead = kvcalloc(BIT_WORD(nr - 1) + 1, sizeof(long),
-			     GFP_KERNEL | __GFP_NOWARN);
-	if (!map->dead)
-		return -ENOMEM;
-
-	err = percpu_defer_init(&map->defer, name);
-	if (err) {
-		kvfree(map->dead);
-		map->dead = NULL;
-	}
-	return err;
-}
-EXPORT_SYMBOL_GPL(percpu_defer_map_init);
-
-/**
- * percpu_defer_map_destroy - drain a map and release what it holds
- * @map: the map, initialised
- *
- * The owner stops its pushes first; one that comes later is refused with a
- * warning. Neither claim nor cancel may follow.
- *
- * Context: as percpu_defer_flush(); takes cpu_hotplug_lock.
- */
-void percpu_defer_map_destroy(struct percpu_defer_map *map)
-{
-	percpu_defer_destroy(&map->defer);
-	kvfree(map->dead);
-	map->dead = NULL;
-}
-EXPORT_SYMBOL_GPL(percpu_defer_map_destroy);
-
-/* Sets the dead bits of a range. Returns how many were not set before. */
-static unsigned long percpu_defer_map_kill(struct percpu_defer_map *map,
-					   unsigned long first, unsigned long nr)
-{
-	unsigned long *dead = map->dead + BIT_WORD(first);
-	unsigned long start = first % BITS_PER_LONG;
-	unsigned long died = 0;
-
-	while (nr) {
-		unsigned long len = min(nr, BITS_PER_LONG - start);
-		unsigned long mask = GENMASK(start + len - 1, start);
-
-		died += hweight_long(mask & ~set_mask_bits(dead, 0, mask));
-		dead++;
-		start = 0;
-		nr -= len;
-	}
-	return died;
-}
-
-/* Notes the range in this CPU's buffer. False if that cannot be done now. */
-static bool percpu_defer_map_record(struct percpu_defer *pd,
-				    unsigned long first, unsigned long nr)
-{
-	struct percpu_defer_cpu *pc;
-	struct percpu_defer_buf *buf;
-	bool added = false;
-
-	if (!local_trylock(&pd->cpu->lock))
-		return false;
-	pc = this_cpu_ptr(pd->cpu);
-	buf = READ_ONCE(pc->buf);
-	if (buf)
-		added = percpu_defer_add_range(buf->word, &buf->nr,
-					       PERCPU_DEFER_WORDS, first, nr);
-	if (!added) {
-		buf = percpu_defer_rotate(pd, pc);
-		if (buf)
-			added = percpu_defer_add_range(buf->word, &buf->nr,
-						       PERCPU_DEFER_WORDS,
-						       first, nr);
-	}
-	local_unlock(&pd->cpu->lock);
-	return added;
-}
-
-/**
- * percpu_defer_map_push - defer freeing the content of some slots
- * @map: the map
- * @first: the first index
- * @nr: how many
- *
- * Marks the slots dead and leaves their content to a drain. An index that is
- * dead already may be pushed again. That there is no page to record the range
- * in makes the drain slower (it searches the dead bits), not the push fail.
- *
- * Context: process or softirq context, under the lock that keeps the indices
- * from being allocated anew. Does not sleep. Refused in hardirq and NMI.
- * Return: false if nothing was taken and the caller frees now: @map is switched
- * off, more than its cap is pending, or this is the wrong context.
- */
-bool percpu_defer_map_push(struct percpu_defer_map *map, unsigned long first,
-			   unsigned long nr)
-{
-	struct percpu_defer *pd = &map->defer;
-
-	if (WARN_ON_ONCE(!nr || nr > map->nr || first > map->nr - nr))
-		return false;
-
-	/* From the look at ->on to the end: see percpu_defer_stop(). */
-	guard(rcu)();
-
-	if (!percpu_defer_may_push(pd, nr))
-		return false;
-
-	percpu_counter_add_batch(&pd->pending,
-				 percpu_defer_map_kill(map, first, nr),
-				 READ_ONCE(pd->batch));
-	if (unlikely(!percpu_defer_map_record(pd, first, nr))) {
-		/* The rescan must see the bits: pairs with its atomic_xchg(). */
-		atomic_set_release(&pd->unrecorded, 1);
-		queue_work(percpu_defer_wq, &raw_cpu_ptr(pd->cpu)->work);
-	}
-	return true;
-}
-EXPORT_SYMBOL_GPL(percpu_defer_map_push);
+EXPORT_SYMBOL_GPL(percpu_defer_destroy);
 
 static int __init percpu_defer_setup(void)
 {
+	unsigned int cpus = num_possible_cpus();
+	struct percpu_defer_buf *buf;
+	struct shrinker *shrinker;
 	int ret;
 
 	ret = cpuhp_setup_state_multi(CPUHP_BP_PREPARE_DYN, "lib/percpu_defer:dead",
@@ -628,14 +827,29 @@ static int __init percpu_defer_setup(void)
 		return ret;
 	percpu_defer_cpuhp = ret;
 
-	while (percpu_defer_pool_nr < 2 * num_possible_cpus()) {
-		void *page = (void *)__get_free_page(GFP_KERNEL);
-
-		if (!page)
+	percpu_defer_pages_max = max(4UL * cpus, totalram_pages() / 1024);
+	while (percpu_defer_pool_nr < 2 * cpus) {
+		buf = percpu_defer_alloc_buf(GFP_KERNEL);
+		if (!buf)
 			break;
-		percpu_defer_put_buf(page);
+		percpu_defer_put_buf(buf);
 	}
 
+	shrinker = shrinker_alloc(0, "percpu_defer");
+	if (shrinker) {
+		shrinker->count_objects = percpu_defer_count;
+		shrinker->scan_objects = percpu_defer_shrink;
+		/* Nobody will ever want garbage back. */
+		shrinker->seeks = 0;
+		shrinker_register(shrinker);
+	}
+	register_oom_notifier(&percpu_defer_oom_nb);
+	percpu_defer_stat_setup();
+
+	percpu_defer_age_wq = alloc_workqueue("percpu_defer_age", WQ_PERCPU |
+					      WQ_MEM_RECLAIM, 0);
+	if (!percpu_defer_age_wq)
+		return -ENOMEM;
 	percpu_defer_wq = alloc_workqueue("percpu_defer", WQ_UNBOUND |
 					  WQ_MEM_RECLAIM | WQ_SYSFS, 0);
 	return percpu_defer_wq ? 0 : -ENOMEM;

@@ -4,16 +4,23 @@
 # From the kernel's command line: pd_seconds, how long the reuse test runs.
 # shellcheck disable=SC2154 # it comes in the environment
 
-echo "BEGIN kunit"
+kunit() {
+	echo "BEGIN $1"
+	insmod "/job/$1_kunit.ko"
+	cat "/sys/kernel/debug/kunit/$1/results"
+	echo "END $?"
+	rmmod "$1_kunit"
+}
+
+selftest() {
+	echo "BEGIN $1"
+	"/job/$@"
+	echo "END $?"
+}
+
+sh /job/failslab.sh
 insmod /job/kunit.ko
-insmod /job/percpu_defer_kunit.ko
-cat /sys/kernel/debug/kunit/percpu_defer/results
-echo "END $?"
-
-echo "BEGIN zram_dead"
-/job/zram_dead
-echo "END $?"
-
-echo "BEGIN swap_reuse"
-/job/swap_reuse "$pd_seconds"
-echo "END $?"
+kunit percpu_defer
+kunit percpu_defer_map
+selftest zram_dead
+selftest swap_reuse "$pd_seconds"

@@ -4,55 +4,215 @@
 
 #include <linux/bitops.h>
 #include <linux/cache.h>
-#include <linux/percpu_counter.h>
+#include <linux/kasan.h>
+#include <linux/llist.h>
+#include <linux/lockdep_types.h>
 #include <linux/mutex.h>
+#include <linux/overflow.h>
+#include <linux/percpu.h>
+#include <linux/percpu_counter.h>
+#include <linux/preempt.h>
 #include <linux/types.h>
+#include <linux/workqueue.h>
 
-struct percpu_defer_cpu;
+/* Private: one page. Filled from its end, so that one test is for "full". */
+struct percpu_defer_buf {
+	unsigned long room;		/* words still free, the first ones */
+	unsigned long max;		/* words it was given out with */
+	unsigned long since;		/* when, in jiffies */
+	struct llist_node node;
+	unsigned long word[];
+};
+
+/* Private: stands where there is no buffer; it is always full. */
+extern const struct percpu_defer_buf percpu_defer_closed;
+
+/* Private: what is counted, see percpu_defer_stat.c for what it is called. */
+enum percpu_defer_stat {
+	PERCPU_DEFER_PUSHED,
+	PERCPU_DEFER_DRAINED,
+	PERCPU_DEFER_ROTATIONS,
+	PERCPU_DEFER_RESCANS,
+	/* why a push returned false */
+	PERCPU_DEFER_OFF,
+	PERCPU_DEFER_CAP,
+	PERCPU_DEFER_NO_PAGE,
+	PERCPU_DEFER_CONTEXT,
+	PERCPU_DEFER_NR_STATS,
+};
+
+struct percpu_defer;
+
+/* Private: what each CPU has of its own. */
+struct percpu_defer_cpu {
+	struct percpu_defer_buf *buf[2];	/* tasks fill one, softirqs one */
+	unsigned long since[2];			/* when they came, in jiffies */
+	unsigned long stat[PERCPU_DEFER_NR_STATS];
+	struct percpu_defer *pd;
+	unsigned int cpu;
+	struct delayed_work aged;	/* bounds the age of ->buf */
+	struct llist_head full;		/* buffers to be drained */
+	struct work_struct work;	/* drains them */
+	struct mutex drain_lock;	/* held while they are drained; protects: */
+	u64 drain_ns;
+	u64 drain_ns_max;
+};
 
 /**
- * struct percpu_defer - the core of one instance
- * @cpu: what each CPU has of its own: current buffer, full buffers, worker
+ * typedef percpu_defer_drain_t - free objects
+ * @pd: the instance they were pushed to
+ * @obj: the objects, each exactly once
+ * @nr: how many
+ *
+ * Context: process context, may sleep. Must neither push to @pd nor flush it.
+ * Also called from memory reclaim, so it must not wait for a lock that somebody
+ * holds while he allocates memory. Several may run at once.
+ */
+typedef void (*percpu_defer_drain_t)(struct percpu_defer *pd,
+				     const unsigned long *obj, unsigned int nr);
+
+/* Private: frees about @max of what is dead, and returns how much that was. */
+typedef unsigned long (*percpu_defer_scan_t)(struct percpu_defer *pd,
+					     unsigned long max, bool try);
+
+/**
+ * struct percpu_defer - an instance: objects that are freed later
+ * @cpu: what each CPU has of its own
  * @cap: pushes return false while more is @pending, see percpu_defer_set_cap()
  * @batch: how far the cheap reading of @pending may be off, per CPU
- * @age: jiffies a partly filled buffer may wait for more before it is drained
+ * @age: jiffies that what was pushed may wait for more before it is drained;
+ *	10 ms unless the owner writes it, between initialisation and first push
+ * @size: of an object in bytes, if what is pushed are pointers to slab objects;
+ *	0 unless the owner writes it, likewise. KASAN then reports who uses an
+ *	object after it was pushed.
+ * @record: words of a buffer that one push may need
  * @on: pushes are taken
  * @destroyed: a push now is a bug of the owner
- * @drain: frees what one buffer names; process context, may sleep
- * @rescan: frees what was pushed but not recorded; process context, may sleep
- * @name: for messages
- * @pending: what was pushed and neither drained nor cancelled yet
+ * @allocated: @cpu is to be freed
+ * @drain: frees what one buffer names
+ * @scan: index mode: frees what is dead, whether or not a buffer names it
+ * @name: for messages and debugfs
+ * @pending: index mode: what is dead; object mode: what waits, and what the
+ *	current buffers have room for
+ * @peak: the most that was ever pending at the start of a drain
  * @installed: a CPU got a fresh buffer since the last flush
- * @unrecorded: a push was not recorded since the last @rescan
+ * @unrecorded: index mode: a push was not recorded since the last @scan
  * @flush_lock: serialises flushes
- * @node: link in the list of instances that CPU hotplug walks
- *
- * Embedded in the front that is used: &struct percpu_defer_map. Of the members
- * only @age is the owner's to write, between initialisation and the first push.
+ * @hotplug: link in the list of instances that CPU hotplug walks
+ * @list: link in the list of all instances
+ * @file: in debugfs
  */
 struct percpu_defer {
 	struct percpu_defer_cpu __percpu *cpu;
 	unsigned long cap;
 	s32 batch;
 	unsigned int age;
+	unsigned int size;
+	u8 record;
 	bool on;
 	bool destroyed;
-	void (*drain)(struct percpu_defer *pd, const unsigned long *word,
-		      unsigned int nr);
-	void (*rescan)(struct percpu_defer *pd);
+	bool allocated;
+	percpu_defer_drain_t drain;
+	percpu_defer_scan_t scan;
 	const char *name;
 
 	/* written by pushes, so kept off the line that every push reads */
 	struct percpu_counter pending ____cacheline_aligned_in_smp;
+	unsigned long peak;
 	bool installed;
 	atomic_t unrecorded;
 	struct mutex flush_lock;	/* one flush at a time */
-	struct hlist_node node;
+	struct hlist_node hotplug;
+	struct list_head list;
+	struct dentry *file;
 };
 
+#define __PERCPU_DEFER_INIT(_name, _drain) {				\
+	.cpu = &_name##_percpu_defer_cpu,				\
+	.drain = _drain,						\
+	.record = 1,							\
+	.name = #_name,							\
+}
+
+#define __DEFINE_PERCPU_DEFER(_name, _drain, _static)			\
+	static DEFINE_PER_CPU(struct percpu_defer_cpu,			\
+			      _name##_percpu_defer_cpu) = {		\
+		.buf = {						\
+			(struct percpu_defer_buf *)&percpu_defer_closed,	\
+			(struct percpu_defer_buf *)&percpu_defer_closed,	\
+		},							\
+	};								\
+	_static struct percpu_defer _name = __PERCPU_DEFER_INIT(_name, _drain)
+
+/**
+ * DEFINE_PERCPU_DEFER - define an instance at compile time
+ * @_name: of the variable, and of the instance
+ * @_drain: frees its objects, a percpu_defer_drain_t
+ *
+ * Pushes return false until percpu_defer_start().
+ */
+#define DEFINE_PERCPU_DEFER(_name, _drain)				\
+	__DEFINE_PERCPU_DEFER(_name, _drain, /* not static */)
+
+/**
+ * DEFINE_STATIC_PERCPU_DEFER - as DEFINE_PERCPU_DEFER(), for one file only
+ * @_name: of the variable, and of the instance
+ * @_drain: frees its objects, a percpu_defer_drain_t
+ */
+#define DEFINE_STATIC_PERCPU_DEFER(_name, _drain)			\
+	__DEFINE_PERCPU_DEFER(_name, _drain, static)
+
+int __percpu_defer_init(struct percpu_defer *pd, const char *name,
+			percpu_defer_drain_t drain, struct lock_class_key *key);
+int __percpu_defer_start(struct percpu_defer *pd, struct lock_class_key *key);
+
+/**
+ * percpu_defer_init - set up an instance at run time
+ * @_pd: the instance, in memory of the caller's
+ * @_name: for messages and debugfs; unique, without a slash; must stay valid as
+ *	long as @_pd
+ * @_drain: frees its objects, a percpu_defer_drain_t
+ *
+ * The instance takes pushes at once. Its cap is a quarter of the pages the
+ * system has, see percpu_defer_set_cap(); its age bound is 10 ms, see &struct
+ * percpu_defer.
+ *
+ * Context: process context, may sleep; takes cpu_hotplug_lock.
+ * Return: 0, -ENOMEM, -EINVAL if @_name is none, -EEXIST if another instance
+ * has it, or -ENODEV if the library could not be set up at boot.
+ */
+#define percpu_defer_init(_pd, _name, _drain)				\
+({									\
+	static struct lock_class_key __key;				\
+									\
+	__percpu_defer_init(_pd, _name, _drain, &__key);		\
+})
+
+/**
+ * percpu_defer_start - let an instance of DEFINE_PERCPU_DEFER() take pushes
+ * @_pd: the instance
+ *
+ * Context: process context, may sleep; takes cpu_hotplug_lock.
+ * Return: as percpu_defer_init(); -EBUSY, with a warning, if it takes them
+ * already.
+ */
+#define percpu_defer_start(_pd)						\
+({									\
+	static struct lock_class_key __key;				\
+									\
+	__percpu_defer_start(_pd, &__key);				\
+})
+
+void percpu_defer_destroy(struct percpu_defer *pd);
 void percpu_defer_flush(struct percpu_defer *pd);
+void percpu_defer_flush_all(void);
+unsigned long percpu_defer_help(struct percpu_defer *pd, unsigned long max);
 void percpu_defer_set_cap(struct percpu_defer *pd, unsigned long cap);
 void percpu_defer_set_enabled(struct percpu_defer *pd, bool on);
+bool percpu_defer_push_slow(struct percpu_defer *pd, unsigned long obj);
+unsigned int __must_check percpu_defer_push_many(struct percpu_defer *pd,
+						 const unsigned long *obj,
+						 unsigned int nr);
 
 /**
  * percpu_defer_pending - count what waits to be drained
@@ -62,12 +222,74 @@ void percpu_defer_set_enabled(struct percpu_defer *pd, bool on);
  *
  * Context: any.
  * Return: how many pushed things were neither drained nor cancelled. Exact
- * while nobody pushes, cancels or drains.
+ * while nobody pushes, cancels or drains; in object mode too high by what the
+ * CPUs' current buffers have room for, until these come of age.
  */
 static inline unsigned long percpu_defer_pending(struct percpu_defer *pd)
 {
 	return percpu_counter_sum_positive(&pd->pending);
 }
+
+/* Pushed objects must not be used; KASAN can tell if it knows their size. */
+static __always_inline bool percpu_defer_poison(struct percpu_defer *pd,
+						unsigned long obj)
+{
+	return !IS_ENABLED(CONFIG_KASAN) || !pd->size ||
+		kasan_mempool_poison_object((void *)obj);
+}
+
+/**
+ * percpu_defer_push - free an object later
+ * @pd: the instance
+ * @obj: the object: a pointer or any other word
+ *
+ * On success the object belongs to @pd, whose drain will be given it exactly
+ * once. The ordinary push costs a dozen instructions; one in some hundred takes
+ * a page with GFP_NOWAIT and wakes a worker.
+ *
+ * Context: process or softirq context, IRQs on or off, with locks held. Does
+ * not sleep. Refused in hardirq and NMI.
+ * Return: false if the object was not taken and the caller frees it now: @pd is
+ * switched off, more than its cap is pending, there is no page to be had, or
+ * this is the wrong context.
+ */
+static __always_inline bool __must_check
+percpu_defer_push(struct percpu_defer *pd, unsigned long obj)
+{
+	const unsigned int not_task = NMI_MASK | HARDIRQ_MASK | SOFTIRQ_OFFSET;
+	struct percpu_defer_buf *buf;
+	unsigned long room;
+
+	/* Pushed twice: KASAN has said so; freed once. */
+	if (!percpu_defer_poison(pd, obj))
+		return true;
+
+	preempt_disable();
+	if (likely(!((unsigned int)preempt_count() & not_task))) {
+		buf = this_cpu_read(pd->cpu->buf[0]);
+		/* full, no page, or switched off */
+		if (likely(!check_sub_overflow(buf->room, 1UL, &room))) {
+			buf->room = room;
+			buf->word[room] = obj;
+			preempt_enable();
+			return true;
+		}
+	}
+	preempt_enable();
+	return percpu_defer_push_slow(pd, obj);
+}
+
+/**
+ * DEFINE_PERCPU_DEFER_PUSH - define a push that takes one type of pointer only
+ * @_push: the name of the function
+ * @_type: what it takes pointers to
+ */
+#define DEFINE_PERCPU_DEFER_PUSH(_push, _type)				\
+	static __always_inline bool __must_check			\
+	_push(struct percpu_defer *pd, _type *obj)			\
+	{								\
+		return percpu_defer_push(pd, (unsigned long)obj);	\
+	}
 
 /**
  * struct percpu_defer_range - consecutive indices
@@ -86,18 +308,21 @@ struct percpu_defer_map;
  * @map: the map
  * @range: ranges of indices that were dead when they were recorded
  * @nr: number of ranges
+ * @try: called to help memory reclaim: leave out a slot whose lock is not free
  *
  * For each index of each range: take the slot's lock, ask
  * percpu_defer_map_claim(), free the content if it said true, drop the lock. An
  * index may have been cancelled, drained or reused since, and it may appear
- * more than once; the claim sorts this out.
+ * more than once; the claim sorts this out. What is left out because of @try
+ * stays dead, and is drained later.
  *
- * Context: process context, may sleep on the owner's locks. Must not push to or
- * flush the same map. Several may run at once, for different ranges.
+ * Context: process context, may sleep on the owner's locks unless @try. Must not
+ * push to or flush the same map. Several may run at once, also for the same
+ * ranges.
  */
 typedef void (*percpu_defer_map_drain_t)(struct percpu_defer_map *map,
 					 const struct percpu_defer_range *range,
-					 unsigned int nr);
+					 unsigned int nr, bool try);
 
 /**
  * struct percpu_defer_map - deferred freeing of what numbered slots hold
@@ -120,8 +345,31 @@ struct percpu_defer_map {
 	percpu_defer_map_drain_t drain;
 };
 
-int percpu_defer_map_init(struct percpu_defer_map *map, const char *name,
-			  unsigned long nr, percpu_defer_map_drain_t drain);
+int __percpu_defer_map_init(struct percpu_defer_map *map, const char *name,
+			    unsigned long nr, percpu_defer_map_drain_t drain,
+			    struct lock_class_key *key);
+
+/**
+ * percpu_defer_map_init - set up a map
+ * @_map: the map, in memory of the caller's
+ * @_name: for messages and debugfs; unique, without a slash; must stay valid as
+ *	long as @_map
+ * @_nr: number of indices, 0 to @_nr - 1
+ * @_drain: frees the content of dead slots, a percpu_defer_map_drain_t
+ *
+ * The map takes pushes at once. Its cap and age bound are those of
+ * percpu_defer_init().
+ *
+ * Context: process context, may sleep; takes cpu_hotplug_lock.
+ * Return: as percpu_defer_init(); -EINVAL also if @_nr is 0.
+ */
+#define percpu_defer_map_init(_map, _name, _nr, _drain)			\
+({									\
+	static struct lock_class_key __key;				\
+									\
+	__percpu_defer_map_init(_map, _name, _nr, _drain, &__key);	\
+})
+
 void percpu_defer_map_destroy(struct percpu_defer_map *map);
 bool __must_check percpu_defer_map_push(struct percpu_defer_map *map,
 					unsigned long first, unsigned long nr);
@@ -144,28 +392,6 @@ static inline bool percpu_defer_map_dead(const struct percpu_defer_map *map,
 }
 
 /**
- * percpu_defer_map_claim - take over a dead slot in order to free its content
- * @map: the map
- * @index: the slot
- *
- * For the drain.
- *
- * Context: under the lock of slot @index.
- * Return: true exactly once per death: the caller frees the content. False if
- * the death was cancelled or another drain was faster: hands off.
- */
-static inline bool __must_check percpu_defer_map_claim(struct percpu_defer_map *map,
-						       unsigned long index)
-{
-	if (!test_bit(index, map->dead) ||
-	    !test_and_clear_bit(index, map->dead))
-		return false;
-	percpu_counter_add_batch(&map->defer.pending, -1,
-				 READ_ONCE(map->defer.batch));
-	return true;
-}
-
-/**
  * percpu_defer_map_cancel - take a slot back from the drain
  * @map: the map
  * @index: the slot
@@ -181,11 +407,38 @@ static inline bool __must_check percpu_defer_map_claim(struct percpu_defer_map *
 static inline bool percpu_defer_map_cancel(struct percpu_defer_map *map,
 					   unsigned long index)
 {
-	return percpu_defer_map_claim(map, index);
+	if (!test_bit(index, map->dead) ||
+	    !test_and_clear_bit(index, map->dead))
+		return false;
+	percpu_counter_add_batch(&map->defer.pending, -1,
+				 READ_ONCE(map->defer.batch));
+	return true;
+}
+
+/**
+ * percpu_defer_map_claim - take over a dead slot in order to free its content
+ * @map: the map
+ * @index: the slot
+ *
+ * For the drain.
+ *
+ * Context: under the lock of slot @index.
+ * Return: true exactly once per death: the caller frees the content. False if
+ * the death was cancelled or another drain was faster: hands off.
+ */
+static inline bool __must_check percpu_defer_map_claim(struct percpu_defer_map *map,
+						       unsigned long index)
+{
+	if (!percpu_defer_map_cancel(map, index))
+		return false;
+	this_cpu_inc(map->defer.cpu->stat[PERCPU_DEFER_DRAINED]);
+	return true;
 }
 
 #if IS_ENABLED(CONFIG_KUNIT)
-struct percpu_defer_buf *percpu_defer_get_buf(gfp_t gfp);
+struct percpu_defer_buf *percpu_defer_get_buf(void);
+struct notifier_block;
+int percpu_defer_oom(struct notifier_block *nb, unsigned long unused, void *freed);
 #endif
 
 #endif /* _LINUX_PERCPU_DEFER_H */

@@ -1,95 +1,86 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit tests of percpu_defer.
+ * KUnit tests of percpu_defer: object mode, and what both modes share.
  *
- * The owner here is a table of slots with a lock each, as in zram, whose drain
- * counts what it frees.
+ * What the library promises, and the tests that fail when the promise is broken;
+ * o_ stands for percpu_defer_kunit.c, m_ for percpu_defer_map_kunit.c. Each was
+ * seen to fail by breaking the library on purpose.
+ *
+ *  1. A pushed object is drained exactly once; a refused push leaves no trace:
+ *     o_drain_once, o_cap, o_off, o_no_page, m_drain_once, m_rotate
+ *  2. A flush does not return before what was pushed earlier is drained:
+ *     o_flush_waits, m_flush_waits_for_{flush,worker,help}
+ *  3. A claim after a cancel is false, and two claims never both win:
+ *     m_cancel, m_claim_once, m_reuse
+ *  4. A range that cannot be recorded is not lost: m_no_page, m_no_page_flush
+ *  5. What waits is drained when it is old, or its CPU is gone:
+ *     o_age, o_cpu_offline, m_age, m_cpu_offline
+ *  6. What is pending is bounded: o_cap, o_small_cap, m_cap
+ *  7. Memory pressure drains, inline: o_help, o_shrinker, o_oom, m_help
+ *  8. Destroying leaves nothing behind, and later pushes are reported:
+ *     o_destroy, o_static, m_destroy
+ *  9. An instance that is off takes nothing: o_off, m_off
  */
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
-#include <linux/bitmap.h>
 #include <linux/completion.h>
 #include <linux/cpu.h>
 #include <linux/delay.h>
+#include <linux/interrupt.h>
 #include <linux/irq_work.h>
+#include <linux/kasan.h>
 #include <linux/kthread.h>
 #include <linux/percpu_defer.h>
-#include <linux/prandom.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
-#include <linux/spinlock.h>
+#include <linux/timer.h>
+#include <linux/umh.h>
 #include <linux/workqueue.h>
 
 MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
 
-#define NR_SLOTS	16384UL
+#define NR_OBJECTS	4096UL
 
-struct slot {
-	spinlock_t lock;	/* protects what follows */
-	unsigned int drained;
-	bool live;
-};
-
+/* Objects are numbers here; the drain counts how often it got each. */
 struct owner {
-	struct percpu_defer_map map;
-	struct slot *slot;
-	/* what the drain was given */
-	atomic_long_t nr_ranges;
+	struct percpu_defer pd;
+	atomic_t *drained;
 	atomic_long_t nr_drained;
-	/* content freed by the drain while it was in use */
-	atomic_long_t nr_lost;
 	/* if set, the drain stops at the gate */
 	bool gated;
 	struct completion arrived;
 	struct completion gate;
 };
 
-static void drain(struct percpu_defer_map *map,
-		  const struct percpu_defer_range *range, unsigned int nr)
+static void count_drained(struct owner *o, const unsigned long *obj, unsigned int nr)
 {
-	struct owner *o = container_of(map, struct owner, map);
-	unsigned long i;
-
 	if (READ_ONCE(o->gated)) {
 		complete(&o->arrived);
 		wait_for_completion(&o->gate);
 	}
-
-	atomic_long_add(nr, &o->nr_ranges);
-	for (; nr; nr--, range++) {
-		for (i = range->first; i < range->first + range->nr; i++) {
-			struct slot *slot = &o->slot[i];
-
-			guard(spinlock)(&slot->lock);
-			if (!percpu_defer_map_claim(map, i))
-				continue;
-			slot->drained++;
-			atomic_long_inc(&o->nr_drained);
-			if (slot->live)
-				atomic_long_inc(&o->nr_lost);
-		}
+	for (; nr; nr--, obj++) {
+		if (*obj < NR_OBJECTS)
+			atomic_inc(&o->drained[*obj]);
+		atomic_long_inc(&o->nr_drained);
 	}
 }
 
-static struct owner *new_owner(struct kunit *test)
+static void drain(struct percpu_defer *pd, const unsigned long *obj, unsigned int nr)
 {
-	struct owner *o = kunit_kzalloc(test, sizeof(*o), GFP_KERNEL);
-	unsigned long i;
-
-	KUNIT_ASSERT_NOT_NULL(test, o);
-	o->slot = kvcalloc(NR_SLOTS, sizeof(*o->slot), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, o->slot);
-	for (i = 0; i < NR_SLOTS; i++)
-		spin_lock_init(&o->slot[i].lock);
-	init_completion(&o->arrived);
-	init_completion(&o->gate);
-	KUNIT_ASSERT_EQ(test, 0,
-			percpu_defer_map_init(&o->map, "kunit", NR_SLOTS, drain));
-	return o;
+	count_drained(container_of(pd, struct owner, pd), obj, nr);
 }
 
 static int percpu_defer_test_init(struct kunit *test)
 {
-	test->priv = new_owner(test);
+	struct owner *o = kunit_kzalloc(test, sizeof(*o), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, o);
+	o->drained = kunit_kcalloc(test, NR_OBJECTS, sizeof(*o->drained), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, o->drained);
+	init_completion(&o->arrived);
+	init_completion(&o->gate);
+	KUNIT_ASSERT_EQ(test, 0, percpu_defer_init(&o->pd, "kunit", drain));
+	test->priv = o;
 	return 0;
 }
 
@@ -97,25 +88,33 @@ static void percpu_defer_test_exit(struct kunit *test)
 {
 	struct owner *o = test->priv;
 
-	if (!o)
-		return;
-	if (o->map.dead)
-		percpu_defer_map_destroy(&o->map);
-	kvfree(o->slot);
+	if (o && !o->pd.destroyed)
+		percpu_defer_destroy(&o->pd);
 }
 
-static void flush(struct owner *o)
+static bool push(struct owner *o, unsigned long obj)
 {
-	percpu_defer_flush(&o->map.defer);
+	return percpu_defer_push(&o->pd, obj);
 }
 
-/* Keeps buffers from being drained by age while a test looks at them. */
 static void never_aged(struct owner *o)
 {
-	o->map.defer.age = 3600 * HZ;
+	o->pd.age = 3600 * HZ;
 }
 
-/* Waits up to ten seconds for the drain to have freed @nr slots. */
+/* Stops the drains. */
+static void close_gate(struct owner *o)
+{
+	reinit_completion(&o->gate);
+	WRITE_ONCE(o->gated, true);
+}
+
+static void open_gate(struct owner *o)
+{
+	WRITE_ONCE(o->gated, false);
+	complete_all(&o->gate);
+}
+
 static bool drained_soon(struct owner *o, long nr)
 {
 	int i;
@@ -129,253 +128,188 @@ static bool drained_soon(struct owner *o, long nr)
 }
 
 static void expect_drained(struct kunit *test, unsigned long first,
-			   unsigned long nr, unsigned int times)
+			   unsigned long nr, int times)
 {
 	struct owner *o = test->priv;
 	unsigned long i;
 
 	for (i = first; i < first + nr; i++)
-		if (o->slot[i].drained != times)
+		if (atomic_read(&o->drained[i]) != times)
 			break;
-	KUNIT_EXPECT_EQ_MSG(test, i, first + nr, "slot %lu was drained %u times",
-			    i, i < NR_SLOTS ? o->slot[i].drained : 0);
+	KUNIT_EXPECT_EQ_MSG(test, i, first + nr, "object %lu was drained %d times",
+			    i, i < NR_OBJECTS ? atomic_read(&o->drained[i]) : 0);
 }
 
-static void test_drain_once(struct kunit *test)
-{
-	struct owner *o = test->priv;
-
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 5, 1));
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 60, 200));
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, NR_SLOTS - 1, 1));
-	flush(o);
-	expect_drained(test, 0, 5, 0);
-	expect_drained(test, 5, 1, 1);
-	expect_drained(test, 6, 54, 0);
-	expect_drained(test, 60, 200, 1);
-	expect_drained(test, 260, NR_SLOTS - 261, 0);
-	expect_drained(test, NR_SLOTS - 1, 1, 1);
-	KUNIT_EXPECT_EQ(test, 202, atomic_long_read(&o->nr_drained));
-	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->map.defer));
-}
-
-static void test_dead(struct kunit *test)
-{
-	struct owner *o = test->priv;
-
-	never_aged(o);
-	KUNIT_EXPECT_FALSE(test, percpu_defer_map_dead(&o->map, 64));
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 64, 64));
-	KUNIT_EXPECT_FALSE(test, percpu_defer_map_dead(&o->map, 63));
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_dead(&o->map, 64));
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_dead(&o->map, 127));
-	KUNIT_EXPECT_FALSE(test, percpu_defer_map_dead(&o->map, 128));
-	KUNIT_EXPECT_EQ(test, 64, percpu_defer_pending(&o->map.defer));
-	flush(o);
-	KUNIT_EXPECT_FALSE(test, percpu_defer_map_dead(&o->map, 64));
-}
-
-static void test_cancel(struct kunit *test)
-{
-	struct owner *o = test->priv;
-
-	never_aged(o);
-	KUNIT_EXPECT_FALSE(test, percpu_defer_map_cancel(&o->map, 7));
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 100));
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_cancel(&o->map, 7));
-	KUNIT_EXPECT_FALSE(test, percpu_defer_map_cancel(&o->map, 7));
-	KUNIT_EXPECT_FALSE(test, percpu_defer_map_claim(&o->map, 7));
-	KUNIT_EXPECT_EQ(test, 99, percpu_defer_pending(&o->map.defer));
-	flush(o);
-	expect_drained(test, 0, 7, 1);
-	expect_drained(test, 7, 1, 0);
-	expect_drained(test, 8, 92, 1);
-
-	/* The next push is a new death. */
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 7, 1));
-	flush(o);
-	expect_drained(test, 0, 100, 1);
-}
-
-static void test_claim_once(struct kunit *test)
-{
-	struct owner *o = test->priv;
-
-	never_aged(o);
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 3, 1));
-	/* Pushed again while dead: still one death, named by two records. */
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 1000, 1));
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 3, 1));
-	KUNIT_EXPECT_EQ(test, 2, percpu_defer_pending(&o->map.defer));
-	flush(o);
-	KUNIT_EXPECT_EQ(test, 3, atomic_long_read(&o->nr_ranges));
-	expect_drained(test, 3, 1, 1);
-	KUNIT_EXPECT_FALSE(test, percpu_defer_map_claim(&o->map, 3));
-	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->map.defer));
-}
-
-static void test_join(struct kunit *test)
-{
-	struct owner *o = test->priv;
-
-	never_aged(o);
-	/* One record only if all come from one CPU. */
-	migrate_disable();
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 100, 10));
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 110, 10));
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 90, 10));
-	migrate_enable();
-	flush(o);
-	KUNIT_EXPECT_EQ(test, 1, atomic_long_read(&o->nr_ranges));
-	expect_drained(test, 90, 30, 1);
-
-	migrate_disable();
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 200, 10));
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 211, 10));
-	migrate_enable();
-	flush(o);
-	KUNIT_EXPECT_EQ(test, 3, atomic_long_read(&o->nr_ranges));
-	expect_drained(test, 210, 1, 0);
-}
-
-/* More records than a page takes. */
-static void test_rotate(struct kunit *test)
+/* More than some pages take. */
+static void o_drain_once(struct kunit *test)
 {
 	struct owner *o = test->priv;
 	unsigned long i;
 
-	for (i = 0; i < NR_SLOTS; i += 2)
-		KUNIT_ASSERT_TRUE(test, percpu_defer_map_push(&o->map, i, 1));
-	flush(o);
-	KUNIT_EXPECT_EQ(test, NR_SLOTS / 2, atomic_long_read(&o->nr_drained));
-	KUNIT_EXPECT_EQ(test, NR_SLOTS / 2, atomic_long_read(&o->nr_ranges));
-	for (i = 0; i < NR_SLOTS; i += 2)
-		KUNIT_ASSERT_EQ(test, 1, o->slot[i].drained);
+	for (i = 0; i < NR_OBJECTS - 1; i++)
+		KUNIT_ASSERT_TRUE(test, push(o, i));
+	percpu_defer_flush(&o->pd);
+	expect_drained(test, 0, NR_OBJECTS - 1, 1);
+	expect_drained(test, NR_OBJECTS - 1, 1, 0);
+	KUNIT_EXPECT_EQ(test, NR_OBJECTS - 1, atomic_long_read(&o->nr_drained));
+	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->pd));
 }
 
-static struct percpu_defer_buf *no_buf(gfp_t gfp)
+static void o_push_many(struct kunit *test)
 {
-	/* Anything that could reclaim must not be asked for from a push. */
-	KUNIT_EXPECT_FALSE(kunit_get_current_test(),
-			   gfp & (__GFP_DIRECT_RECLAIM | __GFP_MEMALLOC));
+	struct owner *o = test->priv;
+	unsigned long *obj = kunit_kcalloc(test, NR_OBJECTS, sizeof(*obj), GFP_KERNEL);
+	unsigned long i, pushed;
+
+	KUNIT_ASSERT_NOT_NULL(test, obj);
+	for (i = 0; i < NR_OBJECTS; i++)
+		obj[i] = i;
+	KUNIT_EXPECT_EQ(test, 0, percpu_defer_push_many(&o->pd, obj, 0));
+	KUNIT_EXPECT_EQ(test, 3, percpu_defer_push_many(&o->pd, obj, 3));
+	KUNIT_EXPECT_EQ(test, 2000, percpu_defer_push_many(&o->pd, obj + 3, 2000));
+	percpu_defer_flush(&o->pd);
+	expect_drained(test, 0, 2003, 1);
+	expect_drained(test, 2003, NR_OBJECTS - 2003, 0);
+
+	/* The first ones are taken, the rest is not. */
+	percpu_defer_set_cap(&o->pd, 1000);
+	close_gate(o);
+	pushed = percpu_defer_push_many(&o->pd, obj, NR_OBJECTS);
+	open_gate(o);
+	KUNIT_EXPECT_EQ(test, 1000, pushed);
+	percpu_defer_flush(&o->pd);
+	expect_drained(test, 0, 1000, 2);
+	expect_drained(test, 1000, 1003, 1);
+}
+
+DEFINE_PERCPU_DEFER_PUSH(push_owner, struct owner)
+
+static void o_typed(struct kunit *test)
+{
+	struct owner *o = test->priv;
+
+	KUNIT_EXPECT_TRUE(test, push_owner(&o->pd, o));
+	percpu_defer_flush(&o->pd);
+	KUNIT_EXPECT_EQ(test, 1, atomic_long_read(&o->nr_drained));
+}
+
+static void o_off(struct kunit *test)
+{
+	struct owner *o = test->priv;
+
+	never_aged(o);
+	KUNIT_EXPECT_TRUE(test, push(o, 1));
+	percpu_defer_set_enabled(&o->pd, false);
+	expect_drained(test, 1, 1, 1);
+	KUNIT_EXPECT_FALSE(test, push(o, 2));
+	percpu_defer_flush(&o->pd);
+	expect_drained(test, 2, 1, 0);
+	percpu_defer_set_enabled(&o->pd, true);
+	KUNIT_EXPECT_TRUE(test, push(o, 2));
+	percpu_defer_flush(&o->pd);
+	expect_drained(test, 2, 1, 1);
+}
+
+/* Pushes until one is refused; returns how many were not. */
+static unsigned long push_all(struct owner *o)
+{
+	unsigned long i;
+
+	for (i = 0; i < NR_OBJECTS; i++)
+		if (!push(o, i))
+			break;
+	return i;
+}
+
+static void expect_cap(struct kunit *test, unsigned long cap)
+{
+	struct owner *o = test->priv;
+	unsigned long taken;
+	int i;
+
+	for (i = 0; i < NR_OBJECTS; i++)
+		atomic_set(&o->drained[i], 0);
+	percpu_defer_set_cap(&o->pd, cap);
+	close_gate(o);
+	/* On one CPU: each may hold on to some room. */
+	migrate_disable();
+	taken = push_all(o);
+	migrate_enable();
+	KUNIT_EXPECT_EQ(test, taken, cap);
+	KUNIT_EXPECT_EQ(test, taken, percpu_defer_pending(&o->pd));
+	KUNIT_EXPECT_FALSE(test, push(o, taken));
+	open_gate(o);
+	percpu_defer_flush(&o->pd);
+	expect_drained(test, 0, taken, 1);
+	expect_drained(test, taken, NR_OBJECTS - taken, 0);
+	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->pd));
+}
+
+static void o_cap(struct kunit *test)
+{
+	never_aged(test->priv);
+	expect_cap(test, 2000);
+}
+
+static void o_small_cap(struct kunit *test)
+{
+	never_aged(test->priv);
+	expect_cap(test, 1);
+	expect_cap(test, 100);
+	expect_cap(test, 0);
+}
+
+static struct percpu_defer_buf *no_buf(void)
+{
 	return NULL;
 }
 
-static void test_no_page(struct kunit *test)
+static void o_no_page(struct kunit *test)
 {
 	struct owner *o = test->priv;
+	unsigned long taken;
 
+	never_aged(o);
 	kunit_activate_static_stub(test, percpu_defer_get_buf, no_buf);
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 1, 1));
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 60, 200));
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 8190, 4));
+	KUNIT_EXPECT_FALSE(test, push(o, 1));
 	kunit_deactivate_static_stub(test, percpu_defer_get_buf);
+	percpu_defer_flush(&o->pd);
+	expect_drained(test, 1, 1, 0);
 
-	KUNIT_EXPECT_TRUE(test, drained_soon(o, 205));
-	expect_drained(test, 60, 200, 1);
-	expect_drained(test, 8190, 4, 1);
-}
-
-/* No page for the next record, and no worker that came by before a flush. */
-static void test_no_page_flush(struct kunit *test)
-{
-	struct owner *o = test->priv;
-	unsigned long i;
-
-	never_aged(o);
-	for (i = 0; i < 100; i += 2)
-		KUNIT_ASSERT_TRUE(test, percpu_defer_map_push(&o->map, i, 1));
+	/* What is in the last page is not lost. */
+	migrate_disable();
+	KUNIT_EXPECT_TRUE(test, push(o, NR_OBJECTS - 1));
 	kunit_activate_static_stub(test, percpu_defer_get_buf, no_buf);
-	for (; i < 2000; i += 2)
-		KUNIT_ASSERT_TRUE(test, percpu_defer_map_push(&o->map, i, 1));
+	taken = push_all(o);
 	kunit_deactivate_static_stub(test, percpu_defer_get_buf);
-	flush(o);
-	for (i = 0; i < 2000; i += 2)
-		KUNIT_ASSERT_EQ(test, 1, o->slot[i].drained);
-	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->map.defer));
+	migrate_enable();
+	KUNIT_EXPECT_GT(test, taken, 0);
+	KUNIT_EXPECT_LT(test, taken, NR_OBJECTS - 1);
+	percpu_defer_flush(&o->pd);
+	expect_drained(test, 0, taken, 1);
+	expect_drained(test, taken, 1, 0);
+	expect_drained(test, NR_OBJECTS - 1, 1, 1);
 }
 
-static void test_bad_range(struct kunit *test)
-{
-	struct owner *o = test->priv;
-
-	kunit_warning_suppress(test) {
-		KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(&o->map, 0, 0));
-		KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(&o->map, NR_SLOTS, 1));
-		KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(&o->map, NR_SLOTS - 1, 2));
-		KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(&o->map, 1, ULONG_MAX));
-		KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(&o->map, ULONG_MAX, 1));
-	}
-	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->map.defer));
-	KUNIT_EXPECT_TRUE(test, bitmap_empty(o->map.dead, NR_SLOTS));
-}
-
-static void test_bad_init(struct kunit *test)
-{
-	struct percpu_defer_map *map = kunit_kzalloc(test, sizeof(*map), GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, map);
-	KUNIT_EXPECT_EQ(test, -EINVAL, percpu_defer_map_init(map, "kunit", 0, drain));
-	KUNIT_EXPECT_EQ(test, -ENOMEM,
-			percpu_defer_map_init(map, "kunit", ULONG_MAX, drain));
-	KUNIT_EXPECT_NULL(test, map->dead);
-}
-
-static void test_off(struct kunit *test)
-{
-	struct owner *o = test->priv;
-
-	never_aged(o);
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 10));
-	percpu_defer_set_enabled(&o->map.defer, false);
-	expect_drained(test, 0, 10, 1);
-	KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(&o->map, 0, 10));
-	KUNIT_EXPECT_FALSE(test, percpu_defer_map_dead(&o->map, 0));
-	percpu_defer_set_enabled(&o->map.defer, true);
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 10));
-	flush(o);
-	expect_drained(test, 0, 10, 2);
-}
-
-static void test_cap(struct kunit *test)
-{
-	struct owner *o = test->priv;
-	unsigned long taken = 0, cap = 1024, i;
-
-	never_aged(o);
-	percpu_defer_set_cap(&o->map.defer, cap);
-	for (i = 0; i < 4 * cap; i++)
-		taken += percpu_defer_map_push(&o->map, i, 1);
-	KUNIT_EXPECT_GE(test, taken, cap);
-	KUNIT_EXPECT_LE(test, taken, cap + cap / 8);
-	KUNIT_EXPECT_EQ(test, taken, percpu_defer_pending(&o->map.defer));
-	/* Refused means untouched. */
-	KUNIT_EXPECT_EQ(test, taken, bitmap_weight(o->map.dead, NR_SLOTS));
-
-	flush(o);
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 1));
-	KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(&o->map, 0, 2 * cap));
-}
-
-static void test_age(struct kunit *test)
+static void o_age(struct kunit *test)
 {
 	struct owner *o = test->priv;
 	ktime_t start = ktime_get();
 
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 10));
-	KUNIT_EXPECT_TRUE(test, drained_soon(o, 10));
+	KUNIT_EXPECT_TRUE(test, push(o, 1));
+	KUNIT_EXPECT_TRUE(test, drained_soon(o, 1));
 	/* Ten milliseconds, and what a busy emulated machine adds to it. */
 	KUNIT_EXPECT_LT(test, ktime_ms_delta(ktime_get(), start), 1000);
+	/* The CPU holds on to no page. */
+	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->pd));
 }
 
-static long push_first_ten(void *owner)
+static long push_first(void *owner)
 {
-	struct owner *o = owner;
-
-	return percpu_defer_map_push(&o->map, 0, 10);
+	return push(owner, 1);
 }
 
-static void test_cpu_offline(struct kunit *test)
+static void o_cpu_offline(struct kunit *test)
 {
 	struct owner *o = test->priv;
 	unsigned int cpu = cpumask_last(cpu_online_mask);
@@ -384,16 +318,15 @@ static void test_cpu_offline(struct kunit *test)
 		kunit_skip(test, "needs a CPU to switch off");
 
 	never_aged(o);
-	KUNIT_ASSERT_TRUE(test, work_on_cpu(cpu, push_first_ten, o));
+	KUNIT_ASSERT_TRUE(test, work_on_cpu(cpu, push_first, o));
 	KUNIT_EXPECT_EQ(test, 0, atomic_long_read(&o->nr_drained));
 	KUNIT_ASSERT_EQ(test, 0, remove_cpu(cpu));
-	KUNIT_EXPECT_TRUE(test, drained_soon(o, 10));
+	KUNIT_EXPECT_TRUE(test, drained_soon(o, 1));
 	KUNIT_ASSERT_EQ(test, 0, add_cpu(cpu));
 
-	/* And its timer works again. */
-	o->map.defer.age = 1;
-	KUNIT_ASSERT_TRUE(test, work_on_cpu(cpu, push_first_ten, o));
-	KUNIT_EXPECT_TRUE(test, drained_soon(o, 20));
+	o->pd.age = 1;
+	KUNIT_ASSERT_TRUE(test, work_on_cpu(cpu, push_first, o));
+	KUNIT_EXPECT_TRUE(test, drained_soon(o, 2));
 }
 
 struct flusher {
@@ -406,197 +339,454 @@ static void flush_work_fn(struct work_struct *work)
 {
 	struct flusher *f = container_of(work, struct flusher, work);
 
-	flush(f->o);
+	percpu_defer_flush_all();
 	complete(&f->done);
 }
 
-/* Two flushes, which must not return while a drain stands at the gate. */
-static void expect_flush_waits(struct kunit *test)
+static void o_flush_waits(struct kunit *test)
 {
 	struct owner *o = test->priv;
-	struct flusher f[2] = { { .o = o }, { .o = o } };
+	struct flusher f = { .o = o };
+
+	close_gate(o);
+	KUNIT_EXPECT_TRUE(test, push(o, 1));
+	wait_for_completion(&o->arrived);
+
+	init_completion(&f.done);
+	INIT_WORK_ONSTACK(&f.work, flush_work_fn);
+	queue_work(system_dfl_wq, &f.work);
+	msleep(100);
+	KUNIT_EXPECT_FALSE(test, completion_done(&f.done));
+
+	open_gate(o);
+	wait_for_completion(&f.done);
+	expect_drained(test, 1, 1, 1);
+	flush_work(&f.work);
+	destroy_work_on_stack(&f.work);
+}
+
+static void o_help(struct kunit *test)
+{
+	struct owner *o = test->priv;
+	unsigned long i;
+
+	never_aged(o);
+	KUNIT_EXPECT_EQ(test, 0, percpu_defer_help(&o->pd, ULONG_MAX));
+	migrate_disable();
+	KUNIT_EXPECT_TRUE(test, push(o, 1));
+	KUNIT_EXPECT_EQ(test, 1, percpu_defer_help(&o->pd, ULONG_MAX));
+	migrate_enable();
+	expect_drained(test, 1, 1, 1);
+
+	/* Does not wait for a drain, and what it leaves is not forgotten. */
+	close_gate(o);
+	migrate_disable();
+	for (i = 0; !completion_done(&o->arrived); i++) {
+		KUNIT_ASSERT_LT(test, i, NR_OBJECTS - 10);
+		KUNIT_EXPECT_TRUE(test, push(o, 10 + i));
+		if (i % 1000 == 999)
+			msleep(100);
+	}
+	KUNIT_EXPECT_EQ(test, 0, percpu_defer_help(&o->pd, ULONG_MAX));
+	migrate_enable();
+	open_gate(o);
+	KUNIT_EXPECT_TRUE(test, drained_soon(o, 1 + i));
+	expect_drained(test, 10, i, 1);
+}
+
+/* Runs a command; false if it failed. Where there is no user space, skips the test. */
+static bool shell(struct kunit *test, const char *command)
+{
+	char *argv[] = { "/bin/sh", "-c", (char *)command, NULL };
+	char *envp[] = { "PATH=/bin:/usr/bin", NULL };
+	int ret = call_usermodehelper(argv[0], argv, envp, UMH_WAIT_PROC);
+
+	if (ret < 0)
+		kunit_skip(test, "needs /bin/sh");
+	return !ret;
+}
+
+static void o_shrinker(struct kunit *test)
+{
+	struct owner *o = test->priv;
 	int i;
 
-	for (i = 0; i < 2; i++) {
-		init_completion(&f[i].done);
-		INIT_WORK_ONSTACK(&f[i].work, flush_work_fn);
-		queue_work(system_dfl_wq, &f[i].work);
-	}
-	wait_for_completion(&o->arrived);
-	msleep(100);
-	KUNIT_EXPECT_FALSE(test, completion_done(&f[0].done));
-	KUNIT_EXPECT_FALSE(test, completion_done(&f[1].done));
-	KUNIT_EXPECT_EQ(test, 0, atomic_long_read(&o->nr_drained));
-
-	WRITE_ONCE(o->gated, false);
-	complete_all(&o->gate);
-	for (i = 0; i < 2; i++) {
-		wait_for_completion(&f[i].done);
-		KUNIT_EXPECT_EQ(test, 10, atomic_long_read(&o->nr_drained));
-		flush_work(&f[i].work);
-		destroy_work_on_stack(&f[i].work);
-	}
+	never_aged(o);
+	KUNIT_EXPECT_TRUE(test, push(o, 1));
+	/* This may run on another CPU once, but not for ever. */
+	for (i = 0; i < 20 && !atomic_long_read(&o->nr_drained); i++)
+		KUNIT_ASSERT_TRUE(test, shell(test, "echo 2 >/proc/sys/vm/drop_caches"));
+	expect_drained(test, 1, 1, 1);
 }
 
-static void test_flush_waits_for_flush(struct kunit *test)
+static void o_oom(struct kunit *test)
+{
+	struct owner *o = test->priv;
+	unsigned long freed = 0;
+
+	never_aged(o);
+	migrate_disable();
+	KUNIT_EXPECT_TRUE(test, push(o, 1));
+	percpu_defer_oom(NULL, 0, &freed);
+	migrate_enable();
+	KUNIT_EXPECT_GE(test, freed, 1);
+	expect_drained(test, 1, 1, 1);
+}
+
+static void o_destroy(struct kunit *test)
 {
 	struct owner *o = test->priv;
 
 	never_aged(o);
-	WRITE_ONCE(o->gated, true);
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 10));
-	expect_flush_waits(test);
-}
-
-static void test_flush_waits_for_worker(struct kunit *test)
-{
-	struct owner *o = test->priv;
-
-	WRITE_ONCE(o->gated, true);
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 10));
-	wait_for_completion(&o->arrived);
-	complete(&o->arrived);
-	expect_flush_waits(test);
-}
-
-static void test_destroy(struct kunit *test)
-{
-	struct owner *o = test->priv;
-
-	never_aged(o);
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 10));
-	percpu_defer_map_destroy(&o->map);
-	expect_drained(test, 0, 10, 1);
-	KUNIT_EXPECT_NULL(test, o->map.dead);
+	KUNIT_EXPECT_TRUE(test, push(o, 1));
+	percpu_defer_destroy(&o->pd);
+	expect_drained(test, 1, 1, 1);
 	kunit_warning_suppress(test) {
-		KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(&o->map, 0, 10));
+		KUNIT_EXPECT_FALSE(test, push(o, 1));
 		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
 	}
+	KUNIT_EXPECT_EQ(test, 0, percpu_defer_init(&o->pd, "kunit", drain));
+	KUNIT_EXPECT_TRUE(test, push(o, 1));
+	percpu_defer_flush(&o->pd);
+	expect_drained(test, 1, 1, 2);
 }
 
-struct hardirq_push {
+static struct owner *static_owner;
+
+static void drain_static(struct percpu_defer *pd, const unsigned long *obj,
+			 unsigned int nr)
+{
+	count_drained(static_owner, obj, nr);
+}
+
+DEFINE_STATIC_PERCPU_DEFER(kunit_static, drain_static);
+
+static void o_static(struct kunit *test)
+{
+	int i;
+
+	static_owner = test->priv;
+	for (i = 1; i <= 2; i++) {
+		if (i == 1)
+			KUNIT_EXPECT_FALSE(test, percpu_defer_push(&kunit_static, 1));
+		KUNIT_EXPECT_EQ(test, 0, percpu_defer_start(&kunit_static));
+		kunit_warning_suppress(test) {
+			KUNIT_EXPECT_EQ(test, -EBUSY, percpu_defer_start(&kunit_static));
+		}
+		KUNIT_EXPECT_TRUE(test, percpu_defer_push(&kunit_static, 1));
+		percpu_defer_destroy(&kunit_static);
+		expect_drained(test, 1, 1, i);
+		kunit_warning_suppress(test) {
+			KUNIT_EXPECT_FALSE(test, percpu_defer_push(&kunit_static, 1));
+			KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
+		}
+	}
+}
+
+static void o_bad_name(struct kunit *test)
+{
+	struct percpu_defer *pd = kunit_kzalloc(test, sizeof(*pd), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, pd);
+	KUNIT_EXPECT_EQ(test, -EEXIST, percpu_defer_init(pd, "kunit", drain));
+	KUNIT_EXPECT_EQ(test, -EINVAL, percpu_defer_init(pd, "", drain));
+	KUNIT_EXPECT_EQ(test, -EINVAL, percpu_defer_init(pd, "..", drain));
+	KUNIT_EXPECT_EQ(test, -EINVAL, percpu_defer_init(pd, "a/b", drain));
+}
+
+/* Whatever allocation fails, nothing is left behind and nothing is on. */
+static void o_init_fails(struct kunit *test)
+{
+#ifdef CONFIG_FAULT_INJECTION
+	struct percpu_defer *pd = kunit_kzalloc(test, sizeof(*pd), GFP_KERNEL);
+	unsigned int nth, failed = 0;
+	int err;
+
+	KUNIT_ASSERT_NOT_NULL(test, pd);
+	static_owner = test->priv;
+	for (nth = 1; nth < 1000; nth++) {
+		WRITE_ONCE(current->fail_nth, nth);
+		err = percpu_defer_init(pd, "kunit_fails", drain_static);
+		if (READ_ONCE(current->fail_nth))
+			break;
+		if (!err) {
+			/* It did without, as with the file in debugfs. */
+			KUNIT_EXPECT_TRUE(test, percpu_defer_push(pd, 1));
+			percpu_defer_destroy(pd);
+			continue;
+		}
+		KUNIT_EXPECT_EQ(test, -ENOMEM, err);
+		failed++;
+	}
+	WRITE_ONCE(current->fail_nth, 0);
+	KUNIT_EXPECT_EQ(test, 0, err);
+	KUNIT_EXPECT_GT(test, failed, 0);
+	percpu_defer_destroy(pd);
+#else
+	kunit_skip(test, "needs CONFIG_FAULT_INJECTION");
+#endif
+}
+
+struct irq_push {
 	struct irq_work work;
+	struct timer_list timer;
 	struct owner *o;
-	bool taken;
+	unsigned long taken;
+	struct completion done;
 };
 
 static void push_in_hardirq(struct irq_work *work)
 {
-	struct hardirq_push *p = container_of(work, struct hardirq_push, work);
+	struct irq_push *p = container_of(work, struct irq_push, work);
 
-	p->taken = percpu_defer_map_push(&p->o->map, 0, 10);
+	p->taken = push(p->o, 1);
 }
 
-static void test_hardirq(struct kunit *test)
+static void o_hardirq(struct kunit *test)
 {
-	struct owner *o = test->priv;
-	struct hardirq_push p = {
+	struct irq_push p = {
 		.work = IRQ_WORK_INIT_HARD(push_in_hardirq),
-		.o = o,
-		.taken = true,
+		.o = test->priv,
+		.taken = 1,
 	};
 
+	/* With a page there, and room in it. */
+	never_aged(p.o);
+	KUNIT_EXPECT_TRUE(test, push(p.o, 2));
 	irq_work_queue(&p.work);
 	irq_work_sync(&p.work);
-	KUNIT_EXPECT_FALSE(test, p.taken);
-	KUNIT_EXPECT_TRUE(test, bitmap_empty(o->map.dead, NR_SLOTS));
+	KUNIT_EXPECT_EQ(test, 0, p.taken);
+	percpu_defer_flush(&p.o->pd);
+	expect_drained(test, 1, 1, 0);
+	expect_drained(test, 2, 1, 1);
 }
 
-/*
- * The life of swap slots: tasks allocate a slot, fill it (cancelling the death
- * of what was there), look whether it is still filled, and push it again, each
- * under its lock. No drain may ever meet a filled slot.
- */
-struct stress {
-	struct owner *o;
-	unsigned long first;
-	unsigned long nr;
-	unsigned long nr_reused;
-};
-
-static int stress_thread(void *arg)
+static void push_in_softirq(struct timer_list *timer)
 {
-	struct stress *s = arg;
-	struct owner *o = s->o;
-	struct rnd_state rnd;
+	struct irq_push *p = container_of(timer, struct irq_push, timer);
+	unsigned int i;
 
-	prandom_seed_state(&rnd, s->first + 1);
-	while (!kthread_should_stop()) {
-		u32 r = prandom_u32_state(&rnd);
-		unsigned long nr = 1 + r % 32;
-		unsigned long first = s->first + (r >> 8) % (s->nr - nr);
-		unsigned long i;
-
-		for (i = first; i < first + nr; i++) {
-			guard(spinlock)(&o->slot[i].lock);
-			s->nr_reused += percpu_defer_map_cancel(&o->map, i);
-			o->slot[i].live = true;
-		}
-		if (r & BIT(7))
-			cond_resched();
-		for (i = first; i < first + nr; i++) {
-			guard(spinlock)(&o->slot[i].lock);
-			if (percpu_defer_map_dead(&o->map, i))
-				atomic_long_inc(&o->nr_lost);
-			o->slot[i].live = false;
-		}
-		if (!percpu_defer_map_push(&o->map, first, nr))
-			break;
-		if (!(r % 1024))
-			flush(o);
-		cond_resched();
-	}
-	while (!kthread_should_stop())
-		msleep(20);
-	return 0;
+	for (i = 0; i < 16; i++)
+		p->taken += push(p->o, 1);
+	if (p->taken < 16 * 100)
+		mod_timer(timer, jiffies + 1);
+	else
+		complete(&p->done);
 }
 
-static void test_reuse(struct kunit *test)
+/* Softirqs push while the tasks they interrupt do. */
+static void o_softirq(struct kunit *test)
 {
 	struct owner *o = test->priv;
-	struct stress s[3];
-	struct task_struct *task[ARRAY_SIZE(s)];
+	struct irq_push p = { .o = o };
+	unsigned long pushed = 0;
+
+	init_completion(&p.done);
+	timer_setup_on_stack(&p.timer, push_in_softirq, TIMER_PINNED);
+	mod_timer(&p.timer, jiffies + 1);
+	while (!completion_done(&p.done)) {
+		pushed += push(o, 2);
+		cond_resched();
+	}
+	timer_delete_sync(&p.timer);
+	timer_destroy_on_stack(&p.timer);
+	percpu_defer_flush(&o->pd);
+	KUNIT_EXPECT_EQ(test, 1600, p.taken);
+	expect_drained(test, 1, 1, 1600);
+	expect_drained(test, 2, 1, pushed);
+}
+
+static int push_thread(void *owner)
+{
+	unsigned long i;
+
+	for (i = 0; !kthread_should_stop(); i++) {
+		while (!push(owner, i % NR_OBJECTS) && !kthread_should_stop())
+			cond_resched();
+		if (!(i % 64))
+			cond_resched();
+	}
+	return i;
+}
+
+/* On all CPUs at once, with flushes and helps in between. */
+static void o_concurrent(struct kunit *test)
+{
+	struct owner *o = test->priv;
+	struct task_struct *task[3];
+	long pushed = 0;
 	int i;
 
-	/* Drain beside the threads, not after them. */
-	o->map.defer.age = 1;
-	for (i = 0; i < ARRAY_SIZE(s); i++) {
-		s[i] = (struct stress) { .o = o, .first = i * 1000, .nr = 1000 };
-		task[i] = kthread_run(stress_thread, &s[i], "percpu_defer/%d", i);
+	o->pd.age = 1;
+	/* Every push that it makes wait is tried again. */
+	percpu_defer_set_cap(&o->pd, 4000);
+	for (i = 0; i < ARRAY_SIZE(task); i++) {
+		task[i] = kthread_run(push_thread, o, "percpu_defer/%d", i);
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task[i]);
 	}
-	msleep(2000);
-	for (i = 0; i < ARRAY_SIZE(s); i++) {
-		kthread_stop(task[i]);
-		KUNIT_EXPECT_GT(test, s[i].nr_reused, 0);
+	for (i = 0; i < 50; i++) {
+		msleep(20);
+		if (i % 2)
+			percpu_defer_flush(&o->pd);
+		else
+			percpu_defer_help(&o->pd, 100);
 	}
-	flush(o);
-	KUNIT_EXPECT_GT(test, atomic_long_read(&o->nr_drained), 0);
-	KUNIT_EXPECT_EQ(test, 0, atomic_long_read(&o->nr_lost));
-	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->map.defer));
-	KUNIT_EXPECT_TRUE(test, bitmap_empty(o->map.dead, NR_SLOTS));
+	for (i = 0; i < ARRAY_SIZE(task); i++)
+		pushed += kthread_stop(task[i]);
+	percpu_defer_flush(&o->pd);
+	KUNIT_EXPECT_GT(test, pushed, 0);
+	/* The last push of each may have been refused until it gave up. */
+	KUNIT_EXPECT_LE(test, atomic_long_read(&o->nr_drained), pushed);
+	KUNIT_EXPECT_GE(test, atomic_long_read(&o->nr_drained), pushed - 3);
+	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->pd));
+}
+
+#define STAT "/sys/kernel/debug/percpu_defer/kunit"
+
+static void expect_stat(struct kunit *test, const char *line)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "grep -qx '%s' " STAT, line);
+	KUNIT_EXPECT_TRUE_MSG(test, shell(test, command), "no '%s' in " STAT, line);
+}
+
+static void o_stat(struct kunit *test)
+{
+	struct owner *o = test->priv;
+
+	if (!shell(test, "[ -d /sys/kernel/debug/percpu_defer ]"))
+		kunit_skip(test, "needs debugfs");
+
+	never_aged(o);
+	kunit_activate_static_stub(test, percpu_defer_get_buf, no_buf);
+	KUNIT_EXPECT_FALSE(test, push(o, 1));
+	kunit_deactivate_static_stub(test, percpu_defer_get_buf);
+	migrate_disable();
+	KUNIT_EXPECT_TRUE(test, push(o, 1));
+	KUNIT_EXPECT_TRUE(test, push(o, 2));
+	migrate_enable();
+	percpu_defer_flush(&o->pd);
+	percpu_defer_set_enabled(&o->pd, false);
+	KUNIT_EXPECT_FALSE(test, push(o, 1));
+	KUNIT_EXPECT_FALSE(test, push(o, 1));
+
+	expect_stat(test, "pushed 2");
+	expect_stat(test, "drained 2");
+	expect_stat(test, "rotations 1");
+	expect_stat(test, "fallback_off 2");
+	expect_stat(test, "fallback_cap 0");
+	expect_stat(test, "fallback_no_page 1");
+	expect_stat(test, "fallback_context 0");
+	expect_stat(test, "pending 0");
+	expect_stat(test, "pending_peak 2");
+	expect_stat(test, "enabled 0");
+	expect_stat(test, "oldest_ms 0");
+	expect_stat(test, "drain_ns [1-9][0-9]*");
+
+	percpu_defer_set_enabled(&o->pd, true);
+	KUNIT_EXPECT_TRUE(test, push(o, 1));
+	msleep(20);
+	expect_stat(test, "oldest_ms [1-9][0-9]*");
+	expect_stat(test, "enabled 1");
+}
+
+static void drain_kfree(struct percpu_defer *pd, const unsigned long *obj,
+			unsigned int nr)
+{
+	struct owner *o = container_of(pd, struct owner, pd);
+
+	for (; nr; nr--, obj++) {
+		/* Ours again, all of it. */
+		memset((void *)*obj, 1, pd->size);
+		kfree((void *)*obj);
+		atomic_long_inc(&o->nr_drained);
+	}
+}
+
+/* A pushed object must not be used: KASAN's shadow says so. */
+static void o_kasan(struct kunit *test)
+{
+#ifdef CONFIG_KASAN_GENERIC
+	struct owner *o = test->priv;
+	unsigned long obj;
+
+	never_aged(o);
+	o->pd.drain = drain_kfree;
+	o->pd.size = 64;
+	obj = (unsigned long)kmalloc(64, GFP_KERNEL);
+	KUNIT_ASSERT_NE(test, obj, 0);
+	KUNIT_EXPECT_EQ(test, 0, *(s8 *)kasan_mem_to_shadow((void *)obj));
+	KUNIT_EXPECT_TRUE(test, push(o, obj));
+	KUNIT_EXPECT_NE(test, 0, *(s8 *)kasan_mem_to_shadow((void *)obj));
+	percpu_defer_flush(&o->pd);
+	KUNIT_EXPECT_EQ(test, 1, atomic_long_read(&o->nr_drained));
+
+	/* What was refused is the caller's to use. */
+	percpu_defer_set_enabled(&o->pd, false);
+	obj = (unsigned long)kmalloc(64, GFP_KERNEL);
+	KUNIT_ASSERT_NE(test, obj, 0);
+	KUNIT_EXPECT_FALSE(test, push(o, obj));
+	KUNIT_EXPECT_EQ(test, 0, percpu_defer_push_many(&o->pd, &obj, 1));
+	KUNIT_EXPECT_EQ(test, 0, *(s8 *)kasan_mem_to_shadow((void *)obj));
+	kfree((void *)obj);
+#else
+	kunit_skip(test, "needs CONFIG_KASAN_GENERIC");
+#endif
+}
+
+#define KMEMLEAK "/sys/kernel/debug/kmemleak"
+
+/* What waits in a buffer is not leaked. */
+static void o_kmemleak(struct kunit *test)
+{
+	struct owner *o = test->priv;
+	unsigned long obj;
+	int i;
+
+	if (!shell(test, "echo clear >" KMEMLEAK))
+		kunit_skip(test, "needs kmemleak");
+	never_aged(o);
+	o->pd.drain = drain_kfree;
+	for (i = 0; i < 100; i++) {
+		obj = (unsigned long)kmalloc(64, GFP_KERNEL);
+		KUNIT_ASSERT_NE(test, obj, 0);
+		KUNIT_ASSERT_TRUE(test, push(o, obj));
+	}
+	obj = 0;
+	/* It suspects nobody younger than five seconds, nor at first sight. */
+	msleep(5500);
+	for (i = 0; i < 2; i++)
+		KUNIT_EXPECT_TRUE(test, shell(test, "echo scan >" KMEMLEAK));
+	KUNIT_EXPECT_TRUE(test, shell(test, "[ -z \"$(tee /dev/kmsg <" KMEMLEAK ")\" ]"));
+	percpu_defer_flush(&o->pd);
+	KUNIT_EXPECT_EQ(test, 100, atomic_long_read(&o->nr_drained));
 }
 
 static struct kunit_case percpu_defer_cases[] = {
-	KUNIT_CASE(test_drain_once),
-	KUNIT_CASE(test_dead),
-	KUNIT_CASE(test_cancel),
-	KUNIT_CASE(test_claim_once),
-	KUNIT_CASE(test_join),
-	KUNIT_CASE(test_rotate),
-	KUNIT_CASE(test_no_page),
-	KUNIT_CASE(test_no_page_flush),
-	KUNIT_CASE(test_bad_range),
-	KUNIT_CASE(test_bad_init),
-	KUNIT_CASE(test_off),
-	KUNIT_CASE(test_cap),
-	KUNIT_CASE(test_age),
-	KUNIT_CASE(test_cpu_offline),
-	KUNIT_CASE(test_flush_waits_for_flush),
-	KUNIT_CASE(test_flush_waits_for_worker),
-	KUNIT_CASE(test_destroy),
-	KUNIT_CASE(test_hardirq),
-	KUNIT_CASE_SLOW(test_reuse),
+	KUNIT_CASE(o_drain_once),
+	KUNIT_CASE(o_push_many),
+	KUNIT_CASE(o_typed),
+	KUNIT_CASE(o_off),
+	KUNIT_CASE(o_cap),
+	KUNIT_CASE(o_small_cap),
+	KUNIT_CASE(o_no_page),
+	KUNIT_CASE(o_age),
+	KUNIT_CASE(o_cpu_offline),
+	KUNIT_CASE(o_flush_waits),
+	KUNIT_CASE(o_help),
+	KUNIT_CASE(o_shrinker),
+	KUNIT_CASE(o_oom),
+	KUNIT_CASE(o_destroy),
+	KUNIT_CASE(o_static),
+	KUNIT_CASE(o_bad_name),
+	KUNIT_CASE(o_init_fails),
+	KUNIT_CASE(o_hardirq),
+	KUNIT_CASE(o_softirq),
+	KUNIT_CASE_SLOW(o_concurrent),
+	KUNIT_CASE(o_stat),
+	KUNIT_CASE(o_kasan),
+	KUNIT_CASE_SLOW(o_kmemleak),
 	{}
 };
 

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the parts of percpu_defer share among themselves. */
+#ifndef _LIB_PERCPU_DEFER_H
+#define _LIB_PERCPU_DEFER_H
+
+#include <linux/percpu_defer.h>
+
+#define PERCPU_DEFER_WORDS \
+	((PAGE_SIZE - sizeof(struct percpu_defer_buf)) / sizeof(unsigned long))
+
+/* Which of the two buffers of its CPU does the current context fill? */
+static inline unsigned int percpu_defer_context(void)
+{
+	return !!in_serving_softirq();
+}
+
+int percpu_defer_core_init(struct percpu_defer *pd, const char *name,
+			   percpu_defer_drain_t drain, percpu_defer_scan_t scan,
+			   u8 record, struct lock_class_key *key);
+enum percpu_defer_stat percpu_defer_check(struct percpu_defer *pd);
+bool percpu_defer_refuse(struct percpu_defer *pd, enum percpu_defer_stat why);
+enum percpu_defer_stat percpu_defer_rotate(struct percpu_defer *pd);
+void percpu_defer_unrecorded(struct percpu_defer *pd);
+
+#ifdef CONFIG_DEBUG_FS
+void percpu_defer_stat_setup(void);
+void percpu_defer_stat_add(struct percpu_defer *pd);
+void percpu_defer_stat_remove(struct percpu_defer *pd);
+#else
+static inline void percpu_defer_stat_setup(void) { }
+static inline void percpu_defer_stat_add(struct percpu_defer *pd) { }
+static inline void percpu_defer_stat_remove(struct percpu_defer *pd) { }
+#endif
+
+#endif /* _LIB_PERCPU_DEFER_H */

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * percpu_defer: a file in debugfs for each instance.
+ *
+ * The counters are per CPU and read without a lock, so while work is going on
+ * they need not add up.
+ */
+#include <linux/debugfs.h>
+#include <linux/jiffies.h>
+#include <linux/seq_file.h>
+#include "percpu_defer.h"
+
+static struct dentry *percpu_defer_dir;
+
+static const char * const percpu_defer_stat_name[PERCPU_DEFER_NR_STATS] = {
+	[PERCPU_DEFER_PUSHED]		= "pushed",
+	[PERCPU_DEFER_DRAINED]		= "drained",
+	[PERCPU_DEFER_ROTATIONS]	= "rotations",
+	[PERCPU_DEFER_RESCANS]		= "rescans",
+	[PERCPU_DEFER_OFF]		= "fallback_off",
+	[PERCPU_DEFER_CAP]		= "fallback_cap",
+	[PERCPU_DEFER_NO_PAGE]		= "fallback_no_page",
+	[PERCPU_DEFER_CONTEXT]		= "fallback_context",
+};
+
+/* How long has the oldest of what waits on this CPU been waiting? In jiffies. */
+static unsigned long percpu_defer_oldest(struct percpu_defer_cpu *pc)
+{
+	unsigned long age = 0, now = jiffies;
+	struct percpu_defer_buf *buf;
+	int i;
+
+	/* Buffers leave ->full under this lock only. */
+	guard(mutex)(&pc->drain_lock);
+	llist_for_each_entry(buf, READ_ONCE(pc->full.first), node)
+		age = max(age, now - buf->since);
+
+	/* These are not ours to look into. */
+	for (i = 0; i < ARRAY_SIZE(pc->buf); i++)
+		if (READ_ONCE(pc->buf[i]) != &percpu_defer_closed)
+			age = max(age, now - READ_ONCE(pc->since[i]));
+	return age;
+}
+
+static int percpu_defer_stat_show(struct seq_file *m, void *unused)
+{
+	unsigned long sum[PERCPU_DEFER_NR_STATS] = { }, oldest = 0, pending;
+	struct percpu_defer *pd = m->private;
+	u64 drain_ns = 0, drain_ns_max = 0;
+	int cpu, i;
+
+	for_each_possible_cpu(cpu) {
+		struct percpu_defer_cpu *pc = per_cpu_ptr(pd->cpu, cpu);
+
+		for (i = 0; i < PERCPU_DEFER_NR_STATS; i++)
+			sum[i] += READ_ONCE(pc->stat[i]);
+		oldest = max(oldest, percpu_defer_oldest(pc));
+		drain_ns += READ_ONCE(pc->drain_ns);
+		drain_ns_max = max(drain_ns_max, READ_ONCE(pc->drain_ns_max));
+	}
+	pending = percpu_defer_pending(pd);
+
+	for (i = 0; i < PERCPU_DEFER_NR_STATS; i++)
+		seq_printf(m, "%s %lu\n", percpu_defer_stat_name[i], sum[i]);
+	if (pd->scan)
+		seq_printf(m, "cancelled %ld\n",
+			   max(0L, (long)(sum[PERCPU_DEFER_PUSHED] -
+					  sum[PERCPU_DEFER_DRAINED] - pending)));
+	seq_printf(m, "pending %lu\n", pending);
+	seq_printf(m, "pending_peak %lu\n", max(pending, READ_ONCE(pd->peak)));
+	seq_printf(m, "cap %lu\n", READ_ONCE(pd->cap));
+	seq_printf(m, "enabled %d\n", READ_ONCE(pd->on));
+	seq_printf(m, "drain_ns %llu\n", drain_ns);
+	seq_printf(m, "drain_ns_max %llu\n", drain_ns_max);
+	seq_printf(m, "oldest_ms %u\n", jiffies_to_msecs(oldest));
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(percpu_defer_stat);
+
+void percpu_defer_stat_setup(void)
+{
+	percpu_defer_dir = debugfs_create_dir("percpu_defer", NULL);
+}
+
+void percpu_defer_stat_add(struct percpu_defer *pd)
+{
+	pd->file = debugfs_create_file(pd->name, 0400, percpu_defer_dir, pd,
+				       &percpu_defer_stat_fops);
+}
+
+void percpu_defer_stat_remove(struct percpu_defer *pd)
+{
+	debugfs_remove(pd->file);
+}
