@@ -11,8 +11,10 @@ OUT = build/tree/apply
 QUICK =
 # How long the slot reuse test runs.
 SECONDS = 60
-# kasan: test a kernel that looks for memory errors and lock order.
-DEBUG =
+# Which kernels to test: plain,kasan,kcsan,rt,arm64.
+KINDS = plain,kasan,kcsan
+# How long to torture them.
+MINUTES = 30
 # Only mutants with this in their name.
 ONLY =
 
@@ -22,7 +24,9 @@ RUN = PD_START=$$(date +%s) ./harness/run.py $(if $(KSRC),--ksrc='$(KSRC)') --ke
 help:
 	@echo 'make bench              measure munmap() against the unmodified kernel'
 	@echo 'make bench QUICK=1      the same, two rows only'
-	@echo 'make test               all tests, in a patched kernel'
+	@echo 'make test               all tests, in a plain kernel, with KASAN, and with KCSAN'
+	@echo 'make test-all           the same in more kernels, and for longer'
+	@echo 'make torture MINUTES=30 the torture test, in the kasan and the kcsan kernel'
 	@echo 'make mutants            break the kernel on purpose, the tests must notice'
 	@echo 'make model              check the protocol of index mode with spin'
 	@echo 'make apply OUT=dir      only the patched kernel tree'
@@ -32,7 +36,7 @@ help:
 	@echo
 	@echo 'KSRC=dir                take this kernel tree (copied, never changed)'
 	@echo 'SECONDS=300             how long the slot reuse test runs; 60 unless told'
-	@echo 'DEBUG=kasan             test a kernel with KASAN, lockdep and the like'
+	@echo 'KINDS=plain             test or torture these kernels: plain,kasan,kcsan,rt,arm64'
 	@echo 'KERNEL=7.2              fetch this version; 7.3 unless told'
 
 deps:
@@ -42,7 +46,14 @@ bench: deps
 	@$(RUN) bench $(if $(QUICK),--quick)
 
 test: deps
-	@$(RUN) test --seconds=$(SECONDS) $(if $(DEBUG),--debug=$(DEBUG))
+	@$(RUN) test --seconds='$(SECONDS)' --kinds='$(KINDS)'
+
+test-all: deps
+	@$(RUN) test --seconds='$(SECONDS)' --kinds=plain,kasan,kcsan,rt,arm64 --torture=600
+
+torture: KINDS = kasan,kcsan
+torture: deps
+	@$(RUN) torture --minutes='$(MINUTES)' --kinds='$(KINDS)'
 
 mutants: deps
 	@$(RUN) mutants --seconds=$(SECONDS) --only='$(ONLY)'
@@ -62,4 +73,4 @@ clean:
 distclean:
 	rm -rf build
 
-.PHONY: help deps bench test mutants model apply boot clean distclean
+.PHONY: help deps bench test test-all torture mutants model apply boot clean distclean

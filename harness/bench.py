@@ -33,11 +33,11 @@ def measure(kernel, columns, rows, stage):
         elif word[0] == "repetition":
             stage(f"  {'/'.join(columns)}: repetition {word[1]} of {REPETITIONS}")
 
-    vm.run(kernel.image, kernel.initramfs, "bench",
-           {"pd_rows": ",".join(f"{p}:{mb}" for p, mb in rows),
-            "pd_cols": ",".join(columns), "pd_reps": REPETITIONS,
-            "brd.rd_nr": 1, "brd.rd_size": 1600 << 10},
-           log=RESULTS.parent / f"log/bench-{columns[0]}", on_line=on_line)
+    kernel.run("bench",
+               {"pd_rows": ",".join(f"{p}:{mb}" for p, mb in rows),
+                "pd_cols": ",".join(columns), "pd_reps": REPETITIONS,
+                "brd.rd_nr": 1, "brd.rd_size": 1600 << 10},
+               log=RESULTS.parent / f"log/bench-{columns[0]}", on_line=on_line)
     for column in columns:
         for row in rows:
             if len(samples[column, row]) != REPETITIONS:

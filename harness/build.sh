@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Configures and builds a kernel out of tree.
 # usage: build.sh TREE OUT FRAGMENT...
-# Prints nothing on stdout. Leaves OUT/bzImage, OUT/vmlinux and OUT/*.ko.
+# For ARCH with CROSS_COMPILE, if they are in the environment.
+# Prints nothing on stdout.
 set -eu
 . "$(dirname -- "$0")/common.sh"
 
@@ -30,6 +31,11 @@ show_progress() {
 	done
 }
 
+case ${ARCH-} in
+arm64) image=Image ;;
+*) image=bzImage ;;
+esac
+
 fragments=
 for fragment; do
 	fragments="$fragments $HARNESS/config/$fragment.config"
@@ -43,7 +49,7 @@ stage "build $(basename "$out") (log: $log)"
 show_progress &
 progress=$!
 trap 'kill $progress 2>/dev/null' EXIT INT TERM
-make -C "$tree" O="$out" -j"$JOBS" bzImage modules >"$log" 2>&1 || {
+make -C "$tree" O="$out" -j"$JOBS" "$image" modules >"$log" 2>&1 || {
 	grep -m 20 -iE 'error|undefined' "$log" >&2 || tail -n 20 "$log" >&2
 	die "the kernel does not build (see $log)"
 }

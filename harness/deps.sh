@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Makes sure that the packages the harness needs are installed.
+# Makes sure that the packages the harness needs are installed; with the argument
+# "arm64", also those for that architecture.
 set -eu
 . "$(dirname -- "$0")/common.sh"
 
@@ -8,6 +9,9 @@ set -eu
 PACKAGES='bc bison busybox-static coccinelle cpio debian-archive-keyring flex gcc
 	libc6-dev libelf-dev libpython3-dev make python3 qemu-system-x86 spin
 	tar xz-utils'
+ARM64_PACKAGES='gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm'
+
+[ "${1-}" != arm64 ] || PACKAGES="$PACKAGES $ARM64_PACKAGES"
 
 missing() {
 	for package in $PACKAGES; do

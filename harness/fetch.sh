@@ -4,46 +4,11 @@
 # usage: fetch.sh [VERSION]     VERSION is 7.3 unless told, or 7.2, ...
 set -eu
 . "$(dirname -- "$0")/common.sh"
+. "$(dirname -- "$0")/apt.sh"
 
 VERSION=${1:-7.3}
-APT=$BUILD/apt
 # Suites newer than the machine's own that carry the 7.x kernels.
 SUITES='sid forky trixie-backports'
-
-# apt-get with lists and cache of our own: the machine's stay as they are.
-apt() {
-	tool=$1
-	shift
-	"$tool" -o Dir::State::lists="$APT/lists" -o Dir::Cache="$APT/cache" \
-		-o Dir::Etc::sourcelist="$APT/sources.list" \
-		-o Dir::Etc::sourceparts=/dev/null \
-		-o APT::Sandbox::User=root "$@"
-}
-
-# The mirror that this machine gets Debian from, whatever it is called.
-mirror() {
-	# shellcheck disable=SC2016 # apt's variables, not the shell's
-	apt-get indextargets --format '$(SITE) $(LABEL) $(COMPONENT)' |
-		awk '$2 == "Debian" && $3 == "main" { print $1; exit }'
-}
-
-update_lists() {
-	mkdir -p "$APT/lists/partial" "$APT/cache/archives/partial"
-	site=$(mirror)
-	if [ -z "$site" ]; then
-		stage "ask the mirror what it has"
-		apt-get update >/dev/null 2>&1 || true
-		site=$(mirror)
-	fi
-	[ -n "$site" ] || die "apt knows no Debian mirror: give KSRC=<kernel tree>"
-	for suite in $SUITES; do
-		echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $site $suite main"
-	done >"$APT/sources.list"
-	# It succeeds with warnings when a suite cannot be had; one will do.
-	apt apt-get update >"$APT/update.log" 2>&1 || true
-	ls "$APT"/lists/*_Packages* >/dev/null 2>&1 ||
-		die "the mirror does not answer (see $APT/update.log): network? or give KSRC=<kernel tree>"
-}
 
 # The package of the version asked for, or of the next newer 7.x.
 choose_package() {
@@ -76,7 +41,7 @@ fi
 mkdir -p "$BUILD/src" "$BUILD/dl"
 need_space "$BUILD" 5000 "the kernel source"
 stage "fetch linux-source-$VERSION from the distribution"
-update_lists
+update_lists "$SUITES"
 found=$(choose_package)
 [ -n "$found" ] || die "the distribution has no linux-source-$VERSION or newer: give KSRC=<kernel tree>"
 [ "$found" = "$VERSION" ] || stage "linux-source-$VERSION is gone, taking $found"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Packs what the guest runs: busybox, the jobs, the selftests, kernel modules.
 # usage: initramfs.sh TREE KERNEL_BUILD OUT.cpio.gz [SELFTEST_TREE]
+# For ARCH with CROSS_COMPILE, if they are in the environment.
 # The selftests are those of SELFTEST_TREE, TREE unless told.
 set -eu
 . "$(dirname -- "$0")/common.sh"
@@ -19,12 +20,12 @@ make -C "$selftests/tools/testing/selftests/percpu_defer" \
 	OUTPUT="$out.selftests" LDLIBS=-static all >"$log" 2>&1 ||
 	{ tail -n 20 "$log" >&2; die "the selftests do not build (see $log)"; }
 
-cp /bin/busybox "$root/bin/busybox"
+cp "$("$HARNESS/busybox.sh")" "$root/bin/busybox"
 cp "$HARNESS/guest/init" "$root/init"
 cp "$HARNESS"/guest/*.sh "$root/job/"
 cp "$out.selftests"/* "$root/job/"
 find "$kernel" -name '*.ko' -exec cp {} "$root/job/" \;
-chmod +x "$root/init"
+chmod +x "$root/init" "$root"/job/*.sh
 
 (cd "$root" && find . | cpio -o -H newc --quiet | gzip -1) >"$out.tmp"
 mv "$out.tmp" "$out"

@@ -31,8 +31,8 @@ def symptoms(kernel, seconds):
     found = []
     try:
         with contextlib.redirect_stderr(io.StringIO()):
-            vm.run(kernel.image, kernel.initramfs, "test", {"pd_seconds": seconds},
-                   silence=SILENCE, log=LOG)
+            kernel.run("test", {"pd_seconds": seconds, "pd_torture": 0},
+                       silence=SILENCE, log=LOG)
     except vm.VmError as error:
         found.append(str(error))
     for suffix in (".console", ".output"):

@@ -19,7 +19,14 @@ import vm
 TOP = pathlib.Path(__file__).resolve().parent.parent
 HARNESS = TOP / "harness"
 BUILD = TOP / "build"
-DEBUG_KERNELS = ("kasan",)      # harness/config/*.config
+# Kernels to test, by the fragments in harness/config that make them.
+KINDS = {
+    "plain": ("x86_64",),
+    "kasan": ("x86_64", "debug", "kasan"),
+    "kcsan": ("x86_64", "debug", "kcsan"),
+    "rt": ("x86_64", "debug", "rt"),
+    "arm64": ("arm64", "debug"),
+}
 
 
 class Failed(Exception):
@@ -33,10 +40,10 @@ def stage(text):
     print(f"[{passed // 60:3}:{passed % 60:02}] {text}", file=sys.stderr, flush=True)
 
 
-def script(name, *args):
+def script(name, *args, env=None):
     """Run a script of the harness; returns what it prints."""
     run = subprocess.run([HARNESS / name, *map(str, args)], text=True,
-                         stdout=subprocess.PIPE)
+                         stdout=subprocess.PIPE, env=env)
     if run.returncode:
         raise Failed
     return run.stdout.strip()
@@ -81,19 +88,27 @@ class Kernel:
 
     def __init__(self, name, tree, fragments, selftests):
         self.tree = tree
+        self.arch = vm.X86_64
+        env = os.environ.copy()
+        if "arm64" in fragments:
+            self.arch = vm.ARM64
+            env |= {"ARCH": "arm64", "CROSS_COMPILE": "aarch64-linux-gnu-"}
+            script("deps.sh", "arm64")
         out = BUILD / "kernel" / name
-        script("build.sh", tree, out, *fragments, *version_fragment(tree))
-        self.image = out / "arch/x86/boot/bzImage"
+        script("build.sh", tree, out, *fragments, *version_fragment(tree), env=env)
+        self.image = out / self.arch.image
         self.initramfs = out.with_name(name + ".cpio.gz")
         self.version = (out / "include/config/kernel.release").read_text().strip()
-        script("initramfs.sh", tree, out, self.initramfs, selftests)
+        script("initramfs.sh", tree, out, self.initramfs, selftests, env=env)
+
+    def run(self, job, params, **more):
+        return vm.run(self.image, self.initramfs, job, params, arch=self.arch, **more)
 
 
-def patched_kernel(source, change=lambda tree: None, debug=None):
+def patched_kernel(source, change=lambda tree: None, kind="plain"):
     tree = source.patched_tree()
     change(tree)
-    return Kernel(f"{debug or 'patched'}-{source.name}", tree,
-                  ("common", "x86_64", "patched", *([debug] if debug else [])),
+    return Kernel(f"{kind}-{source.name}", tree, ("common", *KINDS[kind], "patched"),
                   tree)
 
 
@@ -113,9 +128,20 @@ def do_boot(source, _args):
 
 
 def do_test(source, args):
-    kernel = patched_kernel(source, debug=args.debug)
-    if not test.run(source.tree, kernel, args.seconds, stage):
+    kernels = [(kind, lambda kind=kind: patched_kernel(source, kind=kind))
+               for kind in args.kinds]
+    if not test.run(source.tree, kernels, args.seconds, args.torture, stage):
         raise Failed
+
+
+def do_torture(source, args):
+    if "plain" in args.kinds:
+        raise vm.VmError("the plain kernel has no torture test, only debug kernels do")
+    for kind in args.kinds:
+        kernel = patched_kernel(source, kind=kind)
+        stage(f"torture the {kind} kernel for {args.minutes} minutes")
+        kernel.run("torture", {"pd_torture": args.minutes * 60}, on_line=print,
+                   log=BUILD / f"log/torture-{kind}")
 
 
 def do_mutants(source, args):
@@ -134,13 +160,22 @@ def do_bench(source, args):
     bench.run(base, patched, args.quick, stage)
 
 
+def kinds(text):
+    """A list of kernels, as an argument."""
+    if unknown := [kind for kind in text.split(",") if kind not in KINDS]:
+        raise argparse.ArgumentTypeError(
+            f"no kernel is called '{unknown[0]}'; there are {', '.join(KINDS)}")
+    return text.split(",")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ksrc", type=pathlib.Path, help="a kernel tree of your own")
     parser.add_argument("--kernel", default="7.3", help="the version to fetch")
     jobs = parser.add_subparsers(required=True)
     for name, function in (("apply", do_apply), ("bench", do_bench),
-                           ("test", do_test), ("mutants", do_mutants),
+                           ("test", do_test), ("torture", do_torture),
+                           ("mutants", do_mutants),
                            ("boot", do_boot)):
         job = jobs.add_parser(name)
         job.set_defaults(function=function)
@@ -151,9 +186,14 @@ def main():
         if name in ("test", "mutants"):
             job.add_argument("--seconds", type=int, default=60,
                              help="how long the reuse test runs")
+        if name in ("test", "torture"):
+            job.add_argument("--kinds", type=kinds, required=True,
+                             help=f"kernels: {','.join(KINDS)}")
         if name == "test":
-            job.add_argument("--debug", choices=DEBUG_KERNELS,
-                             help="in this debug kernel, not in the plain one")
+            job.add_argument("--torture", type=int, default=60,
+                             help="how many seconds the torture test runs")
+        if name == "torture":
+            job.add_argument("--minutes", type=int, default=30)
         if name == "mutants":
             job.add_argument("--only", default="", help="part of a mutant's name")
     args = parser.parse_args()

@@ -58,10 +58,10 @@ def count_ktap(kernel, lines, count):
     return found.total() > 0
 
 
-def run_guest_tests(kernel, seconds, count):
+def run_guest_tests(kernel, seconds, torture, count):
     try:
-        lines = vm.run(kernel.image, kernel.initramfs, "test",
-                       {"pd_seconds": seconds}, on_line=print)
+        lines = kernel.run("test", {"pd_seconds": seconds, "pd_torture": torture},
+                           on_line=print)
     except vm.VmError as error:
         print(f"error: {error}", file=sys.stderr)
         count.failed += 1
@@ -73,17 +73,25 @@ def run_guest_tests(kernel, seconds, count):
         if not count_ktap(kernel, ktap, count) or code and count.failed == before:
             print(f"error: {name} ended with {code}", file=sys.stderr)
             count.failed += 1
-    if missing := {"percpu_defer", "percpu_defer_map", "zram_dead", "swap_reuse"} - ran:
+    expected = {"percpu_defer", "percpu_defer_map", "zram_dead", "swap_reuse",
+                "torture.sh" if torture else "percpu_defer_bench"}
+    if missing := expected - ran:
         print(f"error: did not run: {', '.join(sorted(missing))}", file=sys.stderr)
         count.failed += 1
 
 
-def run(source, kernel, seconds, stage):
-    """Returns whether all is well; prints the count as its last line."""
+def run(source, kernels, seconds, torture, stage):
+    """Returns whether all is well; prints the count as its last line.
+
+    kernels: pairs of a kind and a function that builds it.
+    """
     count = Count()
     stage("test the harness")
     run_harness_tests(source, count)
-    stage(f"test in the patched kernel ({seconds} s of slot reuse)")
-    run_guest_tests(kernel, seconds, count)
+    for kind, build in kernels:
+        kernel = build()
+        stage(f"test in the {kind} kernel ({seconds} s of slot reuse)")
+        run_guest_tests(kernel, seconds, 0 if kind == "plain" else torture, count)
+        stage(f"so far {count}")
     print(count, flush=True)
     return not count.failed

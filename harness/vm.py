@@ -9,6 +9,7 @@ kernel complained on its console, or if the guest died or fell silent.
 JOB "shell" gives an interactive shell instead.
 """
 
+import dataclasses
 import os
 import pathlib
 import re
@@ -29,24 +30,46 @@ ACCEL = {
     "tcg": ["-accel", "tcg,thread=multi", "-cpu", "max"],
 }
 
+
+@dataclasses.dataclass(frozen=True)
+class Arch:
+    """A machine of QEMU: two serial ports, for the console and for the job."""
+    qemu: str
+    image: str          # in the kernel's build folder
+    console: str
+    job: str
+    job_port: tuple     # options, with {} for the file
+
+
+X86_64 = Arch("qemu-system-x86_64", "arch/x86/boot/bzImage", "ttyS0", "ttyS1",
+              ("-serial", "file:{}"))
+# One core model: that of the generic "max" checks pointers, slowly.
+ARM64 = Arch("qemu-system-aarch64 -M virt -cpu neoverse-n1 -accel tcg,thread=multi",
+             "arch/arm64/boot/Image", "ttyAMA0", "ttyS0",
+             ("-chardev", "file,id=job,path={}", "-device", "pci-serial,chardev=job"))
+
 # What no healthy kernel prints.
 COMPLAINTS = re.compile(
     r"BUG: |WARNING: |INFO: possible |INFO: task |INFO: rcu|rcu: INFO:|KASAN:|KCSAN:"
     r"|UBSAN:|kmemleak: \d|Kernel panic|Oops|general protection|Unable to handle"
     r"|soft lockup|hard LOCKUP|suspicious RCU|inconsistent lock state"
-    r"|Call Trace:|DEBUG_LOCKS_WARN_ON|stack-protector|slab.* (?:corrupt|Poison)")
+    r"|-torture:.*!!!|End of test: (?!SUCCESS)"
+    r"|Call [Tt]race:|DEBUG_LOCKS_WARN_ON|stack-protector|slab.* (?:corrupt|Poison)")
 
 
 class VmError(Exception):
     pass
 
 
-def command(kernel, initramfs, append, memory=MEMORY, cpus=CPUS, accel=None):
-    return ["qemu-system-x86_64", *ACCEL[accel or accelerator(kernel)],
-            "-m", memory, "-smp", str(cpus), "-no-reboot", "-nodefaults",
-            "-display", "none", "-kernel", str(kernel),
+def command(kernel, initramfs, append, memory=MEMORY, cpus=CPUS, accel=None,
+            arch=X86_64):
+    machine = arch.qemu.split()
+    if arch is X86_64:
+        machine += ACCEL[accel or accelerator(kernel)]
+    return [*machine, "-m", memory, "-smp", str(cpus), "-no-reboot",
+            "-nodefaults", "-display", "none", "-kernel", str(kernel),
             *(["-initrd", str(initramfs)] if initramfs else []),
-            "-append", f"console=ttyS0 panic=-1 {append}"]
+            "-append", f"console={arch.console} panic=-1 {append}"]
 
 
 def boots(kernel, accel):
@@ -113,17 +136,19 @@ def judge_console(lines):
 
 
 def run(kernel, initramfs, job, params, silence=300, log=None,
-        on_line=lambda line: None):
+        on_line=lambda line: None, arch=X86_64):
     """Run a job to its end; returns what it printed, line by line."""
     log = pathlib.Path(log or TOP / f"build/log/{job}")
     log.parent.mkdir(parents=True, exist_ok=True)
     console, output = (Tail(log.with_suffix(s)) for s in (".console", ".output"))
     for tail in (console, output):
         tail.path.unlink(missing_ok=True)
-    append = " ".join([f"pd_job={job}", *(f"{k}={v}" for k, v in params.items())])
+    append = " ".join([f"pd_job={job} pd_tty={arch.job}",
+                       *(f"{k}={v}" for k, v in params.items())])
     qemu = subprocess.Popen(
-        command(kernel, initramfs, append) +
-        ["-serial", f"file:{console.path}", "-serial", f"file:{output.path}"],
+        command(kernel, initramfs, append, arch=arch) +
+        ["-serial", f"file:{console.path}",
+         *(option.format(output.path) for option in arch.job_port)],
         stdin=subprocess.DEVNULL)
     last = time.monotonic()
     try:

@@ -34,6 +34,7 @@
 #include <linux/gfp.h>
 #include <linux/init.h>
 #include <linux/jiffies.h>
+#include <linux/kasan.h>
 #include <linux/kmemleak.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
@@ -291,6 +292,14 @@ static unsigned int percpu_defer_push_some(struct percpu_defer *pd,
 	percpu_defer_refuse(pd, ret);
 	return pushed;
 }
+
+#ifdef CONFIG_KASAN
+bool percpu_defer_poison(struct percpu_defer *pd, unsigned long obj)
+{
+	return !pd->size || kasan_mempool_poison_object((void *)obj);
+}
+EXPORT_SYMBOL_GPL(percpu_defer_poison);
+#endif
 
 static void percpu_defer_unpoison(struct percpu_defer *pd,
 				  const unsigned long *obj, unsigned int nr)
@@ -685,6 +694,22 @@ static void percpu_defer_list_del(struct percpu_defer *pd)
 	list_del(&pd->list);
 }
 
+VISIBLE_IF_KUNIT struct percpu_defer_cpu __percpu *percpu_defer_alloc_cpus(void)
+{
+	KUNIT_STATIC_STUB_REDIRECT(percpu_defer_alloc_cpus);
+
+	return alloc_percpu(struct percpu_defer_cpu);
+}
+EXPORT_SYMBOL_IF_KUNIT(percpu_defer_alloc_cpus);
+
+VISIBLE_IF_KUNIT int percpu_defer_init_pending(struct percpu_defer *pd)
+{
+	KUNIT_STATIC_STUB_REDIRECT(percpu_defer_init_pending, pd);
+
+	return percpu_counter_init(&pd->pending, 0, GFP_KERNEL);
+}
+EXPORT_SYMBOL_IF_KUNIT(percpu_defer_init_pending);
+
 int __percpu_defer_start(struct percpu_defer *pd, struct lock_class_key *key)
 {
 	int cpu, err;
@@ -720,7 +745,7 @@ int __percpu_defer_start(struct percpu_defer *pd, struct lock_class_key *key)
 		lockdep_set_class(&pc->drain_lock, key);
 	}
 
-	err = percpu_counter_init(&pd->pending, 0, GFP_KERNEL);
+	err = percpu_defer_init_pending(pd);
 	if (err)
 		return err;
 
@@ -756,7 +781,7 @@ int percpu_defer_core_init(struct percpu_defer *pd, const char *name,
 	pd->record = record;
 	pd->on = false;
 	pd->allocated = true;
-	pd->cpu = alloc_percpu(struct percpu_defer_cpu);
+	pd->cpu = percpu_defer_alloc_cpus();
 	if (!pd->cpu)
 		return -ENOMEM;
 

@@ -9,7 +9,7 @@
  * that is freed twice, or a slot that is freed while in use, is found. When an
  * instance is destroyed all must have been freed.
  */
-#define pr_fmt(fmt) "percpu_defer" TORTURE_FLAG " " fmt
+#define pr_fmt(fmt) "percpu_defer-torture: " fmt
 
 #include <linux/atomic.h>
 #include <linux/cpumask.h>

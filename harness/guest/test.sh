@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Guest job: runs the tests. Each one's KTAP stands between BEGIN and END.
-# From the kernel's command line: pd_seconds, how long the reuse test runs.
+# From the kernel's command line: pd_seconds, how long the reuse test runs, and
+# pd_torture, how long the torture test does, where there is one.
 # shellcheck disable=SC2154 # it comes in the environment
 
 kunit() {
@@ -14,7 +15,7 @@ kunit() {
 
 selftest() {
 	echo "BEGIN $1"
-	"/job/$@"
+	PATH=/job:$PATH "$@"
 	echo "END $?"
 }
 
@@ -22,5 +23,11 @@ sh /job/failslab.sh
 insmod /job/kunit.ko
 kunit percpu_defer
 kunit percpu_defer_map
+if [ "$pd_torture" = 0 ]; then
+	# Times are worth something in a plain kernel only.
+	kunit percpu_defer_bench
+else
+	selftest torture.sh
+fi
 selftest zram_dead
 selftest swap_reuse "$pd_seconds"

@@ -70,7 +70,9 @@ class VmTest(unittest.TestCase):
                      "INFO: task sh:1 blocked for more than 120 seconds.",
                      "rcu: INFO: rcu_sched self-detected stall on CPU",
                      "BUG: KCSAN: data-race in a / b", "kmemleak: 3 new suspected",
-                     "Kernel panic - not syncing: x", "Oops: 0000 [#1]"):
+                     "Kernel panic - not syncing: x", "Oops: 0000 [#1]",
+                     "percpu_defer-torture: !!! slot 3 freed twice",
+                     "percpu_defer-torture: End of test: FAILURE"):
             self.qemu(f"echo fine >$console; echo '[ 1.0] {line}' >>$console\n"
                       "echo EXIT 0 >$output")
             said, shown = self.run_vm()

@@ -4,7 +4,6 @@
 
 #include <linux/bitops.h>
 #include <linux/cache.h>
-#include <linux/kasan.h>
 #include <linux/llist.h>
 #include <linux/lockdep_types.h>
 #include <linux/mutex.h>
@@ -230,13 +229,15 @@ static inline unsigned long percpu_defer_pending(struct percpu_defer *pd)
 	return percpu_counter_sum_positive(&pd->pending);
 }
 
-/* Pushed objects must not be used; KASAN can tell if it knows their size. */
-static __always_inline bool percpu_defer_poison(struct percpu_defer *pd,
-						unsigned long obj)
+/* Private: tells KASAN that an object must not be used. False: it knew. */
+#ifdef CONFIG_KASAN
+bool percpu_defer_poison(struct percpu_defer *pd, unsigned long obj);
+#else
+static inline bool percpu_defer_poison(struct percpu_defer *pd, unsigned long obj)
 {
-	return !IS_ENABLED(CONFIG_KASAN) || !pd->size ||
-		kasan_mempool_poison_object((void *)obj);
+	return true;
 }
+#endif
 
 /**
  * percpu_defer_push - free an object later
@@ -437,6 +438,8 @@ static inline bool __must_check percpu_defer_map_claim(struct percpu_defer_map *
 
 #if IS_ENABLED(CONFIG_KUNIT)
 struct percpu_defer_buf *percpu_defer_get_buf(void);
+struct percpu_defer_cpu __percpu *percpu_defer_alloc_cpus(void);
+int percpu_defer_init_pending(struct percpu_defer *pd);
 struct notifier_block;
 int percpu_defer_oom(struct notifier_block *nb, unsigned long unused, void *freed);
 #endif

@@ -31,7 +31,6 @@
 #include <linux/kasan.h>
 #include <linux/kthread.h>
 #include <linux/percpu_defer.h>
-#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/timer.h>
 #include <linux/umh.h>
@@ -494,37 +493,35 @@ static void o_bad_name(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EINVAL, percpu_defer_init(pd, "a/b", drain));
 }
 
-/* Whatever allocation fails, nothing is left behind and nothing is on. */
+static struct percpu_defer_cpu __percpu *no_cpus(void)
+{
+	return NULL;
+}
+
+static int no_pending(struct percpu_defer *pd)
+{
+	return -ENOMEM;
+}
+
+/* Whatever allocation fails, nothing is left behind, least of all the name. */
 static void o_init_fails(struct kunit *test)
 {
-#ifdef CONFIG_FAULT_INJECTION
 	struct percpu_defer *pd = kunit_kzalloc(test, sizeof(*pd), GFP_KERNEL);
-	unsigned int nth, failed = 0;
-	int err;
 
 	KUNIT_ASSERT_NOT_NULL(test, pd);
+	kunit_activate_static_stub(test, percpu_defer_alloc_cpus, no_cpus);
+	KUNIT_EXPECT_EQ(test, -ENOMEM, percpu_defer_init(pd, "kunit_fails", drain));
+	kunit_deactivate_static_stub(test, percpu_defer_alloc_cpus);
+
+	kunit_activate_static_stub(test, percpu_defer_init_pending, no_pending);
+	KUNIT_EXPECT_EQ(test, -ENOMEM, percpu_defer_init(pd, "kunit_fails", drain));
+	kunit_deactivate_static_stub(test, percpu_defer_init_pending);
+
 	static_owner = test->priv;
-	for (nth = 1; nth < 1000; nth++) {
-		WRITE_ONCE(current->fail_nth, nth);
-		err = percpu_defer_init(pd, "kunit_fails", drain_static);
-		if (READ_ONCE(current->fail_nth))
-			break;
-		if (!err) {
-			/* It did without, as with the file in debugfs. */
-			KUNIT_EXPECT_TRUE(test, percpu_defer_push(pd, 1));
-			percpu_defer_destroy(pd);
-			continue;
-		}
-		KUNIT_EXPECT_EQ(test, -ENOMEM, err);
-		failed++;
-	}
-	WRITE_ONCE(current->fail_nth, 0);
-	KUNIT_EXPECT_EQ(test, 0, err);
-	KUNIT_EXPECT_GT(test, failed, 0);
+	KUNIT_EXPECT_EQ(test, 0, percpu_defer_init(pd, "kunit_fails", drain_static));
+	KUNIT_EXPECT_TRUE(test, percpu_defer_push(pd, 1));
 	percpu_defer_destroy(pd);
-#else
-	kunit_skip(test, "needs CONFIG_FAULT_INJECTION");
-#endif
+	expect_drained(test, 1, 1, 1);
 }
 
 struct irq_push {

@@ -16,6 +16,7 @@
 #include <linux/kthread.h>
 #include <linux/percpu_defer.h>
 #include <linux/prandom.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
@@ -325,6 +326,38 @@ static void m_bad_init(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EEXIST,
 			percpu_defer_map_init(map, "kunit_map", 1, drain));
 	KUNIT_EXPECT_NULL(test, map->dead);
+}
+
+/* Whatever allocation fails, nothing is left behind, least of all the name. */
+static void m_init_fails(struct kunit *test)
+{
+#ifdef CONFIG_FAULT_INJECTION
+	struct percpu_defer_map *map = kunit_kzalloc(test, sizeof(*map), GFP_KERNEL);
+	unsigned int nth, failed = 0;
+	int err;
+
+	KUNIT_ASSERT_NOT_NULL(test, map);
+	for (nth = 1; nth < 1000; nth++) {
+		WRITE_ONCE(current->fail_nth, nth);
+		err = percpu_defer_map_init(map, "kunit_fails", 100, drain);
+		if (READ_ONCE(current->fail_nth))
+			break;
+		if (!err) {
+			/* It does without a file in debugfs. */
+			percpu_defer_map_destroy(map);
+			continue;
+		}
+		KUNIT_EXPECT_EQ(test, -ENOMEM, err);
+		KUNIT_EXPECT_NULL(test, map->dead);
+		failed++;
+	}
+	WRITE_ONCE(current->fail_nth, 0);
+	KUNIT_ASSERT_EQ(test, 0, err);
+	KUNIT_EXPECT_GT(test, failed, 0);
+	percpu_defer_map_destroy(map);
+#else
+	kunit_skip(test, "needs CONFIG_FAULT_INJECTION");
+#endif
 }
 
 static void m_off(struct kunit *test)
@@ -664,6 +697,7 @@ static struct kunit_case percpu_defer_map_cases[] = {
 	KUNIT_CASE(m_no_page_flush),
 	KUNIT_CASE(m_bad_range),
 	KUNIT_CASE(m_bad_init),
+	KUNIT_CASE(m_init_fails),
 	KUNIT_CASE(m_off),
 	KUNIT_CASE(m_cap),
 	KUNIT_CASE(m_age),

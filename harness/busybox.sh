@@ -1,0 +1,26 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Prints where a static busybox is that runs on ARCH, the machine's own unless
+# it is in the environment.
+set -eu
+. "$(dirname -- "$0")/common.sh"
+
+[ -n "${ARCH-}" ] || { echo /bin/busybox; exit 0; }
+
+APT_ARCH=$ARCH
+. "$(dirname -- "$0")/apt.sh"
+
+out=$BUILD/busybox-$ARCH
+if [ ! -x "$out" ]; then
+	stage "fetch busybox for $ARCH from the distribution"
+	update_lists sid
+	rm -rf "$out.tmp"
+	mkdir -p "$out.tmp"
+	(cd "$out.tmp" && apt apt-get download busybox-static >&2 &&
+		dpkg-deb -x busybox-static_*.deb .) ||
+		die "cannot download busybox-static for $ARCH: network?"
+	# Where it lies has changed over the years.
+	mv "$(find "$out.tmp" -type f -name busybox | head -n 1)" "$out"
+	rm -rf "$out.tmp"
+fi
+echo "$out"

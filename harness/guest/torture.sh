@@ -1,0 +1,33 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Guest job, and one of the tests: tortures percpu_defer, and says in KTAP how it
+# ended. From the kernel's command line: pd_torture, for how many seconds.
+# shellcheck disable=SC2154 # it comes in the environment
+
+# A CPU goes off or on every 250 jiffies.
+options="onoff_holdoff=0 onoff_interval=250 stat_interval=15"
+
+stats() {
+	dmesg | grep -e '-torture: [ofi].*: [0-9]' | tail -n 3 | sed 's/.*-torture:/#/'
+}
+
+sh /job/failslab.sh
+echo "TAP version 13"
+echo "1..1"
+insmod /job/torture.ko
+# shellcheck disable=SC2086 # a list
+insmod /job/percpu_defer_torture.ko $options
+left=$pd_torture
+while [ "$left" -gt 0 ]; do
+	nap=$((left < 60 ? left : 60))
+	sleep $nap
+	left=$((left - nap))
+	stats
+done
+rmmod percpu_defer_torture torture
+if dmesg | grep -q 'percpu_defer-torture: End of test: SUCCESS'; then
+	echo "ok 1 torture"
+else
+	echo "not ok 1 torture"
+	exit 1
+fi
