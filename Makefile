@@ -29,6 +29,7 @@ help:
 	@echo 'make torture MINUTES=30 the torture test, in the kasan and the kcsan kernel'
 	@echo 'make mutants            break the kernel on purpose, the tests must notice'
 	@echo 'make model              check the protocol of index mode with spin'
+	@echo 'make docs               build the documentation; warnings are errors'
 	@echo 'make apply OUT=dir      only the patched kernel tree'
 	@echo 'make boot               a shell in the patched kernel'
 	@echo 'make clean              remove what was built, keep what was fetched'
@@ -64,6 +65,9 @@ model: deps
 apply: deps
 	@$(RUN) apply --out='$(OUT)'
 
+docs: deps
+	@$(RUN) docs
+
 boot: deps
 	@$(RUN) boot
 
@@ -73,4 +77,4 @@ clean:
 distclean:
 	rm -rf build
 
-.PHONY: help deps bench test test-all torture mutants model apply boot clean distclean
+.PHONY: help deps bench test test-all torture mutants model docs apply boot clean distclean

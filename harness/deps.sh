@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Makes sure that the packages the harness needs are installed; with the argument
-# "arm64", also those for that architecture.
+# Makes sure that the packages the harness needs are installed; with an argument,
+# "arm64" or "docs", also those for that.
 set -eu
 . "$(dirname -- "$0")/common.sh"
 
@@ -10,8 +10,12 @@ PACKAGES='bc bison busybox-static coccinelle cpio debian-archive-keyring flex gc
 	libc6-dev libelf-dev libpython3-dev make python3 qemu-system-x86 spin
 	tar xz-utils'
 ARM64_PACKAGES='gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm'
+DOCS_PACKAGES='python3-sphinx python3-yaml'
 
-[ "${1-}" != arm64 ] || PACKAGES="$PACKAGES $ARM64_PACKAGES"
+case ${1-} in
+arm64) PACKAGES="$PACKAGES $ARM64_PACKAGES" ;;
+docs) PACKAGES="$PACKAGES $DOCS_PACKAGES" ;;
+esac
 
 missing() {
 	for package in $PACKAGES; do

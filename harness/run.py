@@ -121,6 +121,10 @@ def do_apply(source, args):
     source.patched_tree(args.out.expanduser().resolve())
 
 
+def do_docs(source, _args):
+    print(script("docs.sh", source.patched_tree()))
+
+
 def do_boot(source, _args):
     kernel = patched_kernel(source)
     stage("boot; type 'poweroff -f' to leave")
@@ -176,7 +180,7 @@ def main():
     for name, function in (("apply", do_apply), ("bench", do_bench),
                            ("test", do_test), ("torture", do_torture),
                            ("mutants", do_mutants),
-                           ("boot", do_boot)):
+                           ("docs", do_docs), ("boot", do_boot)):
         job = jobs.add_parser(name)
         job.set_defaults(function=function)
         if name == "apply":

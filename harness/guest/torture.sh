@@ -25,6 +25,10 @@ while [ "$left" -gt 0 ]; do
 	stats
 done
 rmmod percpu_defer_torture torture
+# It may have left some off.
+for cpu in /sys/devices/system/cpu/cpu*/online; do
+	echo 1 >"$cpu"
+done
 if dmesg | grep -q 'percpu_defer-torture: End of test: SUCCESS'; then
 	echo "ok 1 torture"
 else
