@@ -533,6 +533,7 @@ unsigned long percpu_defer_help(struct percpu_defer *pd, unsigned long max)
 	unsigned long drained = 0;
 	int cpu;
 
+	might_sleep();
 	if (!pd->scan) {
 		struct percpu_defer_cpu *pc;
 

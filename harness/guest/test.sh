@@ -2,10 +2,16 @@
 # SPDX-License-Identifier: GPL-2.0
 # Guest job: runs the tests. Each one's KTAP stands between BEGIN and END.
 # From the kernel's command line: pd_seconds, how long the reuse test runs, and
-# pd_torture, how long the torture test does, where there is one.
+# pd_torture, how long the torture test does, where there is one; pd_only, the name
+# of the only one to run, if it is set.
 # shellcheck disable=SC2154 # it comes in the environment
 
+wanted() {
+	[ -z "${pd_only-}" ] || [ "$pd_only" = "$1" ]
+}
+
 kunit() {
+	wanted "$1" || return
 	echo "BEGIN $1"
 	insmod "/job/$1_kunit.ko"
 	cat "/sys/kernel/debug/kunit/$1/results"
@@ -14,6 +20,7 @@ kunit() {
 }
 
 selftest() {
+	wanted "$1" || return
 	echo "BEGIN $1"
 	PATH=/job:$PATH "$@"
 	echo "END $?"

@@ -29,6 +29,7 @@ struct slot {
 	spinlock_t lock;	/* protects what follows */
 	unsigned int drained;
 	bool live;
+	bool busy;		/* looks locked to who only tries */
 };
 
 struct owner {
@@ -64,7 +65,7 @@ static void drain(struct percpu_defer_map *map,
 
 			if (!try)
 				spin_lock(&slot->lock);
-			else if (!spin_trylock(&slot->lock))
+			else if (slot->busy || !spin_trylock(&slot->lock))
 				continue;
 			if (percpu_defer_map_claim(map, i)) {
 				slot->drained++;
@@ -273,11 +274,13 @@ static void m_no_page(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 1, 1));
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 60, 200));
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 8190, 4));
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, NR_SLOTS - 1, 1));
 	kunit_deactivate_static_stub(test, percpu_defer_get_buf);
 
-	KUNIT_EXPECT_TRUE(test, drained_soon(o, 205));
+	KUNIT_EXPECT_TRUE(test, drained_soon(o, 206));
 	expect_drained(test, 60, 200, 1);
 	expect_drained(test, 8190, 4, 1);
+	expect_drained(test, NR_SLOTS - 1, 1, 1);
 }
 
 /* No page for the next record, and no worker that came by before a flush. */
@@ -530,9 +533,8 @@ static void m_help(struct kunit *test)
 
 	/* A slot whose lock is taken is left for later. */
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 2000, 10));
-	spin_lock(&o->slot[2005].lock);
+	o->slot[2005].busy = true;
 	percpu_defer_help(&o->map.defer, ULONG_MAX);
-	spin_unlock(&o->slot[2005].lock);
 	expect_drained(test, 2000, 5, 1);
 	expect_drained(test, 2005, 1, 0);
 	KUNIT_EXPECT_EQ(test, 1, percpu_defer_pending(&o->map.defer));
