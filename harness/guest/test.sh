@@ -37,4 +37,5 @@ else
 	selftest torture.sh
 fi
 selftest zram_dead
+[ "$pd_torture" = 0 ] || selftest zram_trace
 selftest swap_reuse "$pd_seconds"

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What zram's instance of percpu_defer tells about itself: trace events, and the
+ * counters in debugfs.
+ */
+#include <stdbool.h>
+#include <sys/mount.h>
+
+#include "swap_region.h"
+#include "zram_swap.h"
+
+#define REGION_BYTES	(16UL << 20)
+#define TRACEFS		"/sys/kernel/tracing/"
+#define EVENTS		TRACEFS "events/percpu_defer/"
+
+static const char * const events[] = {
+	"percpu_defer_rotate", "percpu_defer_drain_begin", "percpu_defer_drain_end",
+	"percpu_defer_flush", "percpu_defer_fallback",
+};
+
+#define NR_EVENTS	(sizeof(events) / sizeof(*events))
+
+/* Is there a line with both words in the trace? */
+static bool traced(const char *event, const char *text)
+{
+	FILE *trace = fopen(TRACEFS "trace", "r");
+	char line[256];
+	bool found = false;
+
+	if (!trace)
+		ksft_exit_fail_msg("cannot read the trace\n");
+	while (!found && fgets(line, sizeof(line), trace))
+		found = strstr(line, event) && strstr(line, text);
+	fclose(trace);
+	return found;
+}
+
+static unsigned long long counter(const char *name)
+{
+	unsigned long long value = 0;
+	char path[64], line[64], format[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/percpu_defer/zram%u", zram_id);
+	snprintf(format, sizeof(format), "%s %%llu\n", name);
+	file = fopen(path, "r");
+	if (!file)
+		ksft_exit_fail_msg("cannot read %s: debugfs?\n", path);
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, format, &value) == 1)
+			break;
+	fclose(file);
+	return value;
+}
+
+static void unmap_region(void)
+{
+	struct region r = new_region(REGION_BYTES);
+
+	munmap(r.memory, r.pages * page_size());
+	free(r.generation);
+}
+
+int main(void)
+{
+	unsigned long long pages = REGION_BYTES / page_size();
+	char name[16];
+
+	ksft_print_header();
+	if (geteuid())
+		ksft_exit_skip("needs root\n");
+	mount("tracefs", TRACEFS, "tracefs", 0, NULL);
+	if (write_file(EVENTS "enable", "1"))
+		ksft_exit_skip("needs trace events of percpu_defer\n");
+	zram_add(64);
+	ksft_set_plan(NR_EVENTS + 3);
+
+	unmap_region();
+	write_zram("deferred_free", "0");
+	ksft_test_result(counter("pushed") == pages, "all pages were pushed\n");
+	ksft_test_result(counter("drained") + counter("cancelled") == pages &&
+			 !counter("pending"), "all pages were drained\n");
+	unmap_region();
+	ksft_test_result(counter("fallback_off") > 0 && counter("pushed") == pages,
+			 "fallbacks are counted\n");
+	swapoff(zram_dev);
+
+	write_file(EVENTS "enable", "0");
+	snprintf(name, sizeof(name), "zram%u ", zram_id);
+	for (size_t i = 0; i < NR_EVENTS; i++) {
+		/* The flush has nothing more to say. */
+		name[strlen(name) - 1] = i == 3 ? '\n' : ' ';
+		ksft_test_result(traced(events[i], name), "%s\n", events[i]);
+	}
+	zram_remove();
+	ksft_finished();
+}
