@@ -31,7 +31,7 @@ static unsigned long percpu_defer_oldest(struct percpu_defer_cpu *pc)
 	int i;
 
 	/* Buffers leave ->full under this lock only. */
-	guard(mutex)(&pc->drain_lock);
+	lockdep_assert_held(&pc->drain_lock);
 	llist_for_each_entry(buf, READ_ONCE(pc->full.first), node)
 		age = max(age, now - buf->since);
 
@@ -54,9 +54,10 @@ static int percpu_defer_stat_show(struct seq_file *m, void *unused)
 
 		for (i = 0; i < PERCPU_DEFER_NR_STATS; i++)
 			sum[i] += READ_ONCE(pc->stat[i]);
+		guard(mutex)(&pc->drain_lock);
 		oldest = max(oldest, percpu_defer_oldest(pc));
-		drain_ns += READ_ONCE(pc->drain_ns);
-		drain_ns_max = max(drain_ns_max, READ_ONCE(pc->drain_ns_max));
+		drain_ns += pc->drain_ns;
+		drain_ns_max = max(drain_ns_max, pc->drain_ns_max);
 	}
 	pending = percpu_defer_pending(pd);
 
