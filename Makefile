@@ -50,7 +50,7 @@ test: deps
 	@$(RUN) test --seconds='$(SECONDS)' --kinds='$(KINDS)'
 
 test-all: deps
-	@$(RUN) test --seconds='$(SECONDS)' --kinds=plain,kasan,kcsan,rt,arm64 --torture=600
+	@$(RUN) test --seconds='$(SECONDS)' --kinds=plain,kasan,kcsan,rt,arm64 --torture=300
 
 torture: KINDS = kasan,kcsan
 torture: deps

@@ -137,7 +137,11 @@ VISIBLE_IF_KUNIT struct percpu_defer_buf *percpu_defer_get_buf(void)
 }
 EXPORT_SYMBOL_IF_KUNIT(percpu_defer_get_buf);
 
-/* Gives a buffer that nobody appends to any more to @pc's drain. */
+/*
+ * Gives a buffer that nobody appends to any more to @pc's drain. What was
+ * appended, and the dead bits that were set before, are visible to that drain:
+ * llist_add() here pairs with llist_del_all() and llist_del_first() there.
+ */
 static void percpu_defer_queue(struct percpu_defer_cpu *pc,
 			       struct percpu_defer_buf *buf)
 {

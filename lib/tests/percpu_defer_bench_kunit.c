@@ -154,7 +154,7 @@ static void flush_ring(void)
 }
 
 static struct {
-	spinlock_t lock;
+	spinlock_t lock;	/* protects what follows */
 	unsigned int nr;
 	struct item *item[NR];
 } bench_array = { .lock = __SPIN_LOCK_UNLOCKED(bench_array.lock) };
@@ -218,7 +218,7 @@ static void bench_push(struct kunit *test)
 	bench_objects.age = HZ;
 	bench_map.defer.age = HZ;
 
-	/* Taking turns, so that what disturbs disturbs all. */
+	/* Taking turns, so that a disturbance is shared. */
 	for (rep = 0; rep < REPS; rep++) {
 		for (c = 0; c < ARRAY_SIZE(contenders); c++) {
 			bool own = contenders[c].prepare;
