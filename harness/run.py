@@ -3,6 +3,7 @@
 """The main jobs, from a kernel source to a result: see "make help"."""
 
 import argparse
+import fcntl
 import hashlib
 import os
 import pathlib
@@ -29,6 +30,9 @@ KINDS = {
 }
 
 
+HELD = []       # open files that scripts inherit
+
+
 class Failed(Exception):
     """A step failed and has said why."""
 
@@ -40,10 +44,22 @@ def stage(text):
     print(f"[{passed // 60:3}:{passed % 60:02}] {text}", file=sys.stderr, flush=True)
 
 
+def lock():
+    """One run at a time below build/; held by our children too, should we die."""
+    BUILD.mkdir(exist_ok=True)
+    file = os.open(BUILD / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise vm.VmError("another run is at work here: wait for its end, or for "
+                         "the build that it left behind") from error
+    return file
+
+
 def script(name, *args, env=None):
     """Run a script of the harness; returns what it prints."""
     run = subprocess.run([HARNESS / name, *map(str, args)], text=True,
-                         stdout=subprocess.PIPE, env=env)
+                         stdout=subprocess.PIPE, env=env, pass_fds=HELD)
     if run.returncode:
         raise Failed
     return run.stdout.strip()
@@ -202,6 +218,7 @@ def main():
             job.add_argument("--only", default="", help="part of a mutant's name")
     args = parser.parse_args()
     try:
+        HELD.append(lock())
         args.function(Source(args), args)
     except Failed:
         sys.exit(1)

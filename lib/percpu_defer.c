@@ -140,7 +140,7 @@ EXPORT_SYMBOL_IF_KUNIT(percpu_defer_get_buf);
 /*
  * Gives a buffer that nobody appends to any more to @pc's drain. What was
  * appended, and the dead bits that were set before, are visible to that drain:
- * llist_add() here pairs with llist_del_all() and llist_del_first() there.
+ * llist_add() here pairs with llist_del_all() there.
  */
 static void percpu_defer_queue(struct percpu_defer_cpu *pc,
 			       struct percpu_defer_buf *buf)
@@ -153,6 +153,8 @@ static void percpu_defer_queue(struct percpu_defer_cpu *pc,
 		percpu_counter_add_batch(&pd->pending, -(s64)buf->room,
 					 READ_ONCE(pd->batch));
 	}
+	/* Never less than there are: see percpu_defer_drain_cpu(). */
+	atomic_long_inc(&pc->queued);
 	llist_add(&buf->node, &pc->full);
 }
 
@@ -371,6 +373,7 @@ static void percpu_defer_drain_buf(struct percpu_defer_cpu *pc,
 		percpu_defer_unpoison(pd, word, nr);
 		pd->drain(pd, word, nr);
 	}
+	pc->drained++;
 	ns = ktime_to_ns(ktime_sub(ktime_get(), start));
 	trace_percpu_defer_drain_end(pd, nr, ns);
 
@@ -382,7 +385,20 @@ static void percpu_defer_drain_buf(struct percpu_defer_cpu *pc,
 					 READ_ONCE(pd->batch));
 	}
 	percpu_defer_put_buf(buf);
-	cond_resched();
+}
+
+/* The oldest buffer that waits to be drained on a CPU. */
+static struct percpu_defer_buf *percpu_defer_next(struct percpu_defer_cpu *pc)
+{
+	struct llist_node *node;
+
+	if (!pc->draining)
+		pc->draining = llist_reverse_order(llist_del_all(&pc->full));
+	node = pc->draining;
+	if (!node)
+		return NULL;
+	pc->draining = node->next;
+	return llist_entry(node, struct percpu_defer_buf, node);
 }
 
 static unsigned long percpu_defer_rescan(struct percpu_defer *pd,
@@ -392,28 +408,39 @@ static unsigned long percpu_defer_rescan(struct percpu_defer *pd,
 	return pd->scan(pd, max, try);
 }
 
-/* Drains what was handed over on one CPU, and what nobody could record. */
+/*
+ * Drains what was handed over on one CPU, and what nobody could record. Holds
+ * the lock for one buffer at a time, so that a flush need not wait for all that a
+ * worker has yet to do, which may have to wait for a CPU itself.
+ */
 static void percpu_defer_drain_cpu(struct percpu_defer_cpu *pc)
 {
+	unsigned long until = atomic_long_read(&pc->queued);
 	struct percpu_defer *pd = pc->pd;
-	struct percpu_defer_buf *buf, *next;
-	struct llist_node *full;
+	struct percpu_defer_buf *buf;
 
-	guard(mutex)(&pc->drain_lock);
-
-	full = llist_del_all(&pc->full);
-	if (full) {
+	if (!llist_empty(&pc->full)) {
 		unsigned long pending = percpu_defer_pending(pd);
 
 		if (pending > READ_ONCE(pd->peak))
 			WRITE_ONCE(pd->peak, pending);
 	}
-	llist_for_each_entry_safe(buf, next, llist_reverse_order(full), node)
-		percpu_defer_drain_buf(pc, buf);
 
-	/* Pairs with the release in percpu_defer_unrecorded(). */
-	if (atomic_read(&pd->unrecorded) && atomic_xchg(&pd->unrecorded, 0))
-		percpu_defer_rescan(pd, ULONG_MAX, false);
+	do {
+		scoped_guard(mutex, &pc->drain_lock) {
+			/* Those that came later are not waited for. */
+			buf = NULL;
+			if ((long)(until - pc->drained) > 0)
+				buf = percpu_defer_next(pc);
+			if (buf)
+				percpu_defer_drain_buf(pc, buf);
+			/* Pairs with the release in percpu_defer_unrecorded(). */
+			else if (atomic_read(&pd->unrecorded) &&
+				 atomic_xchg(&pd->unrecorded, 0))
+				percpu_defer_rescan(pd, ULONG_MAX, false);
+		}
+		cond_resched();
+	} while (buf);
 }
 
 static void percpu_defer_work(struct work_struct *work)
@@ -497,6 +524,10 @@ void percpu_defer_flush(struct percpu_defer *pd)
 			percpu_defer_queue(raw_cpu_ptr(pd->cpu), buf);
 	}
 
+	/* Rather than wait for workers to come to it. They find nothing to claim. */
+	if (pd->scan && percpu_defer_pending(pd))
+		percpu_defer_rescan(pd, ULONG_MAX, false);
+
 	for_each_possible_cpu(cpu)
 		percpu_defer_drain_cpu(per_cpu_ptr(pd->cpu, cpu));
 }
@@ -550,7 +581,7 @@ unsigned long percpu_defer_help(struct percpu_defer *pd, unsigned long max)
 
 	for_each_possible_cpu(cpu) {
 		struct percpu_defer_cpu *pc = per_cpu_ptr(pd->cpu, cpu);
-		struct llist_node *node;
+		struct percpu_defer_buf *buf;
 
 		if (drained >= max)
 			break;
@@ -559,13 +590,10 @@ unsigned long percpu_defer_help(struct percpu_defer *pd, unsigned long max)
 		/* The lock of one CPU will do to make a flush wait for us. */
 		if (pd->scan && percpu_counter_sum_positive(&pd->pending))
 			drained += percpu_defer_rescan(pd, max, true);
-		while (!pd->scan && drained < max &&
-		       (node = llist_del_first(&pc->full))) {
-			struct percpu_defer_buf *buf =
-				llist_entry(node, struct percpu_defer_buf, node);
-
+		while (!pd->scan && drained < max && (buf = percpu_defer_next(pc))) {
 			drained += buf->max - buf->room;
 			percpu_defer_drain_buf(pc, buf);
+			cond_resched();
 		}
 		mutex_unlock(&pc->drain_lock);
 		if (pd->scan)

@@ -34,6 +34,8 @@ static unsigned long percpu_defer_oldest(struct percpu_defer_cpu *pc)
 	lockdep_assert_held(&pc->drain_lock);
 	llist_for_each_entry(buf, READ_ONCE(pc->full.first), node)
 		age = max(age, now - buf->since);
+	llist_for_each_entry(buf, pc->draining, node)
+		age = max(age, now - buf->since);
 
 	/* These are not ours to look into. */
 	for (i = 0; i < ARRAY_SIZE(pc->buf); i++)

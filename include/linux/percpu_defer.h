@@ -51,8 +51,11 @@ struct percpu_defer_cpu {
 	unsigned int cpu;
 	struct delayed_work aged;	/* bounds the age of ->buf */
 	struct llist_head full;		/* buffers to be drained */
+	atomic_long_t queued;		/* so many came there so far */
 	struct work_struct work;	/* drains them */
-	struct mutex drain_lock;	/* held while they are drained; protects: */
+	struct mutex drain_lock;	/* held while one is drained; protects: */
+	struct llist_node *draining;	/* the oldest of them, in order */
+	unsigned long drained;		/* so many went so far */
 	u64 drain_ns;
 	u64 drain_ns_max;
 };
