@@ -19,8 +19,8 @@ if [ ! -x "$out" ]; then
 	(cd "$out.tmp" && apt apt-get download busybox-static >&2 &&
 		dpkg-deb -x busybox-static_*.deb .) ||
 		die "cannot download busybox-static for $ARCH: network?"
-	# Where it lies has changed over the years.
-	mv "$(find "$out.tmp" -type f -name busybox | head -n 1)" "$out"
+	# In /bin or in /usr/bin.
+	mv "$(find "$out.tmp" -type f -path '*bin/busybox' | head -n 1)" "$out"
 	rm -rf "$out.tmp"
 fi
 echo "$out"
