@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What does it cost to hand over an object to be freed later? percpu_defer and
- * the usual ways, one object at a time, on one CPU, with nobody in the way: the
- * time the caller spends, without what the other side does with it.
+ * the usual ways, one object at a time: the time the caller spends, without what
+ * the other side does with it. Once on one CPU, with nobody in the way, and once
+ * on all CPUs together.
  */
 #include <kunit/test.h>
+#include <linux/atomic.h>
+#include <linux/completion.h>
+#include <linux/cpu.h>
+#include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/llist.h>
 #include <linux/percpu_defer.h>
@@ -15,23 +20,36 @@
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
-/* As many as a buffer of 4096 bytes takes, a few times; few enough for an array. */
-#define NR	4096
-#define REPS	21
+/* Objects for each CPU: some pages of percpu_defer. */
+#define NR		4096UL
+#define REPS		21
+#define MAX_CPUS	64
 
 struct item {
 	struct rcu_head rcu;
 	struct llist_node node;
 };
 
-static struct item *item[NR];
+/* Those of one CPU; index 0 to NR - 1. */
+struct share {
+	struct item **item;
+	unsigned long first;	/* its first index, in index mode */
+	struct completion ready;
+	u64 ns;
+	const struct contender *contender;
+};
 
-/* Gets ready for NR times hand_over(); what that takes is not counted. */
+static struct share share[MAX_CPUS];
+static struct completion go;
+
+/* How an object is handed over, by who has @share of them. */
 struct contender {
 	const char *name;
-	void (*prepare)(struct kunit *test);
-	void (*hand_over)(unsigned int i);
-	void (*finish)(void);
+	void (*run)(struct share *share);
+	void (*finish)(void);	/* when all CPUs have */
+	bool own;		/* one of percpu_defer's */
+	bool frees;		/* frees the objects, too */
+	bool lone;		/* may be cheaper as long as nobody else does it */
 };
 
 static void no_drain(struct percpu_defer *pd, const unsigned long *obj, unsigned int nr)
@@ -40,23 +58,28 @@ static void no_drain(struct percpu_defer *pd, const unsigned long *obj, unsigned
 
 DEFINE_STATIC_PERCPU_DEFER(bench_objects, no_drain);
 
-static void push_object(unsigned int i)
+static void run_push(struct share *share)
 {
-	if (!percpu_defer_push(&bench_objects, (unsigned long)item[i]))
-		WARN_ON_ONCE(1);
+	unsigned long i, refused = 0;
+
+	for (i = 0; i < NR; i++)
+		refused += !percpu_defer_push(&bench_objects, (unsigned long)share->item[i]);
+	WARN_ON_ONCE(refused);
 }
 
-static void flush_objects(void)
+static void run_push_many(struct share *share)
+{
+	unsigned long i, pushed = 0;
+
+	for (i = 0; i < NR; i += 64)
+		pushed += percpu_defer_push_many(&bench_objects,
+						 (unsigned long *)&share->item[i], 64);
+	WARN_ON_ONCE(pushed != NR);
+}
+
+static void finish_objects(void)
 {
 	percpu_defer_flush(&bench_objects);
-}
-
-static void push_objects(unsigned int i)
-{
-	if (i % 64)
-		return;
-	if (percpu_defer_push_many(&bench_objects, (unsigned long *)&item[i], 64) != 64)
-		WARN_ON_ONCE(1);
 }
 
 static struct percpu_defer_map bench_map;
@@ -69,23 +92,29 @@ static void drain_map(struct percpu_defer_map *map,
 	for (; nr; nr--, range++)
 		for (i = range->first; i < range->first + range->nr; i++)
 			claimed += percpu_defer_map_claim(map, i);
-	WARN_ON_ONCE(!claimed);
+	WARN_ON_ONCE(claimed > map->nr);
 }
 
-static void push_index(unsigned int i)
+/* Single indices that do not touch. */
+static void run_map_push(struct share *share)
 {
-	if (!percpu_defer_map_push(&bench_map, 2 * i, 1))
-		WARN_ON_ONCE(1);
+	unsigned long i, refused = 0;
+
+	for (i = 0; i < NR; i++)
+		refused += !percpu_defer_map_push(&bench_map, share->first + 2 * i, 1);
+	WARN_ON_ONCE(refused);
 }
 
-/* What it costs per index of a range of 64. */
-static void push_range(unsigned int i)
+static void run_map_push_range(struct share *share)
 {
-	if (!(i % 64) && !percpu_defer_map_push(&bench_map, i, 64))
-		WARN_ON_ONCE(1);
+	unsigned long i, refused = 0;
+
+	for (i = 0; i < NR; i += 64)
+		refused += !percpu_defer_map_push(&bench_map, share->first + i, 64);
+	WARN_ON_ONCE(refused);
 }
 
-static void flush_map(void)
+static void finish_map(void)
 {
 	percpu_defer_flush(&bench_map.defer);
 }
@@ -99,166 +128,210 @@ static void bench_llist_fn(struct work_struct *work)
 
 static DECLARE_WORK(bench_llist_work, bench_llist_fn);
 
-static void push_llist(unsigned int i)
+static void run_llist(struct share *share)
 {
-	if (llist_add(&item[i]->node, &bench_llist))
-		schedule_work(&bench_llist_work);
+	unsigned long i;
+
+	for (i = 0; i < NR; i++)
+		if (llist_add(&share->item[i]->node, &bench_llist))
+			schedule_work(&bench_llist_work);
 }
 
-static void flush_llist(void)
+static void finish_llist(void)
 {
 	flush_work(&bench_llist_work);
 }
 
-static void alloc_items(struct kunit *test)
+static void run_kvfree_rcu(struct share *share)
 {
-	unsigned int i;
-
-	for (i = 0; i < NR; i++) {
-		item[i] = kmalloc_obj(struct item);
-		KUNIT_ASSERT_NOT_NULL(test, item[i]);
-	}
-}
-
-static void free_items(void)
-{
-	unsigned int i;
+	unsigned long i;
 
 	for (i = 0; i < NR; i++)
-		kfree(item[i]);
+		kvfree_rcu(share->item[i], rcu);
 }
 
-/* kvfree_rcu() frees them when it sees fit, and has no need of us. */
-static void forget_items(void)
+static void finish_kvfree_rcu(void)
 {
 	rcu_barrier();
 }
 
-static void push_kvfree_rcu(unsigned int i)
-{
-	kvfree_rcu(item[i], rcu);
-}
-
 static struct ptr_ring bench_ring;
 
-static void push_ring(unsigned int i)
+static void run_ring(struct share *share)
 {
-	if (ptr_ring_produce(&bench_ring, item[i]))
-		WARN_ON_ONCE(1);
+	unsigned long i, refused = 0;
+
+	for (i = 0; i < NR; i++)
+		refused += !!ptr_ring_produce(&bench_ring, share->item[i]);
+	WARN_ON_ONCE(refused);
 }
 
-static void flush_ring(void)
+static void finish_ring(void)
 {
 	while (ptr_ring_consume(&bench_ring))
 		;
 }
 
-static struct {
-	spinlock_t lock;	/* protects what follows */
-	unsigned int nr;
-	struct item *item[NR];
-} bench_array = { .lock = __SPIN_LOCK_UNLOCKED(bench_array.lock) };
+static DEFINE_SPINLOCK(bench_array_lock);
+static struct item **bench_array;
+static unsigned long bench_array_nr;
 
-static void push_array(unsigned int i)
+static void run_array(struct share *share)
 {
-	guard(spinlock)(&bench_array.lock);
-	if (bench_array.nr < NR)
-		bench_array.item[bench_array.nr++] = item[i];
+	unsigned long i;
+
+	for (i = 0; i < NR; i++) {
+		guard(spinlock)(&bench_array_lock);
+		bench_array[bench_array_nr++] = share->item[i];
+	}
 }
 
-static void flush_array(void)
+static void finish_array(void)
 {
-	bench_array.nr = 0;
+	bench_array_nr = 0;
 }
 
 static const struct contender contenders[] = {
 	/* The first is what the others are compared with. */
-	{ "percpu_defer_push", NULL, push_object, flush_objects },
-	{ "percpu_defer_push_many, by 64", NULL, push_objects, flush_objects },
-	{ "percpu_defer_map_push, single", NULL, push_index, flush_map },
-	{ "percpu_defer_map_push, by 64", NULL, push_range, flush_map },
-	{ "llist_add + work", NULL, push_llist, flush_llist },
-	{ "kvfree_rcu", alloc_items, push_kvfree_rcu, forget_items },
-	{ "ptr_ring_produce", NULL, push_ring, flush_ring },
-	{ "array + spinlock", NULL, push_array, flush_array },
+	{ "percpu_defer_push", run_push, finish_objects, .own = true },
+	{ "percpu_defer_push_many, by 64", run_push_many, finish_objects, .own = true },
+	{ "percpu_defer_map_push, by 1", run_map_push, finish_map, .own = true },
+	{ "percpu_defer_map_push, by 64", run_map_push_range, finish_map, .own = true },
+	/* One atomic, and no page: the object itself is the list. */
+	{ "llist_add + work", run_llist, finish_llist, .lone = true },
+	{ "kvfree_rcu", run_kvfree_rcu, finish_kvfree_rcu, .frees = true },
+	{ "ptr_ring_produce", run_ring, finish_ring },
+	{ "array + spinlock", run_array, finish_array },
 };
+
+static int share_thread(void *arg)
+{
+	struct share *share = arg;
+	ktime_t start;
+
+	complete(&share->ready);
+	wait_for_completion(&go);
+	start = ktime_get();
+	share->contender->run(share);
+	share->ns = ktime_to_ns(ktime_sub(ktime_get(), start));
+	complete(&share->ready);
+	return 0;
+}
+
+/* Returns how long it took a CPU, on average over the first @cpus CPUs. */
+static u64 run_once(struct kunit *test, const struct contender *contender,
+		    unsigned int cpus)
+{
+	unsigned int cpu;
+	unsigned long i;
+	u64 ns = 0;
+
+	reinit_completion(&go);
+	for (cpu = 0; cpu < cpus; cpu++) {
+		struct task_struct *task;
+
+		for (i = 0; i < NR; i++) {
+			share[cpu].item[i] = kmalloc_obj(struct item);
+			KUNIT_ASSERT_NOT_NULL(test, share[cpu].item[i]);
+		}
+		share[cpu].contender = contender;
+		share[cpu].first = cpu * 2 * NR;
+		init_completion(&share[cpu].ready);
+		task = kthread_run_on_cpu(share_thread, &share[cpu], cpu, "bench/%u");
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
+		wait_for_completion(&share[cpu].ready);
+	}
+	complete_all(&go);
+	for (cpu = 0; cpu < cpus; cpu++) {
+		wait_for_completion(&share[cpu].ready);
+		ns += share[cpu].ns;
+	}
+	contender->finish();
+	for (cpu = 0; !contender->frees && cpu < cpus; cpu++)
+		for (i = 0; i < NR; i++)
+			kfree(share[cpu].item[i]);
+	return ns / cpus;
+}
 
 static int compare_ns(const void *a, const void *b)
 {
 	return *(const u64 *)a < *(const u64 *)b ? -1 : 1;
 }
 
-static u64 run_once(struct kunit *test, const struct contender *c)
-{
-	unsigned int i;
-	ktime_t start;
-	u64 ns;
-
-	if (c->prepare)
-		c->prepare(test);
-	start = ktime_get();
-	for (i = 0; i < NR; i++)
-		c->hand_over(i);
-	ns = ktime_to_ns(ktime_sub(ktime_get(), start));
-	c->finish();
-	return ns;
-}
-
-static void bench_push(struct kunit *test)
+static void bench(struct kunit *test, unsigned int cpus)
 {
 	static u64 ns[ARRAY_SIZE(contenders)][REPS];
 	unsigned int c, rep;
-	u64 first;
-
-	KUNIT_ASSERT_EQ(test, 0, percpu_defer_start(&bench_objects));
-	KUNIT_ASSERT_EQ(test, 0, percpu_defer_map_init(&bench_map, "bench_map",
-						       2 * NR, drain_map));
-	KUNIT_ASSERT_EQ(test, 0, ptr_ring_init(&bench_ring, NR, GFP_KERNEL));
-	/* Full pages only: not the age timer's doing. */
-	bench_objects.age = HZ;
-	bench_map.defer.age = HZ;
 
 	/* Taking turns, so that a disturbance is shared. */
-	for (rep = 0; rep < REPS; rep++) {
-		for (c = 0; c < ARRAY_SIZE(contenders); c++) {
-			bool own = contenders[c].prepare;
+	for (rep = 0; rep < REPS; rep++)
+		for (c = 0; c < ARRAY_SIZE(contenders); c++)
+			ns[c][rep] = run_once(test, &contenders[c], cpus);
 
-			if (!own)
-				alloc_items(test);
-			ns[c][rep] = run_once(test, &contenders[c]);
-			if (!own)
-				free_items();
-		}
-	}
-
+	for (c = 0; c < ARRAY_SIZE(contenders); c++)
+		sort(ns[c], REPS, sizeof(ns[c][0]), compare_ns, NULL);
+	kunit_info(test, "what handing over an object costs on each of %u CPUs:", cpus);
 	for (c = 0; c < ARRAY_SIZE(contenders); c++) {
-		u64 *r = ns[c], median, ratio;
+		u64 *r = ns[c], median = r[REPS / 2], first = ns[0][REPS / 2];
+		u64 ratio = div64_u64(median * 100, first);
 
-		sort(r, REPS, sizeof(*r), compare_ns, NULL);
-		median = r[REPS / 2];
-		first = ns[0][REPS / 2];
-		ratio = div64_u64(median * 100, first);
 		kunit_info(test, "%-30s %4llu.%llu ns (%llu-%llu) %3llu.%02llu x",
 			   contenders[c].name, median / NR, median * 10 / NR % 10,
 			   r[0] / NR, r[REPS - 1] / NR, ratio / 100, ratio % 100);
-		/* None of the peers hands over an object for less. */
-		if (c >= 4)
-			KUNIT_EXPECT_GT_MSG(test, median, first, "%s",
+		if (!contenders[c].own && !(contenders[c].lone && cpus == 1))
+			KUNIT_EXPECT_GT_MSG(test, median, first, "%s is cheaper",
 					    contenders[c].name);
 	}
+}
 
-	ptr_ring_cleanup(&bench_ring, NULL);
+static void bench_one_cpu(struct kunit *test)
+{
+	bench(test, 1);
+}
+
+static void bench_all_cpus(struct kunit *test)
+{
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "needs two CPUs");
+	bench(test, min(num_online_cpus(), MAX_CPUS));
+}
+
+static int percpu_defer_bench_init(struct kunit *test)
+{
+	unsigned int cpus = min(num_online_cpus(), MAX_CPUS), cpu;
+
+	for (cpu = 0; cpu < cpus; cpu++) {
+		share[cpu].item = kunit_kcalloc(test, NR, sizeof(struct item *), GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, share[cpu].item);
+	}
+	bench_array = kunit_kcalloc(test, cpus * NR, sizeof(*bench_array), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, bench_array);
+	init_completion(&go);
+
+	KUNIT_ASSERT_EQ(test, 0, ptr_ring_init(&bench_ring, cpus * NR, GFP_KERNEL));
+	KUNIT_ASSERT_EQ(test, 0, percpu_defer_start(&bench_objects));
+	KUNIT_ASSERT_EQ(test, 0, percpu_defer_map_init(&bench_map, "bench_map",
+						       2 * NR * cpus, drain_map));
+	return 0;
+}
+
+static void percpu_defer_bench_exit(struct kunit *test)
+{
 	percpu_defer_map_destroy(&bench_map);
 	percpu_defer_destroy(&bench_objects);
+	ptr_ring_cleanup(&bench_ring, NULL);
 }
 
 static struct kunit_case percpu_defer_bench_cases[] = {
-	KUNIT_CASE_SLOW(bench_push),
+	KUNIT_CASE_SLOW(bench_one_cpu),
+	KUNIT_CASE_SLOW(bench_all_cpus),
 	{}
 };
 
 static struct kunit_suite percpu_defer_bench_suite = {
 	.name = "percpu_defer_bench",
+	.init = percpu_defer_bench_init,
+	.exit = percpu_defer_bench_exit,
 	.test_cases = percpu_defer_bench_cases,
 };
 
