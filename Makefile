@@ -50,7 +50,7 @@ test: deps
 	@$(RUN) test --seconds='$(SECONDS)' --kinds='$(KINDS)'
 
 test-all: deps
-	@$(RUN) test --seconds='$(SECONDS)' --kinds=plain,kasan,kcsan,rt,arm64 --torture=300
+	@$(RUN) test --seconds='$(SECONDS)' --kinds=plain,kasan,kcsan,rt,arm64 --torture=180
 
 torture: KINDS = kasan,kcsan
 torture: deps

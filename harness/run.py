@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -219,6 +220,8 @@ def main():
         if name == "mutants":
             job.add_argument("--only", default="", help="part of a mutant's name")
     args = parser.parse_args()
+    # So that a guest does not outlive us.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     try:
         HELD.append(lock())
         args.function(Source(args), args)

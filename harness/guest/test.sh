@@ -11,7 +11,7 @@ wanted() {
 }
 
 kunit() {
-	wanted "$1" || return
+	wanted "$1" || return 0
 	echo "BEGIN $1"
 	insmod "/job/$1_kunit.ko"
 	cat "/sys/kernel/debug/kunit/$1/results"
@@ -20,7 +20,7 @@ kunit() {
 }
 
 selftest() {
-	wanted "$1" || return
+	wanted "$1" || return 0
 	echo "BEGIN $1"
 	PATH=/job:$PATH "$@"
 	echo "END $?"
