@@ -38,7 +38,8 @@
 
 MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
 
-#define NR_OBJECTS	4096UL
+/* A word each: they fill eight pages. */
+#define NR_OBJECTS	PAGE_SIZE
 
 /* Objects are numbers here; the drain counts how often it got each. */
 struct owner {
@@ -69,6 +70,19 @@ static void drain(struct percpu_defer *pd, const unsigned long *obj, unsigned in
 	count_drained(container_of(pd, struct owner, pd), obj, nr);
 }
 
+/* Stops the drains. */
+static void close_gate(struct owner *o)
+{
+	reinit_completion(&o->gate);
+	WRITE_ONCE(o->gated, true);
+}
+
+static void open_gate(struct owner *o)
+{
+	WRITE_ONCE(o->gated, false);
+	complete_all(&o->gate);
+}
+
 static int percpu_defer_test_init(struct kunit *test)
 {
 	struct owner *o = kunit_kzalloc(test, sizeof(*o), GFP_KERNEL);
@@ -87,8 +101,11 @@ static void percpu_defer_test_exit(struct kunit *test)
 {
 	struct owner *o = test->priv;
 
-	if (o && !o->pd.destroyed)
-		percpu_defer_destroy(&o->pd);
+	if (!o || o->pd.destroyed)
+		return;
+	/* Should the test have ended early. */
+	open_gate(o);
+	percpu_defer_destroy(&o->pd);
 }
 
 static bool push(struct owner *o, unsigned long obj)
@@ -99,19 +116,6 @@ static bool push(struct owner *o, unsigned long obj)
 static void never_aged(struct owner *o)
 {
 	o->pd.age = 3600 * HZ;
-}
-
-/* Stops the drains. */
-static void close_gate(struct owner *o)
-{
-	reinit_completion(&o->gate);
-	WRITE_ONCE(o->gated, true);
-}
-
-static void open_gate(struct owner *o)
-{
-	WRITE_ONCE(o->gated, false);
-	complete_all(&o->gate);
 }
 
 static bool drained_soon(struct owner *o, long nr)
@@ -139,12 +143,32 @@ static void expect_drained(struct kunit *test, unsigned long first,
 			    i, i < NR_OBJECTS ? atomic_read(&o->drained[i]) : 0);
 }
 
+/* Runs a command; false if it failed. Where there is no user space, skips the test. */
+static bool shell(struct kunit *test, const char *command)
+{
+	char *argv[] = { "/bin/sh", "-c", (char *)command, NULL };
+	char *envp[] = { "PATH=/bin:/usr/bin", NULL };
+	int ret = call_usermodehelper(argv[0], argv, envp, UMH_WAIT_PROC);
+
+	if (ret < 0)
+		kunit_skip(test, "needs /bin/sh");
+	return !ret;
+}
+
+/* Lets a WARN_ONCE() that was seen before be seen again. */
+static void warn_again(struct kunit *test)
+{
+	KUNIT_EXPECT_TRUE(test, shell(test, "echo 1 >/sys/kernel/debug/clear_warn_once"));
+}
+
 /* More than some pages take. */
 static void o_drain_once(struct kunit *test)
 {
 	struct owner *o = test->priv;
 	unsigned long i;
 
+	/* Big pages make for few, of which the default cap is a share. */
+	percpu_defer_set_cap(&o->pd, 2 * NR_OBJECTS);
 	for (i = 0; i < NR_OBJECTS - 1; i++)
 		KUNIT_ASSERT_TRUE(test, push(o, i));
 	percpu_defer_flush(&o->pd);
@@ -393,18 +417,6 @@ static void o_help(struct kunit *test)
 	expect_drained(test, 10, i, 1);
 }
 
-/* Runs a command; false if it failed. Where there is no user space, skips the test. */
-static bool shell(struct kunit *test, const char *command)
-{
-	char *argv[] = { "/bin/sh", "-c", (char *)command, NULL };
-	char *envp[] = { "PATH=/bin:/usr/bin", NULL };
-	int ret = call_usermodehelper(argv[0], argv, envp, UMH_WAIT_PROC);
-
-	if (ret < 0)
-		kunit_skip(test, "needs /bin/sh");
-	return !ret;
-}
-
 static void o_shrinker(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -440,6 +452,7 @@ static void o_destroy(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, push(o, 1));
 	percpu_defer_destroy(&o->pd);
 	expect_drained(test, 1, 1, 1);
+	warn_again(test);
 	kunit_warning_suppress(test) {
 		KUNIT_EXPECT_FALSE(test, push(o, 1));
 		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
@@ -475,6 +488,7 @@ static void o_static(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, percpu_defer_push(&kunit_static, 1));
 		percpu_defer_destroy(&kunit_static);
 		expect_drained(test, 1, 1, i);
+		warn_again(test);
 		kunit_warning_suppress(test) {
 			KUNIT_EXPECT_FALSE(test, percpu_defer_push(&kunit_static, 1));
 			KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);

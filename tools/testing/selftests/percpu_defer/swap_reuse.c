@@ -18,8 +18,8 @@
 #include "swap_region.h"
 #include "zram_swap.h"
 
-/* Freed and filled at one go: a few swap clusters at the most. */
-#define MAX_CHUNK	1024
+/* At most this part of the memory is freed and filled at one go. */
+#define MIN_CHUNKS	10
 
 /* Exits with 0 if every page was as written, each time. */
 static void worker(size_t size, time_t end)
@@ -31,7 +31,7 @@ static void worker(size_t size, time_t end)
 		size_t nr, first;
 
 		random = mix(random);
-		nr = 1 + random % MAX_CHUNK;
+		nr = 1 + random % (r.pages / MIN_CHUNKS);
 		first = (random >> 32) % (r.pages - nr);
 		if (!check_pages(&r, first, nr))
 			_exit(KSFT_FAIL);
@@ -112,9 +112,8 @@ int main(int argc, char **argv)
 	ksft_print_header();
 	if (geteuid())
 		ksft_exit_skip("needs root\n");
-	if (size / page_size() <= MAX_CHUNK)
-		ksft_exit_fail_msg("give each process more than %zu MB\n",
-				   MAX_CHUNK * page_size() >> 20);
+	if (size / page_size() < MIN_CHUNKS)
+		ksft_exit_fail_msg("give each process at least %d pages\n", MIN_CHUNKS);
 	/* The workers are killed as a group, which is not the caller's. */
 	setpgid(0, 0);
 	zram_add(zram_mb);
