@@ -356,7 +356,16 @@ struct flusher {
 	struct work_struct work;
 	struct owner *o;
 	struct completion done;
+	unsigned long helped;
 };
+
+static void help_work_fn(struct work_struct *work)
+{
+	struct flusher *f = container_of(work, struct flusher, work);
+
+	f->helped = percpu_defer_help(&f->o->pd, ULONG_MAX);
+	complete_all(&f->done);
+}
 
 static void flush_work_fn(struct work_struct *work)
 {
@@ -391,6 +400,7 @@ static void o_flush_waits(struct kunit *test)
 static void o_help(struct kunit *test)
 {
 	struct owner *o = test->priv;
+	struct flusher f = { .o = o };
 	unsigned long i;
 
 	never_aged(o);
@@ -410,9 +420,15 @@ static void o_help(struct kunit *test)
 		if (i % 1000 == 999)
 			msleep(100);
 	}
-	KUNIT_EXPECT_EQ(test, 0, percpu_defer_help(&o->pd, ULONG_MAX));
+	init_completion(&f.done);
+	INIT_WORK_ONSTACK(&f.work, help_work_fn);
+	queue_work_on(raw_smp_processor_id(), system_percpu_wq, &f.work);
 	migrate_enable();
+	KUNIT_EXPECT_GT(test, wait_for_completion_timeout(&f.done, 10 * HZ), 0);
+	KUNIT_EXPECT_EQ(test, 0, f.helped);
 	open_gate(o);
+	flush_work(&f.work);
+	destroy_work_on_stack(&f.work);
 	KUNIT_EXPECT_TRUE(test, drained_soon(o, 1 + i));
 	expect_drained(test, 10, i, 1);
 }
