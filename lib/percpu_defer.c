@@ -699,6 +699,29 @@ void percpu_defer_set_cap(struct percpu_defer *pd, unsigned long cap)
 }
 EXPORT_SYMBOL_GPL(percpu_defer_set_cap);
 
+/**
+ * percpu_defer_stat_sum - tell how often something happened
+ * @pd: the instance
+ * @what: see &enum percpu_defer_stat
+ *
+ * The counters are per CPU and read without a lock, so while work is going on
+ * they need not add up.
+ *
+ * Context: any.
+ * Return: how often, since initialisation.
+ */
+unsigned long percpu_defer_stat_sum(struct percpu_defer *pd,
+				    enum percpu_defer_stat what)
+{
+	unsigned long sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu_ptr(pd->cpu, cpu)->stat[what]);
+	return sum;
+}
+EXPORT_SYMBOL_GPL(percpu_defer_stat_sum);
+
 /* Makes the instance known under its name, if that is none of another's. */
 static int percpu_defer_list_add(struct percpu_defer *pd)
 {
@@ -835,7 +858,7 @@ EXPORT_SYMBOL_GPL(__percpu_defer_init);
 
 /**
  * percpu_defer_destroy - drain an instance and release what it holds
- * @pd: the instance, initialised or started
+ * @pd: the instance, initialised or started; or all zeros, to do nothing
  *
  * The owner stops its pushes first; one that comes later is refused with a
  * warning.
@@ -847,6 +870,8 @@ void percpu_defer_destroy(struct percpu_defer *pd)
 	struct percpu_defer_cpu __percpu *own = pd->cpu;
 	int cpu;
 
+	if (!own)
+		return;
 	percpu_defer_stat_remove(pd);
 	WRITE_ONCE(pd->destroyed, true);
 	percpu_defer_stop(pd);

@@ -20,14 +20,24 @@
 #define PERCPU_DEFER_RANGE_WORDS \
 	(sizeof(struct percpu_defer_range) / sizeof(unsigned long))
 
-static void percpu_defer_map_drain(struct percpu_defer *pd,
-				   const unsigned long *word, unsigned int nr)
+static unsigned long percpu_defer_map_drain_ranges(struct percpu_defer_map *map,
+						   const struct percpu_defer_range *range,
+						   unsigned int nr, bool try)
 {
-	struct percpu_defer_map *map =
-		container_of(pd, struct percpu_defer_map, defer);
+	unsigned long drained = map->drain(map, range, nr, try);
 
-	map->drain(map, (const struct percpu_defer_range *)word,
-		   nr / PERCPU_DEFER_RANGE_WORDS, false);
+	this_cpu_add(map->defer.cpu->stat[PERCPU_DEFER_DRAINED], drained);
+	percpu_counter_add_batch(&map->defer.pending, -(s64)drained,
+				 READ_ONCE(map->defer.batch));
+	return drained;
+}
+
+static void percpu_defer_map_drain(struct percpu_defer *pd,
+				   unsigned long *word, unsigned int nr)
+{
+	percpu_defer_map_drain_ranges(container_of(pd, struct percpu_defer_map, defer),
+				      (const struct percpu_defer_range *)word,
+				      nr / PERCPU_DEFER_RANGE_WORDS, false);
 }
 
 /*
@@ -40,26 +50,28 @@ static unsigned long percpu_defer_map_scan(struct percpu_defer *pd,
 	struct percpu_defer_map *map =
 		container_of(pd, struct percpu_defer_map, defer);
 	struct percpu_defer_range range[16];
-	unsigned long i, first, end, drained = 0, words = BIT_WORD(map->nr - 1) + 1;
+	unsigned long i, first, end, words = BIT_WORD(map->nr - 1) + 1;
+	unsigned long found = 0, drained = 0;
 	unsigned int nr = 0;
 
-	for (i = 0; i < words && drained < max; i++) {
+	for (i = 0; i < words && drained + found < max; i++) {
 		unsigned long dead = READ_ONCE(map->dead[i]);
 
 		for_each_set_bitrange(first, end, &dead, BITS_PER_LONG) {
 			range[nr].first = i * BITS_PER_LONG + first;
 			range[nr].nr = end - first;
-			drained += end - first;
+			found += end - first;
 			if (++nr < ARRAY_SIZE(range))
 				continue;
-			map->drain(map, range, nr, try);
+			drained += percpu_defer_map_drain_ranges(map, range, nr, try);
+			found = 0;
 			nr = 0;
 		}
 		if (!(i % PERCPU_DEFER_SCAN_WORDS))
 			cond_resched();
 	}
 	if (nr)
-		map->drain(map, range, nr, try);
+		drained += percpu_defer_map_drain_ranges(map, range, nr, try);
 	return drained;
 }
 

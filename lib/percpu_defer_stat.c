@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * percpu_defer: a file in debugfs for each instance.
- *
- * The counters are per CPU and read without a lock, so while work is going on
- * they need not add up.
  */
 #include <linux/debugfs.h>
 #include <linux/jiffies.h>
@@ -46,16 +43,16 @@ static unsigned long percpu_defer_oldest(struct percpu_defer_cpu *pc)
 
 static int percpu_defer_stat_show(struct seq_file *m, void *unused)
 {
-	unsigned long sum[PERCPU_DEFER_NR_STATS] = { }, oldest = 0, pending;
+	unsigned long sum[PERCPU_DEFER_NR_STATS], oldest = 0, pending;
 	struct percpu_defer *pd = m->private;
 	u64 drain_ns = 0, drain_ns_max = 0;
 	int cpu, i;
 
+	for (i = 0; i < PERCPU_DEFER_NR_STATS; i++)
+		sum[i] = percpu_defer_stat_sum(pd, i);
 	for_each_possible_cpu(cpu) {
 		struct percpu_defer_cpu *pc = per_cpu_ptr(pd->cpu, cpu);
 
-		for (i = 0; i < PERCPU_DEFER_NR_STATS; i++)
-			sum[i] += READ_ONCE(pc->stat[i]);
 		guard(mutex)(&pc->drain_lock);
 		oldest = max(oldest, percpu_defer_oldest(pc));
 		drain_ns += pc->drain_ns;

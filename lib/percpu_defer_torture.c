@@ -119,7 +119,7 @@ static bool torture_object_step(unsigned long i, int from, int to)
 }
 
 static void torture_drain_objects(struct percpu_defer *pd,
-				  const unsigned long *obj, unsigned int nr)
+				  unsigned long *obj, unsigned int nr)
 {
 	atomic_long_add(nr, &n_objs_drained);
 	for (; nr; nr--, obj++)
@@ -224,23 +224,24 @@ static void torture_softirq(struct timer_list *timer)
 	mod_timer(timer, jiffies + 1);
 }
 
-static void torture_drain_slot(struct percpu_defer_map *map, unsigned long i)
+static bool torture_drain_slot(struct percpu_defer_map *map, unsigned long i)
 {
 	if (!percpu_defer_map_claim(map, i))
-		return;
+		return false;
 	atomic_long_inc(&n_idxs_drained);
 	if (slot[i].live)
 		torture_error("slot %lu freed while it was in use", i);
 	if (!slot[i].content)
 		torture_error("slot %lu freed twice", i);
 	slot[i].content = false;
+	return true;
 }
 
-static void torture_drain_slots(struct percpu_defer_map *map,
-				const struct percpu_defer_range *range,
-				unsigned int nr, bool try)
+static unsigned long torture_drain_slots(struct percpu_defer_map *map,
+					 const struct percpu_defer_range *range,
+					 unsigned int nr, bool try)
 {
-	unsigned long i;
+	unsigned long i, claimed = 0;
 
 	for (; nr; nr--, range++) {
 		for (i = range->first; i < range->first + range->nr; i++) {
@@ -248,11 +249,12 @@ static void torture_drain_slots(struct percpu_defer_map *map,
 				spin_lock(&slot[i].lock);
 			else if (!spin_trylock(&slot[i].lock))
 				continue;
-			torture_drain_slot(map, i);
+			claimed += torture_drain_slot(map, i);
 			spin_unlock(&slot[i].lock);
 		}
 		cond_resched();
 	}
+	return claimed;
 }
 
 static void torture_fill_slot(unsigned long i)

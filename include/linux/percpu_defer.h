@@ -26,13 +26,24 @@ struct percpu_defer_buf {
 /* Private: stands where there is no buffer; it is always full. */
 extern const struct percpu_defer_buf percpu_defer_closed;
 
-/* Private: what is counted, see percpu_defer_stat.c for what it is called. */
+/**
+ * enum percpu_defer_stat - what an instance counts
+ * @PERCPU_DEFER_PUSHED: things that it took; in object mode counted when their
+ *	page is given to a worker
+ * @PERCPU_DEFER_DRAINED: things that it freed
+ * @PERCPU_DEFER_ROTATIONS: pages that were taken into use
+ * @PERCPU_DEFER_RESCANS: index mode: searches of the dead bits
+ * @PERCPU_DEFER_OFF: pushes refused because the instance is switched off
+ * @PERCPU_DEFER_CAP: pushes refused because more than the cap is pending
+ * @PERCPU_DEFER_NO_PAGE: pushes refused because there was no page
+ * @PERCPU_DEFER_CONTEXT: pushes refused because of hardirq or NMI
+ * @PERCPU_DEFER_NR_STATS: how many there are
+ */
 enum percpu_defer_stat {
 	PERCPU_DEFER_PUSHED,
 	PERCPU_DEFER_DRAINED,
 	PERCPU_DEFER_ROTATIONS,
 	PERCPU_DEFER_RESCANS,
-	/* why a push returned false */
 	PERCPU_DEFER_OFF,
 	PERCPU_DEFER_CAP,
 	PERCPU_DEFER_NO_PAGE,
@@ -63,7 +74,7 @@ struct percpu_defer_cpu {
 /**
  * typedef percpu_defer_drain_t - free objects
  * @pd: the instance they were pushed to
- * @obj: the objects, each exactly once
+ * @obj: the objects, each exactly once; the array may be written to
  * @nr: how many
  *
  * Context: process context, may sleep. Must neither push to @pd nor flush it.
@@ -71,7 +82,7 @@ struct percpu_defer_cpu {
  * holds while he allocates memory. Several may run at once.
  */
 typedef void (*percpu_defer_drain_t)(struct percpu_defer *pd,
-				     const unsigned long *obj, unsigned int nr);
+				     unsigned long *obj, unsigned int nr);
 
 /* Private: frees about @max of what is dead, and returns how much that was. */
 typedef unsigned long (*percpu_defer_scan_t)(struct percpu_defer *pd,
@@ -209,6 +220,8 @@ void percpu_defer_destroy(struct percpu_defer *pd);
 void percpu_defer_flush(struct percpu_defer *pd);
 void percpu_defer_flush_all(void);
 unsigned long percpu_defer_help(struct percpu_defer *pd, unsigned long max);
+unsigned long percpu_defer_stat_sum(struct percpu_defer *pd,
+				    enum percpu_defer_stat what);
 void percpu_defer_set_cap(struct percpu_defer *pd, unsigned long cap);
 void percpu_defer_set_enabled(struct percpu_defer *pd, bool on);
 bool percpu_defer_push_slow(struct percpu_defer *pd, unsigned long obj);
@@ -224,7 +237,8 @@ unsigned int __must_check percpu_defer_push_many(struct percpu_defer *pd,
  *
  * Context: any.
  * Return: how many pushed things were neither drained nor cancelled. Exact
- * while nobody pushes, cancels or drains; in object mode too high by what the
+ * while nobody pushes, cancels or drains; too high by what a drain that is under
+ * way has done so far; in object mode too high by what the
  * CPUs' current buffers have room for, until these come of age.
  */
 static inline unsigned long percpu_defer_pending(struct percpu_defer *pd)
@@ -323,10 +337,11 @@ struct percpu_defer_map;
  * Context: process context, may sleep on the owner's locks unless @try. Must not
  * push to or flush the same map. Several may run at once, also for the same
  * ranges.
+ * Return: how many claims were granted.
  */
-typedef void (*percpu_defer_map_drain_t)(struct percpu_defer_map *map,
-					 const struct percpu_defer_range *range,
-					 unsigned int nr, bool try);
+typedef unsigned long (*percpu_defer_map_drain_t)(struct percpu_defer_map *map,
+						  const struct percpu_defer_range *range,
+						  unsigned int nr, bool try);
 
 /**
  * struct percpu_defer_map - deferred freeing of what numbered slots hold
@@ -424,19 +439,16 @@ static inline bool percpu_defer_map_cancel(struct percpu_defer_map *map,
  * @map: the map
  * @index: the slot
  *
- * For the drain.
+ * For the drain, which counts its claims: nobody else does.
  *
- * Context: under the lock of slot @index.
+ * Context: under the lock of slot @index, in the map's drain.
  * Return: true exactly once per death: the caller frees the content. False if
  * the death was cancelled or another drain was faster: hands off.
  */
 static inline bool __must_check percpu_defer_map_claim(struct percpu_defer_map *map,
 						       unsigned long index)
 {
-	if (!percpu_defer_map_cancel(map, index))
-		return false;
-	this_cpu_inc(map->defer.cpu->stat[PERCPU_DEFER_DRAINED]);
-	return true;
+	return test_bit(index, map->dead) && test_and_clear_bit(index, map->dead);
 }
 
 #if IS_ENABLED(CONFIG_KUNIT)

@@ -65,7 +65,7 @@ static void count_drained(struct owner *o, const unsigned long *obj, unsigned in
 	}
 }
 
-static void drain(struct percpu_defer *pd, const unsigned long *obj, unsigned int nr)
+static void drain(struct percpu_defer *pd, unsigned long *obj, unsigned int nr)
 {
 	count_drained(container_of(pd, struct owner, pd), obj, nr);
 }
@@ -485,7 +485,7 @@ static void o_destroy(struct kunit *test)
 
 static struct owner *static_owner;
 
-static void drain_static(struct percpu_defer *pd, const unsigned long *obj,
+static void drain_static(struct percpu_defer *pd, unsigned long *obj,
 			 unsigned int nr)
 {
 	count_drained(static_owner, obj, nr);
@@ -722,7 +722,7 @@ static void o_stat(struct kunit *test)
 	expect_stat(test, "enabled 1");
 }
 
-static void drain_kfree(struct percpu_defer *pd, const unsigned long *obj,
+static void drain_kfree(struct percpu_defer *pd, unsigned long *obj,
 			unsigned int nr)
 {
 	struct owner *o = container_of(pd, struct owner, pd);
