@@ -54,27 +54,78 @@ position p;
  	...
  }
 
-// Whoever frees or refills a slot takes it back from the drain first. (Coccinelle
-// renames the prototype, too.)
-@free@
-identifier zram, index;
+// What one function did for one slot is now in pieces that do it for many.
+@before@
+identifier zram, index, handle, out;
 type T;
-position p;
+position p, here;
 @@
--slot_free
-+__slot_free
- (struct zram *zram, T index)
+ static void slot_free@p@here(struct zram *zram, T index)
  {
- 	unsigned long handle@p;
+ 	unsigned long handle;
  	...
+ 	clear_slot_flag(zram, index, ZRAM_IDLE);
+ 	clear_slot_flag(zram, index, ZRAM_INCOMPRESSIBLE);
+ 	clear_slot_flag(zram, index, ZRAM_PP_SLOT);
+ 	set_slot_comp_priority(zram, index, 0);
+
+ 	if (test_slot_flag(zram, index, ZRAM_HUGE)) {
+ 		if (!test_slot_flag(zram, index, ZRAM_WB))
+ 			atomic64_dec(&zram->stats.huge_pages);
+ 		clear_slot_flag(zram, index, ZRAM_HUGE);
+ 	}
+
+ 	if (test_slot_flag(zram, index, ZRAM_WB)) {
+ 		clear_slot_flag(zram, index, ZRAM_WB);
+ 		zram_release_bdev_block(zram, get_slot_handle(zram, index));
+ 		goto out;
+ 	}
+
+ 	if (test_slot_flag(zram, index, ZRAM_SAME)) {
+ 		clear_slot_flag(zram, index, ZRAM_SAME);
+ 		atomic64_dec(&zram->stats.same_pages);
+ 		goto out;
+ 	}
+
+ 	handle = get_slot_handle(zram, index);
+ 	if (!handle)
+ 		return;
+
+ 	zs_free(zram->mem_pool, handle);
+
+ 	atomic64_sub(get_slot_size(zram, index),
+ 		     &zram->stats.compr_data_size);
+ out:
+ 	atomic64_dec(&zram->stats.pages_stored);
+ 	set_slot_handle(zram, index, 0);
+ 	set_slot_size(zram, index, 0);
  }
 
-@free_def@
+// Whoever frees or refills a slot takes it back from the drain first. (Coccinelle
+// removes the prototype, too. None is needed now.)
+@free@
+position before.here, p;
+@@
+-static void slot_free@here@p(...) { ... }
+
+@discard@
+expression zram, index, n;
 position p;
 @@
-+#include "zram_drv_free.c.inc"
-+
- static int read_same_filled_page@p(...) { ... }
+ zram_bio_discard(...)
+ {
+ 	...
+-	while (n >= PAGE_SIZE) {
+-		slot_lock(zram, index);
+-		slot_free@p(zram, index);
+-		slot_unlock(zram, index);
+-		atomic64_inc(&zram->stats.notify_free);
+-		index++;
+-		n -= PAGE_SIZE;
+-	}
++	zram_discard_slots(zram, index, n >> PAGE_SHIFT);
+ 	...
+ }
 
 // Not so recompression, which replaces content by the same content: if the slot
 // dies meanwhile, it stays dead and the drain frees what is there then.
@@ -110,26 +161,44 @@ position p;
  }
 
 @meta_free@
-identifier zram;
+identifier zram, num_pages, index;
+type T1, T2;
+expression E;
 position p;
-statement S;
 @@
++#include "zram_drv_free.c.inc"
++
 +#include "zram_drv_defer.c.inc"
 +
  static void zram_meta_free@p(struct zram *zram, ...)
  {
- 	...
+ 	T1 num_pages = E;
+-	T2 index;
+
  	if (!zram->table)
  		return;
+
 +
-+	/* The loop takes no slot locks: no drain may run beside it. */
-+	percpu_defer_flush(&zram->defer.defer);
- 	...
- 	for (...; ...; ...)
- 		S
++	/* No drain may run beside what takes no slot locks. */
 +	percpu_defer_map_destroy(&zram->defer);
- 	...
+-	for (index = 0; index < num_pages; index++)
+-		slot_free(zram, index);
++	zram_free_table(zram, num_pages);
+
  	zs_destroy_pool(zram->mem_pool);
+ 	...
+ }
+
+// Compaction would move what is dead, too.
+@compact@
+expression pool;
+position p;
+@@
+ compact_store(...)
+ {
+ 	...
++	percpu_defer_flush(&zram->defer.defer);
+ 	zs_compact@p(pool);
  	...
  }
 
@@ -187,6 +256,7 @@ position p;
 @@
  DEVICE_ATTR_RO@p(debug_stat);
 +static DEVICE_ATTR_RW(deferred_free);
++static DEVICE_ATTR_RO(defer_stat);
 
 @attrs@
 position p;
@@ -195,6 +265,7 @@ position p;
  	...,
  	&dev_attr_debug_stat.attr,
 +	&dev_attr_deferred_free.attr,
++	&dev_attr_defer_stat.attr,
  	...,
  };
 
