@@ -3,14 +3,20 @@
 #ifndef SWAP_PAGES_H
 #define SWAP_PAGES_H
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
-/* Compresses to about a quarter: this much of a page is noise. */
-#define NOISE_WORDS	96
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT	21
+#endif
+
+#define PAGEOUT_TRIES	200
 
 static inline size_t page_size(void)
 {
@@ -30,34 +36,97 @@ static inline uint64_t mix(uint64_t x)
 	return x ^ (x >> 31);
 }
 
-/* What word @i of a page holds that was written at @page in @generation. */
-static inline uint64_t page_word(const void *page, uint64_t generation,
-				 size_t i)
+static inline uint64_t page_seed(const void *page, uint64_t generation)
 {
-	uint64_t seed = mix((uintptr_t)page ^ generation << 48);
+	return mix((uintptr_t)page ^ generation << 48);
+}
 
-	return i < NOISE_WORDS ? mix(seed + i) : seed;
+/* One in sixteen is of one word all over. */
+static inline bool page_is_same(uint64_t seed)
+{
+	return seed % 16 == 0;
+}
+
+/* One in sixteen does not compress. */
+static inline bool page_is_huge(uint64_t seed)
+{
+	return seed % 16 == 1;
+}
+
+/*
+ * What word @i of a page holds. Where they are neither, pages begin with more noise
+ * or less: they compress to about a quarter, and the sizes differ, as those of
+ * real pages do.
+ */
+static inline uint64_t page_word(uint64_t seed, size_t i)
+{
+	bool noise = !page_is_same(seed) &&
+		     (page_is_huge(seed) || i < 32 + (seed >> 8) % 192);
+
+	return noise ? mix(seed + i) : seed;
 }
 
 static inline void fill_page(void *page, uint64_t generation)
 {
-	uint64_t *word = page;
+	uint64_t *word = page, seed = page_seed(page, generation);
 	size_t i;
 
 	for (i = 0; i < page_size() / sizeof(*word); i++)
-		word[i] = page_word(page, generation, i);
+		word[i] = page_word(seed, i);
 }
 
 /* Returns the first word that is not as it was written, or -1. */
 static inline long check_page(const void *page, uint64_t generation)
 {
+	uint64_t seed = page_seed(page, generation);
 	const uint64_t *word = page;
 	size_t i;
 
 	for (i = 0; i < page_size() / sizeof(*word); i++)
-		if (word[i] != page_word(page, generation, i))
+		if (word[i] != page_word(seed, i))
 			return i;
 	return -1;
+}
+
+/* How much of this process is in swap. */
+static inline size_t swapped_bytes(void)
+{
+	FILE *status = fopen("/proc/self/status", "r");
+	size_t kilobytes = 0;
+	char line[128];
+
+	if (!status)
+		return 0;
+	while (fgets(line, sizeof(line), status))
+		if (sscanf(line, "VmSwap: %zu kB", &kilobytes) == 1)
+			break;
+	fclose(status);
+	return kilobytes * 1024;
+}
+
+/*
+ * Pages out until @total bytes of this process are in swap; false if that does not
+ * work. A page that waits in the LRU batch of some CPU cannot be paged out;
+ * madvise() empties the batch of the CPU it runs on, so it is called on each.
+ */
+static inline bool page_out(void *memory, size_t size, size_t total)
+{
+	int cpus = sysconf(_SC_NPROCESSORS_ONLN), tries;
+	cpu_set_t all, one;
+
+	sched_getaffinity(0, sizeof(all), &all);
+	for (tries = 0; tries < PAGEOUT_TRIES; tries++) {
+		CPU_ZERO(&one);
+		CPU_SET(tries % cpus, &one);
+		if (tries)
+			sched_setaffinity(0, sizeof(one), &one);
+		madvise(memory, size, MADV_PAGEOUT);
+		if (swapped_bytes() < total)
+			continue;
+		sched_setaffinity(0, sizeof(all), &all);
+		return true;
+	}
+	return false;
 }
 
 #endif

@@ -12,6 +12,12 @@
 
 #ifndef MADV_PAGEOUT
 #define MADV_PAGEOUT	21
+static inline void unmap(struct region *r)
+{
+	munmap(r->memory, r->pages * page_size());
+	free(r->generation);
+}
+
 #endif
 
 struct region {
@@ -33,7 +39,8 @@ static inline bool check_pages(const struct region *r, size_t first, size_t nr)
 		ksft_print_msg("page %zu, generation %llu: word %ld is %#llx, not %#llx\n",
 			       i, (unsigned long long)r->generation[i], bad,
 			       ((unsigned long long *)page)[bad],
-			       (unsigned long long)page_word(page, r->generation[i], bad));
+			       (unsigned long long)page_word(page_seed(page, r->generation[i]),
+							     bad));
 		return false;
 	}
 	return true;
@@ -62,6 +69,12 @@ static inline struct region new_region(size_t size)
 	madvise(r.memory, size, MADV_NOHUGEPAGE);
 	refill(&r, 0, r.pages);
 	return r;
+}
+
+static inline void unmap(struct region *r)
+{
+	munmap(r->memory, r->pages * page_size());
+	free(r->generation);
 }
 
 #endif

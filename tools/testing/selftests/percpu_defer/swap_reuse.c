@@ -7,7 +7,8 @@
  * Processes fill memory with a pattern made of address and generation, page it
  * out to a zram that is too small for all, check it, free it and fill it again.
  * A drain that frees a slot after it was written again shows as a page of
- * zeros. Takes a zram device of its own and gives it back.
+ * zeros. Meanwhile zsmalloc and the page allocator are told to compact. Takes a
+ * zram device of its own and gives it back.
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -40,6 +41,17 @@ static void worker(size_t size, time_t end)
 	_exit(check_pages(&r, 0, r.pages) ? KSFT_PASS : KSFT_FAIL);
 }
 
+/* Moves objects and pages about meanwhile. */
+static void compactor(time_t end)
+{
+	while (time(NULL) < end) {
+		write_file("/proc/sys/vm/compact_memory", "1");
+		write_zram("compact", "1");
+		usleep(100000);
+	}
+	_exit(KSFT_PASS);
+}
+
 /* Ends all workers when the first one fails. Returns whether none did. */
 static bool run_workers(unsigned long processes, size_t size, time_t end)
 {
@@ -49,9 +61,11 @@ static bool run_workers(unsigned long processes, size_t size, time_t end)
 
 	/* What is buffered must not be printed by each child again. */
 	fflush(stdout);
-	for (i = 0; i < processes; i++) {
+	for (i = 0; i <= processes; i++) {
 		pid_t pid = fork();
 
+		if (!pid && !i)
+			compactor(end);
 		if (!pid)
 			worker(size, end);
 		if (pid < 0)
@@ -131,8 +145,7 @@ int main(int argc, char **argv)
 	ksft_test_result(usage_returns(&start),
 			 "all is freed within a second of the exit\n");
 
-	if (swapoff(zram_dev))
-		ksft_exit_fail_msg("swapoff: %s\n", strerror(errno));
+	zram_swapoff();
 	zram_remove();
 	ksft_finished();
 }

@@ -1,85 +1,106 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How long does munmap() of swapped-out memory take?
+ * How long does munmap() of swapped-out memory take, when is that memory back,
+ * and what does it cost in all?
  *
- * usage: swap_unmap PROCESSES MEGABYTES
+ * usage: swap_unmap PROCESSES MEGABYTES [FILE]
  *
  * Each process fills that much memory, pages it out, and makes sure that all of
- * it is in swap. Then all unmap at once. Prints the nanoseconds that munmap()
- * took in the slowest of them. Needs swap space that is ready.
+ * it is in swap. Then all unmap at once. FILE begins with a number that is back at
+ * what it was when all is freed: mm_stat of a zram device that is the swap space.
+ * Prints four times in nanoseconds:
+ *   what munmap() took in the slowest process,
+ *   from the start until FILE was back (as the first if there is no FILE),
+ *   the CPU time of munmap() in all processes,
+ *   the CPU time of kernel workers until then.
  */
 #define _GNU_SOURCE
+#include <ctype.h>
+#include <dirent.h>
 #include <err.h>
-#include <sched.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 
 #include "swap_pages.h"
 
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT	21
-#endif
-
 #define MAX_PROCESSES	64
-#define PAGEOUT_TRIES	200
+#define BACK_SECONDS	10
 
-/* How much of this process is in swap. */
-static size_t swapped_bytes(void)
-{
-	FILE *status = fopen("/proc/self/status", "r");
-	size_t kilobytes = 0;
-	char line[128];
+/* What a process tells of its munmap(), in nanoseconds. */
+struct cost {
+	uint64_t time, cpu;
+};
 
-	if (!status)
-		err(1, "/proc/self/status");
-	while (fgets(line, sizeof(line), status))
-		if (sscanf(line, "VmSwap: %zu kB", &kilobytes) == 1)
-			break;
-	fclose(status);
-	return kilobytes * 1024;
-}
-
-/*
- * A page that waits in the LRU batch of some CPU cannot be paged out; madvise()
- * empties the batch of the CPU it runs on, so it is called on each.
- */
-static void page_out(char *memory, size_t size)
-{
-	int cpus = sysconf(_SC_NPROCESSORS_ONLN), tries;
-	cpu_set_t all, one;
-
-	sched_getaffinity(0, sizeof(all), &all);
-	for (tries = 0; tries < PAGEOUT_TRIES; tries++) {
-		CPU_ZERO(&one);
-		CPU_SET(tries % cpus, &one);
-		if (tries)
-			sched_setaffinity(0, sizeof(one), &one);
-		if (madvise(memory, size, MADV_PAGEOUT))
-			err(1, "madvise(MADV_PAGEOUT)");
-		if (swapped_bytes() < size)
-			continue;
-		sched_setaffinity(0, sizeof(all), &all);
-		return;
-	}
-	errx(1, "only %zu of %zu bytes went to swap: is it large enough?",
-	     swapped_bytes(), size);
-}
-
-static uint64_t now(void)
+static uint64_t now(clockid_t clock)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	if (clock_gettime(clock, &t))
+		return 0;
 	return t.tv_sec * 1000000000ull + t.tv_nsec;
 }
 
-/* Tells on @ready that its memory is in swap, waits for @go to be closed. */
-static void child(size_t size, int ready, int go, uint64_t *took)
+/* The CPU time that all kernel workers have used so far. */
+static uint64_t workers_cpu(void)
 {
-	uint64_t start;
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	uint64_t sum = 0;
+
+	if (!proc)
+		err(1, "/proc");
+	while ((entry = readdir(proc))) {
+		char path[sizeof("/proc//comm") + sizeof(entry->d_name)];
+		char name[16] = "";
+		clockid_t clock;
+		FILE *comm;
+
+		if (!isdigit(entry->d_name[0]))
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
+		comm = fopen(path, "r");
+		if (!comm)
+			continue;
+		if (fgets(name, sizeof(name), comm) && !strncmp(name, "kworker", 7) &&
+		    !clock_getcpuclockid(atoi(entry->d_name), &clock))
+			sum += now(clock);
+		fclose(comm);
+	}
+	closedir(proc);
+	return sum;
+}
+
+static unsigned long long first_number(int file)
+{
+	char text[32] = "";
+
+	if (pread(file, text, sizeof(text) - 1, 0) <= 0)
+		err(1, "cannot read FILE");
+	return strtoull(text, NULL, 10);
+}
+
+/* Looks seldom enough not to be in the way of those who free. */
+static void wait_until_back(int file, unsigned long long before)
+{
+	const struct timespec pause = { .tv_nsec = 500000 };
+	uint64_t start = now(CLOCK_MONOTONIC);
+
+	while (first_number(file) > before) {
+		if (now(CLOCK_MONOTONIC) - start > BACK_SECONDS * 1000000000ull)
+			errx(1, "not all is back after %d s", BACK_SECONDS);
+		nanosleep(&pause, NULL);
+	}
+}
+
+/* Tells on @ready that its memory is in swap, waits for @go to be closed. */
+static void child(size_t size, int ready, int go, struct cost *cost)
+{
+	uint64_t start, start_cpu;
 	size_t offset;
 	char *memory, byte = 0;
 
@@ -90,7 +111,9 @@ static void child(size_t size, int ready, int go, uint64_t *took)
 	madvise(memory, size, MADV_NOHUGEPAGE);
 	for (offset = 0; offset < size; offset += page_size())
 		fill_page(memory + offset, getpid());
-	page_out(memory, size);
+	if (!page_out(memory, size, size))
+		errx(1, "only %zu of %zu bytes went to swap: is it large enough?",
+		     swapped_bytes(), size);
 
 	if (write(ready, &byte, 1) != 1)
 		errx(1, "the parent is gone");
@@ -98,9 +121,11 @@ static void child(size_t size, int ready, int go, uint64_t *took)
 	close(ready);
 	if (read(go, &byte, 1) != 0)
 		errx(1, "the parent is gone");
-	start = now();
+	start_cpu = now(CLOCK_THREAD_CPUTIME_ID);
+	start = now(CLOCK_MONOTONIC);
 	munmap(memory, size);
-	*took = now() - start;
+	cost->time = now(CLOCK_MONOTONIC) - start;
+	cost->cpu = now(CLOCK_THREAD_CPUTIME_ID) - start_cpu;
 	exit(0);
 }
 
@@ -116,21 +141,31 @@ static unsigned long parse_number(const char *text, unsigned long max)
 
 int main(int argc, char **argv)
 {
+	uint64_t start, workers, back, slowest = 0, cpu = 0;
+	unsigned long long before = 0;
 	unsigned long processes, i;
-	uint64_t *took, slowest = 0;
-	int ready[2], go[2], status;
+	int ready[2], go[2], status, file = -1;
+	struct cost *cost;
 	size_t size;
 	char byte;
 
-	if (argc != 3)
-		errx(1, "usage: swap_unmap PROCESSES MEGABYTES");
+	if (argc != 3 && argc != 4)
+		errx(1, "usage: swap_unmap PROCESSES MEGABYTES [FILE]");
 	processes = parse_number(argv[1], MAX_PROCESSES);
 	size = parse_number(argv[2], 1 << 20) << 20;
+	if (argc == 4) {
+		file = open(argv[3], O_RDONLY);
+		if (file < 0)
+			err(1, "%s", argv[3]);
+		before = first_number(file);
+	}
 
-	took = mmap(NULL, page_size(), PROT_READ | PROT_WRITE,
+	cost = mmap(NULL, page_size(), PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (took == MAP_FAILED || pipe(ready) || pipe(go))
+	if (cost == MAP_FAILED || pipe(ready) || pipe(go))
 		err(1, "setup");
+	/* Look at FILE in time, not when it suits the timer. */
+	prctl(PR_SET_TIMERSLACK, 1);
 
 	for (i = 0; i < processes; i++) {
 		switch (fork()) {
@@ -139,7 +174,7 @@ int main(int argc, char **argv)
 		case 0:
 			close(ready[0]);
 			close(go[1]);
-			child(size, ready[1], go[0], took + i);
+			child(size, ready[1], go[0], cost + i);
 		}
 	}
 	close(ready[1]);
@@ -148,14 +183,29 @@ int main(int argc, char **argv)
 	for (i = 0; i < processes; i++)
 		if (read(ready[0], &byte, 1) != 1)
 			errx(1, "a process failed");
+	workers = workers_cpu();
+	start = now(CLOCK_MONOTONIC);
 	close(go[1]);
 
 	while (wait(&status) > 0)
 		if (status)
 			errx(1, "a process failed");
-	for (i = 0; i < processes; i++)
-		if (took[i] > slowest)
-			slowest = took[i];
-	printf("%llu\n", (unsigned long long)slowest);
+	if (file >= 0)
+		wait_until_back(file, before);
+	back = now(CLOCK_MONOTONIC) - start;
+	/* The last worker may still be on its way to sleep. */
+	usleep(5000);
+	workers = workers_cpu() - workers;
+
+	for (i = 0; i < processes; i++) {
+		cpu += cost[i].cpu;
+		if (cost[i].time > slowest)
+			slowest = cost[i].time;
+	}
+	if (file < 0)
+		back = slowest;
+	printf("%llu %llu %llu %llu\n", (unsigned long long)slowest,
+	       (unsigned long long)back, (unsigned long long)cpu,
+	       (unsigned long long)workers);
 	return 0;
 }

@@ -4,75 +4,17 @@
  * zram has yet to free what they hold?
  *
  * Each test looks right after munmap(), while the slots wait for their drain,
- * which is kept from running: its workers get the lowest priority, and busy
- * loops get the CPUs. On a kernel that frees at once the same must hold.
+ * which is kept from running. On a kernel that frees at once the same must hold.
  */
 #define _GNU_SOURCE
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-
 #include "kselftest.h"
+#include "slow_drains.h"
 #include "swap_region.h"
 #include "zram_swap.h"
 
 /* Takes a worker of low priority some hundred milliseconds to free. */
 #define REGION_BYTES	(128UL << 20)
 #define ZRAM_MB		192
-
-#define WORKER_NICE	"/sys/devices/virtual/workqueue/percpu_defer/nice"
-#define HOGS_PER_CPU	4
-#define MAX_HOGS	256
-
-static pid_t hog[MAX_HOGS];
-static int nr_hogs;
-
-/* Before there is a region, of which they would keep the slots in use. */
-static void make_hogs(void)
-{
-	int wanted = HOGS_PER_CPU * sysconf(_SC_NPROCESSORS_ONLN);
-
-	for (; nr_hogs < wanted && nr_hogs < MAX_HOGS; nr_hogs++) {
-		hog[nr_hogs] = fork();
-		if (hog[nr_hogs]) {
-			waitpid(hog[nr_hogs], NULL, WUNTRACED);
-			continue;
-		}
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		raise(SIGSTOP);
-		for (;;)
-			;
-	}
-}
-
-static void signal_hogs(int signal)
-{
-	for (int i = 0; i < nr_hogs; i++)
-		kill(hog[i], signal);
-}
-
-static void slow_drains(void)
-{
-	/* A kernel without deferral has no such file, and needs none. */
-	write_file(WORKER_NICE, "19");
-	signal_hogs(SIGCONT);
-	/* The loops are to slow down workers, not this process. */
-	setpriority(PRIO_PROCESS, 0, -20);
-}
-
-static void fast_drains(void)
-{
-	setpriority(PRIO_PROCESS, 0, 0);
-	signal_hogs(SIGSTOP);
-	write_file(WORKER_NICE, "0");
-}
-
-static void unmap(struct region *r)
-{
-	munmap(r->memory, r->pages * page_size());
-	free(r->generation);
-}
 
 /* Counts the slots that do not read as zeros; the first has the swap header. */
 static unsigned long slots_with_content(void)
@@ -221,8 +163,7 @@ static void test_swapoff(void)
 
 	slow_drains();
 	unmap(&freed);
-	if (swapoff(zram_dev))
-		ksft_exit_fail_msg("swapoff: %s\n", strerror(errno));
+	zram_swapoff();
 	ksft_test_result(all_freed(), "nothing is pending after swapoff\n");
 	fast_drains();
 	ksft_test_result(check_pages(&kept, 0, kept.pages),
@@ -245,6 +186,6 @@ int main(void)
 	test_swapoff();
 
 	zram_remove();
-	signal_hogs(SIGKILL);
+	kill_hogs();
 	ksft_finished();
 }

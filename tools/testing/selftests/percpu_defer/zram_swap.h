@@ -103,22 +103,51 @@ static inline void make_swap(void)
 	close(fd);
 }
 
-static inline void zram_add(unsigned long megabytes)
+/* From here on it is this one that the others are about. */
+static inline void zram_select(unsigned int id)
+{
+	zram_id = id;
+	snprintf(zram_dev, sizeof(zram_dev), "/dev/zram%u", zram_id);
+}
+
+static inline unsigned int zram_hot_add(void)
 {
 	unsigned long long id;
-	char size[32];
 
 	if (read_numbers("/sys/class/zram-control/hot_add", &id, 1) != 1)
 		ksft_exit_skip("cannot add a zram device: zram? root?\n");
-	zram_id = id;
-	snprintf(zram_dev, sizeof(zram_dev), "/dev/zram%u", zram_id);
+	zram_select(id);
+	return id;
+}
+
+static inline void zram_set_size(unsigned long megabytes)
+{
+	char size[32];
+
 	snprintf(size, sizeof(size), "%luM", megabytes);
 	if (write_zram("disksize", size))
 		ksft_exit_fail_msg("cannot set the size of %s\n", zram_dev);
+}
+
+static inline void zram_swapon(void)
+{
 	make_swap();
 	/* The highest priority, so that other swap is left alone. */
 	if (swapon(zram_dev, SWAP_FLAG_PREFER | SWAP_FLAG_PRIO_MASK))
 		ksft_exit_fail_msg("swapon %s: %s\n", zram_dev, strerror(errno));
+}
+
+static inline void zram_swapoff(void)
+{
+	if (swapoff(zram_dev))
+		ksft_exit_fail_msg("swapoff %s: %s\n", zram_dev, strerror(errno));
+}
+
+static inline void zram_add(unsigned long megabytes)
+{
+	zram_hot_add();
+	zram_set_size(megabytes);
+	zram_swapon();
 }
 
 static inline void zram_remove(void)

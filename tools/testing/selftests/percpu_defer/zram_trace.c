@@ -3,6 +3,7 @@
  * What zram's instance of percpu_defer tells about itself: trace events, and the
  * counters in debugfs.
  */
+#define _GNU_SOURCE
 #include <stdbool.h>
 #include <sys/mount.h>
 
