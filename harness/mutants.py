@@ -26,20 +26,20 @@ def mutate(tree, mutant):
     path.write_text(text.replace(mutant["replace"], mutant["text"]))
 
 
-def suite(test):
-    """What of harness/guest/test.sh has a test."""
+def suite(mutant):
+    """What of harness/guest/test.sh has its test."""
     prefix = {"o_": "percpu_defer", "m_": "percpu_defer_map"}
-    return prefix.get(test[:2]) or \
-        ("swap_reuse" if "reuse" in test else "zram_dead")
+    return mutant.get("suite") or prefix.get(mutant["test"][:2]) or \
+        ("swap_reuse" if "reuse" in mutant["test"] else "zram_dead")
 
 
-def symptoms(kernel, seconds, test):
+def symptoms(kernel, seconds, only):
     """What a boot of the mutant shows: failed tests, complaints, remarks."""
     found = []
     try:
         with contextlib.redirect_stderr(io.StringIO()):
             kernel.run("test", {"pd_seconds": seconds, "pd_torture": 0,
-                                "pd_only": suite(test)},
+                                "pd_only": only},
                        silence=SILENCE, log=LOG)
     except vm.VmError as error:
         found.append(str(error))
@@ -57,7 +57,7 @@ def run(build, seconds, only, stage):
     for number, mutant in enumerate(mutants, 1):
         stage(f"mutant {number} of {len(mutants)}: {mutant['name']}")
         kernel = build(lambda tree, m=mutant: mutate(tree, m))
-        found = symptoms(kernel, seconds, mutant["test"])
+        found = symptoms(kernel, seconds, suite(mutant))
         for line in found:
             print("   ", line)
         if any(mutant["test"] in line for line in found if "not ok" in line):

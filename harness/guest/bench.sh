@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Guest job: measures munmap() of swapped-out memory, and prints a line
-#   sample COLUMN PROCESSES MEGABYTES NANOSECONDS SETTLE_MS
-# for each time. From the kernel's command line:
+#   sample COLUMN PROCESSES MEGABYTES MUNMAP BACK CPU WORKERS
+# with the four times of swap_unmap for each. From the kernel's command line:
 #   pd_rows  "PROCESSES:MEGABYTES ..." with commas for blanks
 #   pd_reps  how often
 #   pd_cols  columns, alternating within a repetition: base, off, on (on zram),
@@ -32,31 +32,15 @@ select_column() {
 	swapon "$swap" || exit 1
 }
 
-stored() {
-	read -r orig compr _ <$zram/mm_stat
-	echo "$orig $compr"
-}
-
-# Milliseconds until zram holds what it held before, to a clock tick.
-settle() {
-	t0=$(cut -d ' ' -f 1 /proc/uptime | tr -d .)
-	while [ "$(stored)" != "$before" ]; do
-		t1=$(cut -d ' ' -f 1 /proc/uptime | tr -d .)
-		[ $((t1 - t0)) -lt 1000 ] || { echo never; return; }
-		sleep 0.01
-	done
-	t1=$(cut -d ' ' -f 1 /proc/uptime | tr -d .)
-	echo $(((t1 - t0) * 10))
-}
-
 setup
 for rep in $(seq "$pd_reps"); do
 	for row in $(echo "$pd_rows" | tr , ' '); do
 		for column in $(echo "$pd_cols" | tr , ' '); do
 			select_column "$column"
-			before=$(stored)
-			ns=$(/job/swap_unmap "${row%:*}" "${row#*:}") || exit 1
-			echo "sample $column ${row%:*} ${row#*:} $ns $(settle)"
+			file=$zram/mm_stat
+			[ "$column" != limit ] || file=
+			times=$(/job/swap_unmap "${row%:*}" "${row#*:}" $file) || exit 1
+			echo "sample $column ${row%:*} ${row#*:} $times"
 		done
 	done
 	echo "repetition $rep"

@@ -30,6 +30,7 @@ sh /job/failslab.sh
 insmod /job/kunit.ko
 kunit percpu_defer
 kunit percpu_defer_map
+kunit zsmalloc
 if [ "$pd_torture" = 0 ]; then
 	# Times are worth something in a plain kernel only.
 	kunit percpu_defer_bench
@@ -37,5 +38,6 @@ else
 	selftest torture.sh
 fi
 selftest zram_dead
+selftest zram_ops
 [ "$pd_torture" = 0 ] || selftest zram_trace
 selftest swap_reuse "$pd_seconds"
