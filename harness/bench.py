@@ -7,6 +7,7 @@ import os
 import pathlib
 import statistics
 
+import attribution
 import vm
 
 RESULTS = pathlib.Path(__file__).resolve().parent.parent / "build/results"
@@ -125,7 +126,7 @@ def cost_table(title, name, rows):
     yield ""
 
 
-def markdown(report, tests):
+def markdown(report, tests, parts):
     lines = [f"Linux {report['kernel']}, QEMU {report['accelerator'].upper()}, "
              f"{report['cpus']} CPUs, {report['repetitions']} repetitions. "
              "base: the unmodified kernel; off, patched: the patched one with the "
@@ -135,7 +136,7 @@ def markdown(report, tests):
         for test, title, _shapes in tests:
             rows = [row for row in report["rows"] if row["test"] == test]
             lines += form(title, "mode" if test == "procs" else "size", rows)
-    return "\n".join(lines)
+    return "\n".join(lines) + "\n" + attribution.table(*parts)
 
 
 def write(name, text):
@@ -145,15 +146,18 @@ def write(name, text):
     os.replace(tmp, RESULTS / name)
 
 
-def run(base, patched, quick, stage):
+def run(base, patched, perf, quick, stage):
     tests = QUICK_TESTS if quick else TESTS
     rows = list(dict.fromkeys(row for *_, rows in tests for row in rows))
     stage(f"measure the unmodified kernel, {len(rows)} rows")
     samples = measure(base, ("base",), rows, stage)
     stage("measure the patched kernel")
     samples |= measure(patched, ("off", "on", "limit"), rows, stage)
+    stage("attribute the time to the parts of the work")
+    parts = [attribution.measure(kernel, perf) for kernel in (base, patched)]
     report = make_report(tests, samples, base, patched)
-    text = markdown(report, tests)
+    report["ns_per_slot"] = dict(zip(("base", "on"), (ns for ns, _ in parts)))
+    text = markdown(report, tests, parts)
     write("bench.json", json.dumps(report, indent=1) + "\n")
     write("bench.md", text)
     stage("results are in build/results")

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Makes sure that the packages the harness needs are installed; with an argument,
-# "arm64" or "docs", also those for that.
+# "arm64", "docs" or "perf", also those for that.
 set -eu
 . "$(dirname -- "$0")/common.sh"
 
@@ -11,10 +11,12 @@ PACKAGES='bc bison busybox-static coccinelle cpio debian-archive-keyring flex gc
 	tar xz-utils'
 ARM64_PACKAGES='gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm'
 DOCS_PACKAGES='python3-sphinx python3-yaml'
+PERF_PACKAGES='binutils linux-perf'
 
 case ${1-} in
 arm64) PACKAGES="$PACKAGES $ARM64_PACKAGES" ;;
 docs) PACKAGES="$PACKAGES $DOCS_PACKAGES" ;;
+perf) PACKAGES="$PACKAGES $PERF_PACKAGES" ;;
 esac
 
 missing() {

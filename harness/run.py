@@ -23,7 +23,7 @@ HARNESS = TOP / "harness"
 BUILD = TOP / "build"
 # Kernels to test, by the fragments in harness/config that make them.
 KINDS = {
-    "plain": ("x86_64",),
+    "plain": ("x86_64", "symbols"),
     "kasan": ("x86_64", "debug", "kasan"),
     "kcsan": ("x86_64", "debug", "kcsan"),
     "rt": ("x86_64", "debug", "rt"),
@@ -131,7 +131,7 @@ def patched_kernel(source, change=lambda tree: None, kind="plain"):
 
 def base_kernel(source, selftests):
     return Kernel(f"base-{source.name}", source.base_tree(),
-                  ("common", "x86_64"), selftests)
+                  ("common", "x86_64", "symbols"), selftests)
 
 
 def do_apply(source, args):
@@ -180,7 +180,7 @@ def do_mutants(source, args):
 def do_bench(source, args):
     patched = patched_kernel(source)
     base = base_kernel(source, patched.tree)
-    bench.run(base, patched, args.quick, stage)
+    bench.run(base, patched, pathlib.Path(script("perf.sh")), args.quick, stage)
 
 
 def kinds(text):

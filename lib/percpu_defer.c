@@ -685,7 +685,8 @@ EXPORT_SYMBOL_GPL(percpu_defer_set_enabled);
  * @cap: how much; pushes return false while more is pending
  *
  * To keep a shared counter out of the push, the bound may be overrun by an
- * eighth, or by one per CPU where that is more. In object mode, a CPU that has
+ * eighth, or by one per CPU where that is more. After a change the former bound's
+ * eighth counts until each CPU has pushed or drained again. In object mode, a CPU that has
  * nothing pending may be refused because the others have room left in their
  * buffers.
  *

@@ -275,12 +275,14 @@ static void bench(struct kunit *test, unsigned int cpus)
 	for (c = 0; c < ARRAY_SIZE(contenders); c++) {
 		u64 *r = ns[c], median = r[REPS / 2], first = ns[0][REPS / 2];
 		u64 ratio = div64_u64(median * 100, first);
+		/* Others may take the one CPU; of many, one may be late and alone. */
+		u64 is = cpus == 1 ? r[0] : median, least = cpus == 1 ? ns[0][0] : first;
 
 		kunit_info(test, "%-30s %4llu.%llu ns (%llu-%llu) %3llu.%02llu x",
 			   contenders[c].name, median / NR, median * 10 / NR % 10,
 			   r[0] / NR, r[REPS - 1] / NR, ratio / 100, ratio % 100);
 		if (!contenders[c].own && !(contenders[c].lone && cpus == 1))
-			KUNIT_EXPECT_GT_MSG(test, median, first, "%s is cheaper",
+			KUNIT_EXPECT_GT_MSG(test, is, least, "%s is cheaper",
 					    contenders[c].name);
 	}
 }

@@ -182,7 +182,7 @@ static void o_push_many(struct kunit *test)
 {
 	struct owner *o = test->priv;
 	unsigned long *obj = kunit_kcalloc(test, NR_OBJECTS, sizeof(*obj), GFP_KERNEL);
-	unsigned long i, pushed;
+	unsigned long i;
 
 	KUNIT_ASSERT_NOT_NULL(test, obj);
 	for (i = 0; i < NR_OBJECTS; i++)
@@ -193,8 +193,18 @@ static void o_push_many(struct kunit *test)
 	percpu_defer_flush(&o->pd);
 	expect_drained(test, 0, 2003, 1);
 	expect_drained(test, 2003, NR_OBJECTS - 2003, 0);
+}
 
-	/* The first ones are taken, the rest is not. */
+/* The first ones are taken, the rest is not. */
+static void o_push_many_cap(struct kunit *test)
+{
+	struct owner *o = test->priv;
+	unsigned long *obj = kunit_kcalloc(test, NR_OBJECTS, sizeof(*obj), GFP_KERNEL);
+	unsigned long i, pushed;
+
+	KUNIT_ASSERT_NOT_NULL(test, obj);
+	for (i = 0; i < NR_OBJECTS; i++)
+		obj[i] = i;
 	never_aged(o);
 	percpu_defer_set_cap(&o->pd, 1000);
 	close_gate(o);
@@ -205,8 +215,8 @@ static void o_push_many(struct kunit *test)
 	open_gate(o);
 	KUNIT_EXPECT_EQ(test, 1000, pushed);
 	percpu_defer_flush(&o->pd);
-	expect_drained(test, 0, 1000, 2);
-	expect_drained(test, 1000, 1003, 1);
+	expect_drained(test, 0, 1000, 1);
+	expect_drained(test, 1000, NR_OBJECTS - 1000, 0);
 }
 
 DEFINE_PERCPU_DEFER_PUSH(push_owner, struct owner)
@@ -797,6 +807,7 @@ static void o_kmemleak(struct kunit *test)
 static struct kunit_case percpu_defer_cases[] = {
 	KUNIT_CASE(o_drain_once),
 	KUNIT_CASE(o_push_many),
+	KUNIT_CASE(o_push_many_cap),
 	KUNIT_CASE(o_typed),
 	KUNIT_CASE(o_off),
 	KUNIT_CASE(o_cap),
