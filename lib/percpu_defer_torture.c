@@ -142,15 +142,19 @@ static unsigned int torture_alloc_objects(struct torture_random_state *rnd,
 	return got;
 }
 
-static void torture_push_objects(struct torture_random_state *rnd,
-				 unsigned long *obj, unsigned int nr)
+/* Returns how many were pushed, the first ones of @obj; @state: what they were in. */
+static unsigned int torture_push_objects(struct torture_random_state *rnd,
+					 unsigned long *obj, long *state, unsigned int nr)
 {
 	unsigned int i, pushed = 0;
 
 	nr = torture_alloc_objects(rnd, obj, nr);
-	for (i = 0; i < nr; i++)
+	for (i = 0; i < nr; i++) {
 		if (!torture_object_step(obj[i], OBJ_ALIVE, OBJ_PUSHED))
 			torture_error("object %lu changed while alive", obj[i]);
+		if (state)
+			state[i] = atomic_long_read(&object[obj[i]]);
+	}
 
 	if (torture_random(rnd) & BIT(8)) {
 		pushed = percpu_defer_push_many(&torture_objects, obj, nr);
@@ -165,23 +169,21 @@ static void torture_push_objects(struct torture_random_state *rnd,
 	for (i = pushed; i < nr; i++)
 		if (!torture_object_step(obj[i], OBJ_PUSHED, OBJ_FREE))
 			torture_error("object %lu refused, but drained", obj[i]);
+	return pushed;
 }
 
 /* A flush must see to all that this task has pushed. */
 static void torture_flush_objects(struct torture_random_state *rnd,
 				  unsigned long *obj)
 {
+	unsigned int i, nr;
 	long state[8];
-	int i;
 
-	torture_push_objects(rnd, obj, ARRAY_SIZE(state));
-	for (i = 0; i < ARRAY_SIZE(state); i++)
-		state[i] = atomic_long_read(&object[obj[i]]);
+	nr = torture_push_objects(rnd, obj, state, ARRAY_SIZE(state));
 	percpu_defer_flush(&torture_objects);
 	atomic_long_inc(&n_flushes);
-	for (i = 0; i < ARRAY_SIZE(state); i++)
-		if ((state[i] & OBJ_STATES) == OBJ_PUSHED &&
-		    atomic_long_read(&object[obj[i]]) == state[i])
+	for (i = 0; i < nr; i++)
+		if (atomic_long_read(&object[obj[i]]) == state[i])
 			torture_error("object %lu pushed before a flush, not drained",
 				      obj[i]);
 }
@@ -201,7 +203,7 @@ static int torture_objpusher(void *arg)
 				torture_fail_allocation(1);
 				fail = true;
 			}
-			torture_push_objects(&rnd, obj, 1 + r % MAX_RANGE);
+			torture_push_objects(&rnd, obj, NULL, 1 + r % MAX_RANGE);
 			if (fail)
 				torture_allocation_failed();
 			fail = false;
@@ -220,7 +222,7 @@ static void torture_softirq(struct timer_list *timer)
 	static DEFINE_TORTURE_RANDOM(rnd);
 	unsigned long obj[MAX_RANGE];
 
-	torture_push_objects(&rnd, obj, MAX_RANGE);
+	torture_push_objects(&rnd, obj, NULL, MAX_RANGE);
 	mod_timer(timer, jiffies + 1);
 }
 
