@@ -81,7 +81,9 @@ static void shuffle(struct owner *o, unsigned int nr)
 /* All of them, in any order, and none of the pages is left. */
 static void z_bulk_all(struct kunit *test)
 {
-	static const unsigned int nr[] = { 1, 2, 31, 32, 33, 127, 128, 129, NR_OBJECTS };
+	static const unsigned int nr[] = {
+		1, 2, 31, 32, 33, 63, 64, 65, ZS_BULK_MAX, ZS_BULK_MAX + 1, NR_OBJECTS
+	};
 	struct owner *o = test->priv;
 	unsigned int i, n;
 
@@ -94,6 +96,26 @@ static void z_bulk_all(struct kunit *test)
 		zs_free_bulk(o->pool, o->handle, nr[n]);
 		KUNIT_EXPECT_EQ(test, 0, zs_get_total_pages(o->pool));
 	}
+}
+
+/* With no memory to sort many at once. */
+static void z_bulk_no_memory(struct kunit *test)
+{
+#ifdef CONFIG_FAILSLAB
+	struct owner *o = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < NR_OBJECTS; i++)
+		fill(test, i, any_size(o));
+	shuffle(o, NR_OBJECTS);
+	current->fail_nth = 1;
+	zs_free_bulk(o->pool, o->handle, NR_OBJECTS);
+	KUNIT_EXPECT_EQ(test, 0, current->fail_nth);
+	current->fail_nth = 0;
+	KUNIT_EXPECT_EQ(test, 0, zs_get_total_pages(o->pool));
+#else
+	kunit_skip(test, "needs CONFIG_FAILSLAB");
+#endif
 }
 
 /* In one class, so that the lock is dropped in between. */
@@ -221,6 +243,7 @@ static void z_deferred_flushed(struct kunit *test)
 
 static struct kunit_case zsmalloc_cases[] = {
 	KUNIT_CASE(z_bulk_all),
+	KUNIT_CASE(z_bulk_no_memory),
 	KUNIT_CASE(z_bulk_one_class),
 	KUNIT_CASE(z_bulk_some),
 	KUNIT_CASE(z_bulk_compact),
