@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Keeps drains from running: their workers may use one CPU only, with the lowest
- * priority, and busy loops of the highest are there already.
+ * priority, and busy loops of the highest are there already. Not for ever, because
+ * who flushes waits for a worker that has begun.
  */
 #ifndef SLOW_DRAINS_H
 #define SLOW_DRAINS_H
@@ -11,12 +12,14 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "zram_swap.h"
 
 #define WORKERS		"/sys/devices/virtual/workqueue/percpu_defer/"
 #define NR_HOGS		4
+#define HOG_SECONDS	5
 
 static pid_t hog[NR_HOGS];
 static char all_cpus[256];
@@ -31,6 +34,25 @@ static inline int last_cpu(void)
 		if (CPU_ISSET(cpu, &set))
 			last = cpu;
 	return last;
+}
+
+static time_t hog_start;
+
+static void on_continue(int signal)
+{
+	(void)signal;
+	hog_start = time(NULL);
+}
+
+/* Stops, and for HOG_SECONDS after each time it is continued, loops. */
+static inline void be_hog(void)
+{
+	signal(SIGCONT, on_continue);
+	for (;;) {
+		raise(SIGSTOP);
+		while (time(NULL) - hog_start < HOG_SECONDS)
+			;
+	}
 }
 
 /* Before there is a region, of which they would keep the slots in use. */
@@ -57,9 +79,7 @@ static inline void make_hogs(void)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		sched_setaffinity(0, sizeof(set), &set);
 		setpriority(PRIO_PROCESS, 0, -20);
-		raise(SIGSTOP);
-		for (;;)
-			;
+		be_hog();
 	}
 }
 

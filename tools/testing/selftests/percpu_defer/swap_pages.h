@@ -113,20 +113,19 @@ static inline bool page_out(void *memory, size_t size, size_t total)
 {
 	int cpus = sysconf(_SC_NPROCESSORS_ONLN), tries;
 	cpu_set_t all, one;
+	bool out = false;
 
 	sched_getaffinity(0, sizeof(all), &all);
-	for (tries = 0; tries < PAGEOUT_TRIES; tries++) {
+	for (tries = 0; !out && tries < PAGEOUT_TRIES; tries++) {
 		CPU_ZERO(&one);
 		CPU_SET(tries % cpus, &one);
 		if (tries)
 			sched_setaffinity(0, sizeof(one), &one);
 		madvise(memory, size, MADV_PAGEOUT);
-		if (swapped_bytes() < total)
-			continue;
-		sched_setaffinity(0, sizeof(all), &all);
-		return true;
+		out = swapped_bytes() >= total;
 	}
-	return false;
+	sched_setaffinity(0, sizeof(all), &all);
+	return out;
 }
 
 #endif

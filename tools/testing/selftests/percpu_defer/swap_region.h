@@ -10,16 +10,6 @@
 #include "kselftest.h"
 #include "swap_pages.h"
 
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT	21
-static inline void unmap(struct region *r)
-{
-	munmap(r->memory, r->pages * page_size());
-	free(r->generation);
-}
-
-#endif
-
 struct region {
 	char *memory;
 	uint64_t *generation;
