@@ -8,6 +8,7 @@ import pathlib
 import statistics
 
 import attribution
+import instructions
 import vm
 
 RESULTS = pathlib.Path(__file__).resolve().parent.parent / "build/results"
@@ -126,7 +127,7 @@ def cost_table(title, name, rows):
     yield ""
 
 
-def markdown(report, tests, parts):
+def markdown(report, tests, parts, counts):
     lines = [f"Linux {report['kernel']}, QEMU {report['accelerator'].upper()}, "
              f"{report['cpus']} CPUs, {report['repetitions']} repetitions. "
              "base: the unmodified kernel; off, patched: the patched one with the "
@@ -136,7 +137,7 @@ def markdown(report, tests, parts):
         for test, title, _shapes in tests:
             rows = [row for row in report["rows"] if row["test"] == test]
             lines += form(title, "mode" if test == "procs" else "size", rows)
-    return "\n".join(lines) + "\n" + attribution.table(*parts)
+    return "\n".join([*lines, attribution.table(*parts), instructions.table(*counts)])
 
 
 def write(name, text):
@@ -155,9 +156,13 @@ def run(base, patched, perf, quick, stage):
     samples |= measure(patched, ("off", "on", "limit"), rows, stage)
     stage("attribute the time to the parts of the work")
     parts = [attribution.measure(kernel, perf) for kernel in (base, patched)]
+    stage("count instructions of swap-out")
+    counts = (instructions.measure(base, ("empty",)),
+              instructions.measure(patched, ("empty", "waiting")))
     report = make_report(tests, samples, base, patched)
     report["ns_per_slot"] = dict(zip(("base", "on"), (ns for ns, _ in parts)))
-    text = markdown(report, tests, parts)
+    report["swap_out_instructions"] = dict(zip(("base", "on"), counts))
+    text = markdown(report, tests, parts, counts)
     write("bench.json", json.dumps(report, indent=1) + "\n")
     write("bench.md", text)
     stage("results are in build/results")
