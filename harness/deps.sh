@@ -7,7 +7,7 @@ set -eu
 
 # libpython3-dev brings the shared library that spatch runs Python scripts with.
 PACKAGES='bc bison busybox-static coccinelle cpio debian-archive-keyring flex gcc
-	libc6-dev libelf-dev libpython3-dev make python3 qemu-system-x86 spin
+	kmod libc6-dev libelf-dev libpython3-dev make python3 qemu-system-x86 spin
 	tar xz-utils'
 ARM64_PACKAGES='gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm'
 DOCS_PACKAGES='python3-sphinx python3-yaml'

@@ -24,7 +24,9 @@ cp "$("$HARNESS/busybox.sh")" "$root/bin/busybox"
 cp "$HARNESS/guest/init" "$root/init"
 cp "$HARNESS"/guest/*.sh "$root/job/"
 cp "$out.selftests"/* "$root/job/"
-find "$kernel" -name '*.ko' -exec cp {} "$root/job/" \;
+cp -r "$1/tools/testing/selftests/zram" "$root/job/zram"
+make -C "$1" O="$kernel" INSTALL_MOD_PATH="$root" INSTALL_MOD_STRIP=1 \
+	modules_install >>"$log" 2>&1 || die "cannot install the modules (see $log)"
 chmod +x "$root/init" "$root"/job/*.sh
 
 (cd "$root" && find . | cpio -o -H newc --quiet | gzip -1) >"$out.tmp"

@@ -13,7 +13,7 @@ wanted() {
 kunit() {
 	wanted "$1" || return 0
 	echo "BEGIN $1"
-	insmod "/job/$1_kunit.ko"
+	modprobe "$1_kunit"
 	cat "/sys/kernel/debug/kunit/$1/results"
 	echo "END $?"
 	rmmod "$1_kunit"
@@ -27,7 +27,7 @@ selftest() {
 }
 
 sh /job/failslab.sh
-insmod /job/kunit.ko
+[ -d /sys/class/zram-control ] || modprobe zram
 kunit percpu_defer
 kunit percpu_defer_map
 kunit zsmalloc
@@ -40,4 +40,5 @@ fi
 selftest zram_dead
 selftest zram_ops
 [ "$pd_torture" = 0 ] || selftest zram_trace
+selftest zram_selftest.sh
 selftest swap_reuse "$pd_seconds"

@@ -14,9 +14,8 @@ stats() {
 sh /job/failslab.sh
 echo "TAP version 13"
 echo "1..1"
-insmod /job/torture.ko
 # shellcheck disable=SC2086 # a list
-insmod /job/percpu_defer_torture.ko $options
+modprobe percpu_defer_torture $options
 left=$pd_torture
 while [ "$left" -gt 0 ]; do
 	nap=$((left < 60 ? left : 60))
