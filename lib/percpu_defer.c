@@ -561,7 +561,8 @@ EXPORT_SYMBOL_GPL(percpu_defer_flush_all);
  * Context: process context, may sleep, from memory reclaim too. Not from a drain
  * of @pd.
  * Return: how many things it drained; may be more than @max by what is in a
- * buffer.
+ * buffer. In object mode it wakes a worker for what it may leave: if that is
+ * quicker, what it drains is not counted.
  */
 unsigned long percpu_defer_help(struct percpu_defer *pd, unsigned long max)
 {

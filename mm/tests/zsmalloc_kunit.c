@@ -13,7 +13,7 @@
 struct owner {
 	struct zs_pool *pool;
 	unsigned long handle[NR_OBJECTS];
-	u16 size[NR_OBJECTS];
+	unsigned int size[NR_OBJECTS];
 	struct rnd_state rnd;
 	char buf[PAGE_SIZE];
 };
