@@ -208,9 +208,10 @@ enum percpu_defer_stat percpu_defer_rotate(struct percpu_defer *pd)
 	struct percpu_defer_cpu *pc;
 
 	if (!pd->scan) {
-		unsigned long pending = percpu_counter_read_positive(&pd->pending);
-		unsigned long cap = READ_ONCE(pd->cap);
+		unsigned long cap = READ_ONCE(pd->cap), pending;
 
+		/* An estimate, against writes that are not marked. */
+		pending = data_race(percpu_counter_read_positive(&pd->pending));
 		if (pending >= cap)
 			return PERCPU_DEFER_CAP;
 		room = min(room, cap - pending);

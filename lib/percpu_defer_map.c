@@ -202,7 +202,8 @@ bool percpu_defer_map_push(struct percpu_defer_map *map, unsigned long first,
 	ret = percpu_defer_check(pd);
 	if (unlikely(ret != PERCPU_DEFER_PUSHED))
 		return percpu_defer_refuse(pd, ret);
-	if (unlikely(percpu_counter_read_positive(&pd->pending) + nr >
+	/* An estimate, against writes that are not marked. */
+	if (unlikely(data_race(percpu_counter_read_positive(&pd->pending)) + nr >
 		     READ_ONCE(pd->cap)))
 		return percpu_defer_refuse(pd, PERCPU_DEFER_CAP);
 
