@@ -562,23 +562,20 @@ EXPORT_SYMBOL_GPL(percpu_defer_flush_all);
  * Context: process context, may sleep, from memory reclaim too. Not from a drain
  * of @pd.
  * Return: how many things it drained; may be more than @max by what is in a
- * buffer. In object mode it wakes a worker for what it may leave: if that is
- * quicker, what it drains is not counted.
+ * buffer.
  */
 unsigned long percpu_defer_help(struct percpu_defer *pd, unsigned long max)
 {
+	struct percpu_defer_cpu *taken = NULL;
 	unsigned long drained = 0;
 	int cpu;
 
 	might_sleep();
 	if (!pd->scan) {
-		struct percpu_defer_cpu *pc;
-
 		guard(preempt)();
-		pc = this_cpu_ptr(pd->cpu);
-		/* The worker is for what we leave. */
-		if (percpu_defer_take(pc))
-			queue_work(percpu_defer_wq, &pc->work);
+		taken = this_cpu_ptr(pd->cpu);
+		if (!percpu_defer_take(taken))
+			taken = NULL;
 	}
 
 	for_each_possible_cpu(cpu) {
@@ -601,6 +598,9 @@ unsigned long percpu_defer_help(struct percpu_defer *pd, unsigned long max)
 		if (pd->scan)
 			break;
 	}
+	/* A worker for what we leave; before, it would be quicker than we are. */
+	if (taken)
+		queue_work(percpu_defer_wq, &taken->work);
 	return drained;
 }
 EXPORT_SYMBOL_GPL(percpu_defer_help);
