@@ -900,6 +900,18 @@ void percpu_defer_destroy(struct percpu_defer *pd)
 }
 EXPORT_SYMBOL_GPL(percpu_defer_destroy);
 
+/* Who pushes wants to be quick: the workers give way, as much as ksmd does. */
+static void __init percpu_defer_be_nice(void)
+{
+	struct workqueue_attrs *attrs = alloc_workqueue_attrs();
+
+	if (attrs) {
+		attrs->nice = 5;
+		apply_workqueue_attrs(percpu_defer_wq, attrs);
+		free_workqueue_attrs(attrs);
+	}
+}
+
 static int __init percpu_defer_setup(void)
 {
 	unsigned int cpus = num_possible_cpus();
@@ -938,6 +950,9 @@ static int __init percpu_defer_setup(void)
 		return -ENOMEM;
 	percpu_defer_wq = alloc_workqueue("percpu_defer", WQ_UNBOUND |
 					  WQ_MEM_RECLAIM | WQ_SYSFS, 0);
-	return percpu_defer_wq ? 0 : -ENOMEM;
+	if (!percpu_defer_wq)
+		return -ENOMEM;
+	percpu_defer_be_nice();
+	return 0;
 }
 subsys_initcall(percpu_defer_setup);
