@@ -22,7 +22,7 @@
 #define HOG_SECONDS	5
 
 static pid_t hog[NR_HOGS];
-static char all_cpus[256];
+static char all_cpus[256], usual_nice[8];
 
 static inline int last_cpu(void)
 {
@@ -55,19 +55,26 @@ static inline void be_hog(void)
 	}
 }
 
+/* A kernel without deferral has no such files, and needs none. */
+static inline void read_workers(const char *path, char *text, int size)
+{
+	FILE *file = fopen(path, "r");
+
+	if (!file)
+		return;
+	if (!fgets(text, size, file))
+		ksft_exit_fail_msg("cannot read %s\n", path);
+	fclose(file);
+}
+
 /* Before there is a region, of which they would keep the slots in use. */
 static inline void make_hogs(void)
 {
-	FILE *mask = fopen(WORKERS "cpumask", "r");
 	cpu_set_t set;
 	int i;
 
-	/* A kernel without deferral has no such file, and needs none. */
-	if (mask) {
-		if (!fgets(all_cpus, sizeof(all_cpus), mask))
-			ksft_exit_fail_msg("cannot read %scpumask\n", WORKERS);
-		fclose(mask);
-	}
+	read_workers(WORKERS "cpumask", all_cpus, sizeof(all_cpus));
+	read_workers(WORKERS "nice", usual_nice, sizeof(usual_nice));
 	CPU_ZERO(&set);
 	CPU_SET(last_cpu(), &set);
 	for (i = 0; i < NR_HOGS; i++) {
@@ -110,7 +117,7 @@ static inline void fast_drains(void)
 {
 	setpriority(PRIO_PROCESS, 0, 0);
 	signal_hogs(SIGSTOP);
-	write_file(WORKERS "nice", "0");
+	write_file(WORKERS "nice", usual_nice);
 	write_file(WORKERS "cpumask", all_cpus);
 }
 
