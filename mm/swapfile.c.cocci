@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-// Swap tells the device about a whole range of freed slots at once, and lets it
-// finish what it put off before swapoff returns.
+// Swap tells the device, and zswap, about a whole range of freed slots at once, and
+// lets the device finish what it put off before swapoff returns.
 
 @notify@
-identifier si, offset, nr_entries, end, notify;
+identifier si, offset, nr_entries, end, notify, i;
 position p;
 @@
  static void swap_range_free@p(struct swap_info_struct *si, unsigned long offset,
@@ -12,6 +12,12 @@ position p;
  	...
 -	void (*notify)(struct block_device *, unsigned long);
 +	void (*notify)(struct block_device *bdev, unsigned long first, unsigned int nr);
+-	unsigned int i;
+ 	...
+-	for (i = 0; i < nr_entries; i++)
+-		zswap_invalidate(swp_entry(si->type, offset + i));
++
++	zswap_invalidate_range(swp_entry(si->type, offset), nr_entries);
  	...
  	if (si->flags & SWP_BLKDEV)
  		notify = si->bdev->bd_disk->fops->swap_slot_free_notify;

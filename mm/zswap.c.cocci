@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0
+// zswap frees entries in batches (zswap_free.c.inc), and those of freed swap slots
+// later, from a drain (zswap_defer.c.inc). Until then they are in the tree and on
+// the LRU, dead, and everybody who looks at either knows.
+
+@lru_del@
+position p;
+@@
+-static void zswap_lru_del@p(...) { ... }
+
+@free@
+position p;
+@@
+-static void zswap_entry_free@p(struct zswap_entry *entry) { ... }
+
+@insert@
+position p;
+@@
+ static void zswap_entry_cache_free@p(struct zswap_entry *entry) { ... }
++
++#include "zswap_free.c.inc"
++
++#include "zswap_defer.c.inc"
+
+// What is dead must not keep others out.
+@limits@
+typedef bool;
+identifier cur_pages, max_pages;
+position p;
+@@
+ static bool zswap_check_limits@p(void)
+ {
+ 	unsigned long cur_pages = zswap_total_pages();
+ 	unsigned long max_pages = zswap_max_pages();
++	unsigned long limit = max_pages;
++
++	if (zswap_pool_reached_full)
++		limit = zswap_accept_thr_pages() + 1;
++	if (cur_pages >= limit && zswap_help()) {
++		cur_pages = zswap_total_pages();
++		if (cur_pages < limit)
++			zswap_limit_helps++;
++	}
+
+ 	...
+ }
+
+@may_store@
+expression objcg;
+position p;
+@@
+-obj_cgroup_may_zswap@p(objcg)
++zswap_may_store(objcg)
+
+// The old pool is there until its last entry has gone.
+@compressor@
+expression pool;
+position p;
+@@
+ zswap_compressor_param_set(...)
+ {
+ 	...
+-	if (pool)
++	if (pool) {
+ 		percpu_ref_kill@p(&pool->ref);
++		zswap_flush();
++	}
+ 	...
+ }
+
+@writeback@
+expression tree, offset;
+identifier entry, swpentry;
+position p;
+@@
+ zswap_writeback_entry(struct zswap_entry *entry, swp_entry_t swpentry)
+ {
+ 	...
+-	if (entry != xa_load@p(tree, offset)) {
++	if (!zswap_is_live(entry, swpentry)) {
+ 		...
+ 	}
+ 	...
+ }
+
+@store@
+expression swp;
+identifier old, entry;
+position p;
+@@
+ zswap_store_page(...)
+ {
+ 	...
++	zswap_cancel(swp);
+ 	old = xa_store@p(swap_zswap_tree(swp), swp_offset(swp), entry, GFP_KERNEL);
+ 	...
+ 	if (old)
+-		zswap_entry_free(old);
++		zswap_entry_free_deferred(old);
+ 	...
+ }
+
+@check_old@
+identifier tree, entry;
+expression type, index;
+position p;
+@@
+ zswap_store(...)
+ {
+ 	<...
+ 	tree = swap_zswap_tree(swp_entry(type, index));
++	zswap_cancel(swp_entry(type, index));
+ 	entry = xa_erase@p(tree, index);
+ 	...>
+ }
+
+@load@
+identifier folio, entry, tree, offset, swp;
+position p;
+@@
+ int zswap_load@p(struct folio *folio)
+ {
+ 	swp_entry_t swp = folio->swap;
+ 	...
+ 	entry = xa_load(tree, offset);
+ 	if (!entry)
+ 		return -ENOENT;
++	VM_WARN_ON_ONCE(zswap_is_dead(swp));
+
+ 	...
+ 	xa_erase(tree, offset);
+-	zswap_entry_free(entry);
++	zswap_entry_free_deferred(entry);
+ 	...
+ }
+
+@invalidate@
+position p;
+@@
+-void zswap_invalidate@p(...) { ... }
+
+@swapon@
+identifier type, nr_pages, trees;
+position p;
+@@
+ int zswap_swapon@p(int type, unsigned long nr_pages)
+ {
+ 	...
+ 	zswap_trees[type] = trees;
++	zswap_defer_init(type, nr_pages);
+ 	return 0;
+ }
+
+@swapoff@
+identifier type, trees;
+position p;
+@@
+ void zswap_swapoff@p(int type)
+ {
+ 	...
+ 	if (!trees)
+ 		return;
++	zswap_defer_exit(type);
+
+ 	...
+ }
+
+@debugfs@
+position p;
+@@
++#include "zswap_debugfs.c.inc"
++
+ static int zswap_debugfs_init@p(void)
+ {
+ 	...
+ 	debugfs_create_file("stored_incompressible_pages", ...);
++	zswap_defer_debugfs_init();
+
+ 	return 0;
+ }
+
+@setup@
+position p;
+@@
+ zswap_setup(...)
+ {
+ 	<...
++	if (zswap_defer_setup()) {
++		list_lru_destroy(&zswap_list_lru);
++		goto lru_fail;
++	}
+ 	shrinker_register@p(zswap_shrinker);
+ 	...>
+ }
