@@ -19,11 +19,14 @@ log=$out.log
 make -C "$selftests/tools/testing/selftests/percpu_defer" \
 	OUTPUT="$out.selftests" LDLIBS=-static all >"$log" 2>&1 ||
 	{ tail -n 20 "$log" >&2; die "the selftests do not build (see $log)"; }
+make -C "$1/tools/testing/selftests/cgroup" OUTPUT="$out.selftests" \
+	LDLIBS=-static "$out.selftests/test_zswap" >>"$log" 2>&1 ||
+	{ tail -n 20 "$log" >&2; die "the kernel's selftests do not build (see $log)"; }
 
 cp "$("$HARNESS/busybox.sh")" "$root/bin/busybox"
 cp "$HARNESS/guest/init" "$root/init"
 cp "$HARNESS"/guest/*.sh "$root/job/"
-cp "$out.selftests"/* "$root/job/"
+find "$out.selftests" -maxdepth 1 -type f -exec cp -t "$root/job" {} +
 cp -r "$1/tools/testing/selftests/zram" "$root/job/zram"
 make -C "$1" O="$kernel" INSTALL_MOD_PATH="$root" INSTALL_MOD_STRIP=1 \
 	modules_install >>"$log" 2>&1 || die "cannot install the modules (see $log)"

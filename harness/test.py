@@ -74,7 +74,8 @@ def run_guest_tests(kernel, seconds, torture, count):
             print(f"error: {name} ended with {code}", file=sys.stderr)
             count.failed += 1
     expected = {"percpu_defer", "percpu_defer_map", "zsmalloc", "zram_dead", "zram_ops",
-                "zram_selftest.sh", "swap_reuse"}
+                "zram_selftest.sh", "swap_reuse", "zswap_selftest.sh", "zswap_ops",
+                "zswap_reuse"}
     expected |= {"torture.sh", "zram_trace"} if torture else {"percpu_defer_bench"}
     if missing := expected - ran:
         print(f"error: did not run: {', '.join(sorted(missing))}", file=sys.stderr)

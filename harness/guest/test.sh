@@ -42,3 +42,6 @@ selftest zram_ops
 [ "$pd_torture" = 0 ] || selftest zram_trace
 selftest zram_selftest.sh
 selftest swap_reuse "$pd_seconds"
+selftest zswap_selftest.sh
+selftest zswap_ops
+selftest zswap_reuse "$pd_seconds"

@@ -88,20 +88,28 @@ static inline long check_page(const void *page, uint64_t generation)
 	return -1;
 }
 
+/* A line "NAME NUMBER" of a file; 0 if there is none. */
+static inline unsigned long long named_number(const char *path, const char *name)
+{
+	FILE *file = fopen(path, "r");
+	unsigned long long number = 0;
+	char line[128], is[64];
+
+	if (!file)
+		return 0;
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%63s %llu", is, &number) == 2 && !strcmp(is, name))
+			break;
+		number = 0;
+	}
+	fclose(file);
+	return number;
+}
+
 /* How much of this process is in swap. */
 static inline size_t swapped_bytes(void)
 {
-	FILE *status = fopen("/proc/self/status", "r");
-	size_t kilobytes = 0;
-	char line[128];
-
-	if (!status)
-		return 0;
-	while (fgets(line, sizeof(line), status))
-		if (sscanf(line, "VmSwap: %zu kB", &kilobytes) == 1)
-			break;
-	fclose(status);
-	return kilobytes * 1024;
+	return named_number("/proc/self/status", "VmSwap:") * 1024;
 }
 
 /*

@@ -11,35 +11,9 @@
  * zram device of its own and gives it back.
  */
 #define _GNU_SOURCE
-#include <signal.h>
-#include <sys/wait.h>
-#include <time.h>
-
 #include "kselftest.h"
-#include "swap_region.h"
+#include "swap_workers.h"
 #include "zram_swap.h"
-
-/* At most this part of the memory is freed and filled at one go. */
-#define MIN_CHUNKS	10
-
-/* Exits with 0 if every page was as written, each time. */
-static void worker(size_t size, time_t end)
-{
-	struct region r = new_region(size);
-	uint64_t random = getpid();
-
-	while (time(NULL) < end) {
-		size_t nr, first;
-
-		random = mix(random);
-		nr = 1 + random % (r.pages / MIN_CHUNKS);
-		first = (random >> 32) % (r.pages - nr);
-		if (!check_pages(&r, first, nr))
-			_exit(KSFT_FAIL);
-		refill(&r, first, nr);
-	}
-	_exit(check_pages(&r, 0, r.pages) ? KSFT_PASS : KSFT_FAIL);
-}
 
 /* Moves objects and pages about meanwhile. */
 static void compactor(time_t end)
@@ -50,36 +24,6 @@ static void compactor(time_t end)
 		usleep(100000);
 	}
 	_exit(KSFT_PASS);
-}
-
-/* Ends all workers when the first one fails. Returns whether none did. */
-static bool run_workers(unsigned long processes, size_t size, time_t end)
-{
-	bool good = true;
-	unsigned long i;
-	int status;
-
-	/* What is buffered must not be printed by each child again. */
-	fflush(stdout);
-	for (i = 0; i <= processes; i++) {
-		pid_t pid = fork();
-
-		if (!pid && !i)
-			compactor(end);
-		if (!pid)
-			worker(size, end);
-		if (pid < 0)
-			ksft_exit_fail_msg("fork: %s\n", strerror(errno));
-	}
-	while (wait(&status) > 0) {
-		if (!status || !good)
-			continue;
-		good = false;
-		signal(SIGTERM, SIG_IGN);
-		kill(0, SIGTERM);
-	}
-	signal(SIGTERM, SIG_DFL);
-	return good;
 }
 
 /* Is, within a second, no more stored than there was at the start? */
@@ -98,19 +42,6 @@ static bool usage_returns(const struct usage *start)
 	ksft_print_msg("%llu bytes stored, %llu at the start\n", now.stored,
 		       start->stored);
 	return false;
-}
-
-static unsigned long argument(int argc, char **argv, int i, unsigned long otherwise)
-{
-	unsigned long value;
-	char *end;
-
-	if (i >= argc)
-		return otherwise;
-	value = strtoul(argv[i], &end, 10);
-	if (*end || !value)
-		ksft_exit_fail_msg("not a number: %s\n", argv[i]);
-	return value;
 }
 
 int main(int argc, char **argv)
@@ -135,7 +66,7 @@ int main(int argc, char **argv)
 	start = zram_usage();
 
 	began = time(NULL);
-	ksft_test_result(run_workers(processes, size, began + seconds),
+	ksft_test_result(run_workers(processes, size, began + seconds, compactor),
 			 "content survives the reuse of slots\n");
 	ksft_print_msg("%lu processes of %zu MB on %lu MB of zram, %ld s, %llu slots freed\n",
 		       processes, size >> 20, zram_mb, (long)(time(NULL) - began),

@@ -75,22 +75,25 @@ static uint64_t workers_cpu(void)
 	return sum;
 }
 
-static unsigned long long first_number(int file)
+/* Opens it each time: not all such files can be read twice. */
+static unsigned long long first_number(const char *path)
 {
 	char text[32] = "";
+	int file = open(path, O_RDONLY);
 
-	if (pread(file, text, sizeof(text) - 1, 0) <= 0)
-		err(1, "cannot read FILE");
+	if (file < 0 || read(file, text, sizeof(text) - 1) <= 0)
+		err(1, "cannot read %s", path);
+	close(file);
 	return strtoull(text, NULL, 10);
 }
 
 /* Looks seldom enough not to be in the way of those who free. */
-static void wait_until_back(int file, unsigned long long before)
+static void wait_until_back(const char *path, unsigned long long before)
 {
 	const struct timespec pause = { .tv_nsec = 500000 };
 	uint64_t start = now(CLOCK_MONOTONIC);
 
-	while (first_number(file) > before) {
+	while (first_number(path) > before) {
 		if (now(CLOCK_MONOTONIC) - start > BACK_SECONDS * 1000000000ull)
 			errx(1, "not all is back after %d s", BACK_SECONDS);
 		nanosleep(&pause, NULL);
@@ -144,7 +147,8 @@ int main(int argc, char **argv)
 	uint64_t start, workers, back, slowest = 0, cpu = 0;
 	unsigned long long before = 0;
 	unsigned long processes, i;
-	int ready[2], go[2], status, file = -1;
+	const char *path = argc == 4 ? argv[3] : NULL;
+	int ready[2], go[2], status;
 	struct cost *cost;
 	size_t size;
 	char byte;
@@ -153,12 +157,8 @@ int main(int argc, char **argv)
 		errx(1, "usage: swap_unmap PROCESSES MEGABYTES [FILE]");
 	processes = parse_number(argv[1], MAX_PROCESSES);
 	size = parse_number(argv[2], 1 << 20) << 20;
-	if (argc == 4) {
-		file = open(argv[3], O_RDONLY);
-		if (file < 0)
-			err(1, "%s", argv[3]);
-		before = first_number(file);
-	}
+	if (path)
+		before = first_number(path);
 
 	cost = mmap(NULL, page_size(), PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -190,8 +190,8 @@ int main(int argc, char **argv)
 	while (wait(&status) > 0)
 		if (status)
 			errx(1, "a process failed");
-	if (file >= 0)
-		wait_until_back(file, before);
+	if (path)
+		wait_until_back(path, before);
 	back = now(CLOCK_MONOTONIC) - start;
 	/* The last worker may still be on its way to sleep. */
 	usleep(5000);
@@ -202,7 +202,7 @@ int main(int argc, char **argv)
 		if (cost[i].time > slowest)
 			slowest = cost[i].time;
 	}
-	if (file < 0)
+	if (!path)
 		back = slowest;
 	printf("%llu %llu %llu %llu\n", (unsigned long long)slowest,
 	       (unsigned long long)back, (unsigned long long)cpu,

@@ -1,0 +1,22 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# One of the tests: the kernel's own selftest of zswap, which wants swap space.
+
+zswap=/sys/module/zswap/parameters/enabled
+before=$(cat $zswap)
+mkdir -p /sys/fs/cgroup
+mount -t cgroup2 none /sys/fs/cgroup || exit 1
+id=$(cat /sys/class/zram-control/hot_add) || exit 1
+echo 1G >"/sys/block/zram$id/disksize"
+mkswap "/dev/zram$id" >/dev/null && swapon "/dev/zram$id" || exit 1
+echo Y >$zswap
+
+/job/test_zswap
+result=$?
+
+echo "$before" >$zswap
+swapoff "/dev/zram$id"
+echo 1 >"/sys/block/zram$id/reset"
+echo "$id" >/sys/class/zram-control/hot_remove
+umount /sys/fs/cgroup
+exit $result

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * How long does a page fault take that brings a page back from swap?
+ *
+ * usage: swap_in MEGABYTES
+ *
+ * Fills that much memory, pages it out, and writes to one page after the other.
+ * Prints the median and the 99th percentile of the faults, in nanoseconds.
+ */
+#define _GNU_SOURCE
+#include <err.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "swap_pages.h"
+
+static uint64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+int main(int argc, char **argv)
+{
+	size_t size, pages, i;
+	uint64_t *took;
+	char *memory;
+
+	if (argc != 2 || atol(argv[1]) <= 0)
+		errx(1, "usage: swap_in MEGABYTES");
+	size = (size_t)atol(argv[1]) << 20;
+	pages = size / page_size();
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	took = calloc(pages, sizeof(*took));
+	if (memory == MAP_FAILED || !took)
+		err(1, "no memory");
+	madvise(memory, size, MADV_NOHUGEPAGE);
+	/* One page a fault. */
+	madvise(memory, size, MADV_RANDOM);
+	/* Here, so that this is no fault between those that are measured. */
+	memset(took, 0xff, pages * sizeof(*took));
+	for (i = 0; i < pages; i++)
+		fill_page(memory + i * page_size(), 1);
+	if (!page_out(memory, size, size))
+		errx(1, "only %zu of %zu bytes went to swap: is it large enough?",
+		     swapped_bytes(), size);
+
+	for (i = 0; i < pages; i++) {
+		uint64_t start = now();
+
+		memory[i * page_size()]++;
+		took[i] = now() - start;
+	}
+	qsort(took, pages, sizeof(*took), compare);
+	printf("%llu %llu\n", (unsigned long long)took[pages / 2],
+	       (unsigned long long)took[pages * 99 / 100]);
+	return 0;
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Does memory in zswap keep its content when slots are reused at once?
+ *
+ * usage: zswap_reuse [SECONDS [PROCESSES [MEGABYTES [ZRAM_MEGABYTES]]]]
+ *
+ * Processes fill memory with a pattern made of address and generation, page it
+ * out, check it, free it and fill it again. Meanwhile all about zswap that can be
+ * changed is changed: its compressor, its limit, its shrinker and its switches,
+ * huge pages, the CPUs, and one of the swap devices. What zswap does not take, or
+ * writes back, goes to zram devices of our own, which are given back.
+ */
+#define _GNU_SOURCE
+#include "kselftest.h"
+#include "swap_workers.h"
+#include "zswap_swap.h"
+
+#define THP		"/sys/kernel/mm/transparent_hugepage/"
+#define CPU		"/sys/devices/system/cpu/cpu1/online"
+/* Of the device that comes and goes. */
+#define OTHER_MB	24
+
+static unsigned int main_id, other_id;
+
+static void off_and_on(const char *path, useconds_t time, const char *off,
+		       const char *on)
+{
+	write_file(path, off);
+	usleep(time);
+	write_file(path, on);
+}
+
+/* Another one of another size in its place. */
+static void change_device(uint64_t random)
+{
+	zram_select(other_id);
+	if (!swapoff(zram_dev)) {
+		if (write_zram("reset", "1"))
+			ksft_exit_fail_msg("cannot reset %s\n", zram_dev);
+		zram_set_size(OTHER_MB + random % OTHER_MB);
+		zram_swapon();
+	}
+	zram_select(main_id);
+}
+
+static void disturb(time_t end)
+{
+	static const char * const compressor[] = { "lzo", "lzo-rle", "deflate" };
+	uint64_t random = getpid();
+
+	while (time(NULL) < end) {
+		useconds_t time = 1000 + random % 50000;
+
+		random = mix(random);
+		switch ((random >> 32) % 9) {
+		case 0:
+			write_zswap("compressor", compressor[(random >> 40) % 3]);
+			break;
+		case 1:
+			/* Everything is to be written back now. */
+			off_and_on(ZSWAP_PARAMETERS "max_pool_percent", time, "0", "50");
+			break;
+		case 2:
+			off_and_on(ZSWAP_PARAMETERS "enabled", time, "N", "Y");
+			break;
+		case 3:
+			off_and_on(ZSWAP_PARAMETERS "deferred_invalidate", time, "N", "Y");
+			break;
+		case 4:
+			off_and_on(THP "enabled", time, "never", "always");
+			break;
+		case 5:
+			off_and_on(CPU, time, "0", "1");
+			break;
+		case 6:
+			change_device(random >> 40);
+			break;
+		case 7:
+			write_file("/proc/sys/vm/compact_memory", "1");
+			break;
+		default:
+			/* Of what memory pressure does, all shrinkers. */
+			write_zswap("shrinker_enabled", "Y");
+			write_file("/proc/sys/vm/drop_caches", "2");
+			write_zswap("shrinker_enabled", "N");
+		}
+		usleep(time);
+	}
+	_exit(KSFT_PASS);
+}
+
+static struct {
+	const char *path;
+	char before[16];
+} huge[] = {
+	{ .path = THP "enabled" },
+	/* Not everywhere. */
+	{ .path = THP "hugepages-64kB/enabled" },
+};
+
+#define NR_HUGE	(sizeof(huge) / sizeof(*huge))
+
+static void huge_begin(void)
+{
+	for (size_t i = 0; i < NR_HUGE; i++) {
+		FILE *file = fopen(huge[i].path, "r");
+		char line[64] = "", *chosen;
+
+		if (!file)
+			continue;
+		/* That of several which is in brackets. */
+		chosen = fgets(line, sizeof(line), file) ? strchr(line, '[') : NULL;
+		if (chosen)
+			sscanf(chosen, "[%15[^]]", huge[i].before);
+		fclose(file);
+		write_file(huge[i].path, "always");
+	}
+}
+
+static void huge_end(void)
+{
+	for (size_t i = 0; i < NR_HUGE; i++)
+		if (*huge[i].before)
+			write_file(huge[i].path, huge[i].before);
+}
+
+/* On all swap devices. */
+static unsigned long long slots_in_use(void)
+{
+	return (named_number("/proc/meminfo", "SwapTotal:") -
+		named_number("/proc/meminfo", "SwapFree:")) * 1024 / page_size();
+}
+
+/*
+ * Is, within a second, no more stored than there are slots in use? Of these some
+ * may be left: swap keeps the slot of a page that somebody had locked when its
+ * process went, until reclaim comes by.
+ */
+static bool all_freed(void)
+{
+	unsigned long long stored = 0, used = 0;
+
+	for (int i = 0; i < 100; i++) {
+		stored = zswap_number("stored_pages");
+		used = slots_in_use();
+		if (stored <= used)
+			return true;
+		usleep(10000);
+	}
+	ksft_print_msg("%llu pages are stored, %llu slots are in use, %llu wait\n",
+		       stored, used, zswap_number("dead_entries"));
+	return false;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long seconds = argument(argc, argv, 1, 60);
+	unsigned long processes = argument(argc, argv, 2, 3);
+	size_t size = argument(argc, argv, 3, 40) << 20;
+	unsigned long zram_mb = argument(argc, argv, 4, 96);
+
+	ksft_print_header();
+	if (geteuid())
+		ksft_exit_skip("needs root\n");
+	if (size / page_size() < MIN_CHUNKS)
+		ksft_exit_fail_msg("give each process at least %d pages\n", MIN_CHUNKS);
+	/* The workers are killed as a group, which is not the caller's. */
+	setpgid(0, 0);
+	huge_begin();
+	zswap_begin();
+	zram_add(OTHER_MB);
+	other_id = zram_id;
+	zram_add(zram_mb);
+	main_id = zram_id;
+	ksft_set_plan(3);
+
+	ksft_test_result(run_workers(processes, size, time(NULL) + seconds, disturb),
+			 "content survives the reuse of slots\n");
+	ksft_print_msg("%lu processes of %zu MB, %lu s: %llu pages written back,\n",
+		       processes, size >> 20, seconds,
+		       zswap_number("written_back_pages"));
+	ksft_print_msg("%llu dead ones met by the shrinker, %llu helps at a limit\n",
+		       zswap_number("shrinker_dead_entries"),
+		       zswap_number("limit_helps"));
+	ksft_test_result(zswap_number("written_back_pages") > 0,
+			 "pages were written back\n");
+	ksft_test_result(all_freed(), "all is freed within a second of the exit\n");
+
+	write_file(CPU, "1");
+	huge_end();
+	zram_swapoff();
+	zram_remove();
+	zram_select(other_id);
+	zram_swapoff();
+	zram_remove();
+	zswap_end();
+	ksft_finished();
+}
