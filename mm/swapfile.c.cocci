@@ -11,7 +11,7 @@ position p;
  {
  	...
 -	void (*notify)(struct block_device *, unsigned long);
-+	void (*notify)(struct block_device *bdev, unsigned long first, unsigned int nr);
++	void (*notify)(struct block_device *bdev, unsigned long i, unsigned int nr);
 -	unsigned int i;
  	...
 -	for (i = 0; i < nr_entries; i++)
