@@ -353,6 +353,14 @@ static char *swap_noise(size_t size, size_t total)
 	return memory;
 }
 
+static bool some_wait(void)
+{
+	if (!zswap_defers() || dead())
+		return true;
+	ksft_print_msg("nothing waits\n");
+	return false;
+}
+
 /* A process of its own: memory twice, of which the limit would let in one only. */
 static bool twice(size_t size)
 {
@@ -364,10 +372,7 @@ static bool twice(size_t size)
 	good = expect("bytes on the device at first", on_device(), 0);
 	slow_drains();
 	munmap(noise, size);
-	if (zswap_defers() && !dead()) {
-		ksft_print_msg("nothing waits\n");
-		good = false;
-	}
+	good &= some_wait();
 	noise = swap_noise(size, total);
 	good &= expect("bytes on the device", on_device(), 0);
 	munmap(noise, size);
@@ -430,6 +435,38 @@ static void test_group_limit(void)
 	good &= in_group(twice, LIMIT_BYTES - LIMIT_BYTES / 8);
 	good &= !write_file(GROUP "/memory.zswap.max", "max");
 	ksft_test_result(good, "memory.zswap.max\n");
+}
+
+/* The same, with a limit of all its memory: what waits is charged, too. */
+static bool in_its_place(size_t size)
+{
+	char *noise = swap_noise(size, size), *memory;
+	char limit[32];
+	bool good;
+
+	snprintf(limit, sizeof(limit), "%zu", size + size / 2);
+	good = !write_file(GROUP "/memory.max", limit);
+	good &= !write_file(GROUP "/memory.swap.max", "0");
+	slow_drains();
+	munmap(noise, size);
+	good &= some_wait();
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (memory == MAP_FAILED)
+		ksft_exit_fail_msg("no memory\n");
+	munmap(memory, size);
+	return good & only_stored(0);
+}
+
+static void test_group_memory(void)
+{
+	bool good = in_group(in_its_place, LIMIT_BYTES);
+
+	good &= !write_file(GROUP "/memory.max", "max");
+	good &= !write_file(GROUP "/memory.swap.max", "max");
+	/* If the other process was killed. */
+	fast_drains();
+	ksft_test_result(good, "memory.max\n");
 }
 
 static bool once(size_t size)
@@ -562,7 +599,7 @@ int main(void)
 		ksft_exit_skip("needs root\n");
 	make_hogs();
 	set_up();
-	ksft_set_plan(10);
+	ksft_set_plan(11);
 
 	test_write();
 	test_refuse();
@@ -570,6 +607,7 @@ int main(void)
 	test_hibernation();
 	test_pool_limit();
 	test_group_limit();
+	test_group_memory();
 	test_group_removed();
 	test_compressor();
 	test_switch();
