@@ -3,20 +3,10 @@
 // later, from a drain (zswap_defer.c.inc). Until then they are in the tree and on
 // the LRU, dead, and everybody who looks at either knows.
 
-@lru_del@
-position p;
-@@
--static void zswap_lru_del@p(...) { ... }
-
-@free@
-position p;
-@@
--static void zswap_entry_free@p(struct zswap_entry *entry) { ... }
-
 @insert@
 position p;
 @@
- static void zswap_entry_cache_free@p(struct zswap_entry *entry) { ... }
+ static void zswap_entry_free@p(struct zswap_entry *entry) { ... }
 +
 +#include "zswap_free.c.inc"
 +
