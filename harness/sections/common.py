@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What sections of the report share: samples, how they are told and drawn.
+
+Samples are lists of numbers, one for each repetition.
+"""
+
+import statistics
+
+import vm
+
+
+def cell(samples, digits=1):
+    """For a table: "median (min-max)"."""
+    middle, low, high = (f"{number:.{digits}f}" for number in
+                         (statistics.median(samples), min(samples), max(samples)))
+    return f"{middle} ({low}-{high})"
+
+
+def ratio(a, b):
+    """For a table: how many times b is a, by their medians."""
+    middle = statistics.median(b)
+    return f"{statistics.median(a) / middle:.2f}" if middle else "-"
+
+
+def worse(what, base, patched, unit, more_is_better=False):
+    """Yields a line if patched is worse than base, and no sample is as good as any."""
+    if (max(patched) < min(base) if more_is_better else min(patched) > max(base)):
+        yield (f"{what}: {cell(patched)} {unit} instead of {cell(base)}, "
+               f"{ratio(patched, base)} times that")
+
+
+def collect(kernel, job, params, fields, stage, **more):
+    """Boot a guest job, and return {line: {key: {field: [numbers]}}}.
+
+    `fields` names the lines to collect, and the fields of each. Such a line is
+    "LINE KEY... NUMBER...", with a number for each field; what is in between, with
+    blanks, is the key. A line "repetition N" is progress. With pd_reps in `params`
+    each key must have come so often.
+    """
+    found = {line: {} for line in fields}
+    repetitions = params.get("pd_reps")
+
+    def on_line(text):
+        line, *words = text.split() or [""]
+        if line == "repetition":
+            stage(f"  {job}: repetition {words[0]} of {repetitions}")
+        elif line in fields:
+            names = fields[line]
+            key = " ".join(words[:-len(names)])
+            samples = found[line].setdefault(key, {name: [] for name in names})
+            for name, number in zip(names, words[-len(names):], strict=True):
+                samples[name].append(float(number) if "." in number else int(number))
+
+    kernel.run(job, params, on_line=on_line, **more)
+    for line, keys in found.items():
+        if not keys:
+            raise vm.VmError(f"the job '{job}' printed no line '{line}'")
+        for key, samples in keys.items():
+            got = len(next(iter(samples.values())))
+            if got != (repetitions or got):
+                raise vm.VmError(f"the job '{job}' printed '{line} {key}' {got} times, "
+                                 f"not {repetitions}")
+    return found
+
+
+def _script(settings, style, series):
+    """A gnuplot script with its data, rows "x median min max", for each name."""
+    lines = list(settings)
+    for number, rows in enumerate(series.values()):
+        lines += [f"$data{number} << EOD",
+                  *(f"{x} {statistics.median(y)} {min(y)} {max(y)}" for x, y in rows),
+                  "EOD"]
+    plots = (f'$data{number} {style} title "{name}" linetype {number + 1}'
+             for number, name in enumerate(series))
+    return "\n".join([*lines, "plot " + ", \\\n     ".join(plots), ""])
+
+
+def lines_plot(title, xlabel, ylabel, series, *settings):
+    """Lines with ranges; series is {name: [(x, samples), ...]}."""
+    return _script([f'set title "{title}"', f'set xlabel "{xlabel}"',
+                    f'set ylabel "{ylabel}"', "set key top left", "set grid", *settings],
+                   "using 1:2:3:4 with yerrorlines", series)
+
+
+def bars_plot(title, ylabel, series, *settings):
+    """Groups of bars with ranges; series is {name: [(group, samples), ...]}."""
+    quoted = {name: [(f'"{group}"', y) for group, y in rows]
+              for name, rows in series.items()}
+    return _script([f'set title "{title}"', f'set ylabel "{ylabel}"',
+                    "set style data histograms",
+                    "set style histogram errorbars gap 1 linewidth 1",
+                    "set style fill solid 0.7 border", "set yrange [0:*]",
+                    "set key top left", "set grid ytics", *settings],
+                   "using 2:3:4:xtic(1)", quoted)
