@@ -7,7 +7,7 @@ KSRC =
 KERNEL = 7.3
 # Where "make apply" puts the patched tree.
 OUT = build/tree/apply
-# 1: fewer rows, for a first impression.
+# 1: a tenth of what is measured, for a first impression.
 QUICK =
 # How long the slot reuse test runs.
 SECONDS = 60
@@ -15,15 +15,16 @@ SECONDS = 60
 KINDS = plain,kasan,kcsan
 # How long to torture them.
 MINUTES = 30
-# Only mutants with this in their name.
+# Only these sections of the report, or only mutants with this in their name.
 ONLY =
 
 export PYTHONDONTWRITEBYTECODE = 1
 RUN = PD_START=$$(date +%s) ./harness/run.py $(if $(KSRC),--ksrc='$(KSRC)') --kernel='$(KERNEL)'
 
 help:
-	@echo 'make bench              measure munmap() against the unmodified kernel'
-	@echo 'make bench QUICK=1      the same, two rows only'
+	@echo 'make bench              a report: measure against the unmodified kernel'
+	@echo 'make bench QUICK=1      the same, but less, for a first impression'
+	@echo 'make bench ONLY=unmap   only this section of the report; ONLY=? lists them'
 	@echo 'make test               all tests, in a plain kernel, with KASAN, and with KCSAN'
 	@echo 'make test-all           the same in more kernels, and for longer'
 	@echo 'make torture MINUTES=30 the torture test, in the kasan and the kcsan kernel'
@@ -44,7 +45,7 @@ deps:
 	@./harness/deps.sh
 
 bench: deps
-	@$(RUN) bench $(if $(QUICK),--quick)
+	@$(RUN) bench $(if $(QUICK),--quick) --only='$(ONLY)'
 
 test: deps
 	@$(RUN) test --seconds='$(SECONDS)' --kinds='$(KINDS)'

@@ -1,210 +1,142 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Measure munmap() of swapped-out memory, on two kernels in four columns."""
+"""Write a report of what is measured on two kernels, the sections in sections/.
 
-import collections
-import itertools
+A section is a module that has
+    TITLE              its heading
+    SHOWS              a sentence on what it shows
+    measure(kernels, quick, stage)
+                       boots guests; returns its samples, as JSON can hold them.
+                       kernels has .base, .patched, and .perf, an archive for guests
+    tables(data)       yields lines of Markdown
+    plots(data)        yields names and gnuplot scripts that have their data in them
+    regressions(data)  yields a line for all that got worse, beyond noise
+"""
+
+import datetime
+import importlib
 import json
-import os
 import pathlib
-import statistics
+import re
+import shutil
+import subprocess
 
-import attribution
-import instructions
 import vm
+from sections import common
 
-RESULTS = pathlib.Path(__file__).resolve().parent.parent / "build/results"
-BACKENDS = ("zram", "zswap")
-COLUMNS = ("base", "off", "on", "limit")
-# What swap_unmap prints, in nanoseconds: the keys of bench.json, in milliseconds.
-TIMES = ("ms", "back_ms", "cpu_ms", "workers_ms")
-# What swap_in prints, in nanoseconds.
-FAULTS = ("median", "99th percentile")
-REPETITIONS = 5
-
-# test, title, and its rows as (processes, megabytes)
-TESTS = (
-    ("procs", "processes at once, 256 MB each", ((1, 256), (2, 256), (3, 256))),
-    ("sizes", "one process", tuple((1, mb) for mb in (64, 128, 192, 256, 512, 1024))),
-)
-QUICK_TESTS = (("procs", "processes at once, 256 MB each", ((1, 256), (2, 256))),)
+HARNESS = pathlib.Path(__file__).resolve().parent
+RESULTS = HARNESS.parent / "build/results"
+ORDER = ("unmap", "short_runs", "busy", "memory", "lmk", "faults", "others",
+         "accounting", "mixed", "attribution", "instructions")
+TERMINAL = 'set terminal svg size 720,420 font "sans-serif,12" background "white"'
+STYLE = """body { font: 16px/1.45 sans-serif; max-width: 75em; margin: 2em auto }
+table { border-collapse: collapse; margin: 1em 0; font-size: 14px }
+th, td { border: 1px solid #bbb; padding: .25em .6em; text-align: right }
+th:first-child, td:first-child { text-align: left }
+th { background: #eee } svg { max-width: 100%; height: auto }"""
 
 
-def measure(kernel, backend, columns, rows, stage):
-    """Boot a kernel and return {(column, row or "faults"): [times in ns, ...]}."""
-    samples = collections.defaultdict(list)
-
-    def on_line(line):
-        word = line.split()
-        if word[0] == "sample":
-            samples[word[1], (int(word[2]), int(word[3]))].append(
-                [int(ns) for ns in word[4:]])
-        elif word[0] == "faults":
-            samples[word[1], "faults"].append([int(ns) for ns in word[2:]])
-        elif word[0] == "repetition":
-            stage(f"  {'/'.join(columns)}: repetition {word[1]} of {REPETITIONS}")
-
-    kernel.run("bench",
-               {"pd_backend": backend,
-                "pd_rows": ",".join(f"{p}:{mb}" for p, mb in rows),
-                "pd_cols": ",".join(columns), "pd_reps": REPETITIONS,
-                "brd.rd_nr": 1, "brd.rd_size": 1600 << 10},
-               log=RESULTS.parent / f"log/bench-{backend}-{columns[0]}",
-               on_line=on_line)
-    for column in columns:
-        for row in (*rows, "faults"):
-            if len(samples[column, row]) != REPETITIONS:
-                raise vm.VmError(f"{backend}, column {column}, row {row}: "
-                                 f"{len(samples[column, row])} samples, "
-                                 f"not {REPETITIONS}")
-    return samples
+def choose(only):
+    """The sections with these names, with commas between them; all, if none is told."""
+    names = [name for name in ORDER if (HARNESS / f"sections/{name}.py").exists()]
+    wanted = [name for name in only.split(",") if name] or names
+    if unknown := [name for name in wanted if name not in names]:
+        raise vm.VmError(f"the report has no section '{unknown[0]}'; "
+                         f"there are {', '.join(names)}")
+    return {name: importlib.import_module(f"sections.{name}")
+            for name in names if name in wanted}
 
 
-def make_rows(backend, tests, samples):
-    for test, _title, shapes in tests:
-        for shape in shapes:
-            row = {"test": test, "backend": backend,
-                   "procs": shape[0], "size_mb": shape[1]}
-            for column in COLUMNS:
-                for i, name in enumerate(TIMES):
-                    row[f"{column}_{name}"] = [round(times[i] / 1e6, 3)
-                                               for times in samples[column, shape]]
-            yield row
+def draw(name, script):
+    """The plot as SVG."""
+    run = subprocess.run(["gnuplot"], input=f"{TERMINAL}\n{script}", text=True,
+                         capture_output=True)
+    if run.returncode or not run.stdout.rstrip().endswith("</svg>"):
+        said = run.stderr.strip().splitlines() or ["nothing"]
+        raise vm.VmError(f"gnuplot cannot draw '{name}', it says: {said[-1]}")
+    return run.stdout
 
 
-def make_faults(backend, samples):
-    """The fields of a row for each of what swap_in tells."""
-    for i, name in enumerate(FAULTS):
-        yield {"backend": backend, "what": name,
-               **{f"{column}_us": [times[i] / 1e3 for times in samples[column, "faults"]]
-                  for column in COLUMNS}}
+def opening(report, sections):
+    """Markdown: what got worse, and what was measured."""
+    yield "# percpu_defer against the unmodified kernel\n"
+    lines = [f"- `{name}`: {line}" for name, section in sections.items()
+             for line in section.regressions(report["sections"][name])]
+    if lines:
+        yield ("**What got worse** with the patched kernel's defaults, by more than the "
+               "samples vary:\n")
+        yield from lines
+    else:
+        yield ("**Nothing got worse** with the patched kernel's defaults, by more than "
+               "the samples vary.")
+    yield (f"\nLinux {report['kernel']} against {report['base_kernel']}, "
+           f"QEMU {report['accelerator'].upper()}, {report['cpus']} CPUs, "
+           f"{report['repetitions']} repetitions unless something else is said"
+           f"{', a quick run' if report['quick'] else ''}, {report['date']}. "
+           "base: the unmodified kernel; off, patched: the patched one with the switch "
+           "off and on, alternating; limit: the patched one on a RAM disk, where swap "
+           "has nothing to free. Cells are the median (min-max).\n")
 
 
-def make_report(tests, samples, base, patched):
-    return {"kernel": patched.version, "base_kernel": base.version,
-            "accelerator": vm.accelerator(patched.image), "cpus": vm.CPUS,
-            "repetitions": REPETITIONS,
-            "rows": [row for backend in BACKENDS
-                     for row in make_rows(backend, tests, samples[backend])],
-            "faults": [row for backend in BACKENDS
-                       for row in make_faults(backend, samples[backend])]}
-
-
-def cell(times):
-    return (f"{statistics.median(times):.1f} "
-            f"({min(times):.1f}-{max(times):.1f})")
-
-
-def label(name, row):
-    return (f"{row['procs']} x {row['size_mb']} MB" if name == "mode"
-            else f"{row['size_mb']} MB")
-
-
-def table(title, name, rows):
-    """Markdown: what the RFC's tables show, and how far the limit is."""
-    yield f"**{title}**: munmap in ms, median (min-max)\n"
-    yield (f"| {name} | base | off | patched | speed-up | limit "
-           "| patched/limit | off/base |")
-    yield "|---|---|---|---|---|---|---|---|"
-    for row in rows:
-        middle = {c: statistics.median(row[f"{c}_ms"]) for c in COLUMNS}
-        yield (f"| {label(name, row)} | {cell(row['base_ms'])} | {cell(row['off_ms'])} "
-               f"| {cell(row['on_ms'])} | {middle['base'] / middle['on']:.1f}x "
-               f"| {cell(row['limit_ms'])} | {middle['on'] / middle['limit']:.2f} "
-               f"| {middle['off'] / middle['base']:.2f} |")
+def chapter(name, section, data, plots):
+    """Markdown of a section."""
+    yield f"## {section.TITLE}\n"
+    yield f"{section.SHOWS} Only this: `make bench ONLY={name}`.\n"
+    yield from section.tables(data)
+    yield from (f"\n![{plot}]({plot}.svg)" for plot in plots)
     yield ""
 
 
-def slots(row):
-    return row["procs"] * row["size_mb"] * 256
+def html(text, plots):
+    """One file that needs no other."""
+    body = subprocess.run(["markdown_py", "-x", "tables"], input=text, text=True,
+                          check=True, stdout=subprocess.PIPE).stdout
+    body = re.sub(r'<img alt="[^"]*" src="([^"]*)\.svg" />',
+                  lambda image: plots[image[1]][plots[image[1]].index("<svg"):], body)
+    title = text.partition("\n")[0].removeprefix("# ")
+    return (f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+            f"<title>{title}</title>\n<style>\n{STYLE}\n</style>\n</head>\n"
+            f"<body>\n{body}\n</body>\n</html>\n")
 
 
-def total_cpu(row, column):
-    """Of the unmap and of the workers, in each repetition."""
-    return [sum(times) for times in zip(row[f"{column}_cpu_ms"],
-                                        row[f"{column}_workers_ms"])]
+def write(files):
+    """Puts files into RESULTS, instead of all that an earlier run left there."""
+    tmp, old = RESULTS.with_suffix(".tmp"), RESULTS.with_suffix(".old")
+    shutil.rmtree(tmp, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+    tmp.mkdir(parents=True)
+    for name, text in files.items():
+        (tmp / name).write_text(text)
+    if RESULTS.exists():
+        RESULTS.rename(old)
+    tmp.rename(RESULTS)
+    shutil.rmtree(old, ignore_errors=True)
 
 
-def free_ns(row, column):
-    """What it costs to free a slot, beyond what swap itself does."""
-    unmap = statistics.median(row["limit_cpu_ms"])
-    return (statistics.median(total_cpu(row, column)) - unmap) * 1e6 / slots(row)
+def make_files(report, sections):
+    """What the report consists of, by file name; and its text once more."""
+    text, drawn = list(opening(report, sections)), {}
+    for name, section in sections.items():
+        data = report["sections"][name]
+        plots = {plot: draw(plot, script) for plot, script in section.plots(data)}
+        text += chapter(name, section, data, plots)
+        drawn |= plots
+    text = "\n".join(text)
+    return {"bench.json": json.dumps(report, indent=1) + "\n",
+            "report.md": text, "report.html": html(text, drawn),
+            **{f"{plot}.svg": svg for plot, svg in drawn.items()}}
 
 
-def cost_table(title, name, rows):
-    """Markdown: what it costs in all, and when the memory is back."""
-    yield (f"**{title}**: CPU time of unmap and workers in ms, and time until "
-           "the last page was back in ms, median (min-max)\n")
-    yield ("| | base CPU | off CPU | patched CPU | patched/base | patched: back "
-           "| back/base munmap | base: ns per slot | patched: ns per slot |")
-    yield "|---|---|---|---|---|---|---|---|---|"
-    for row in rows:
-        cpu = {c: total_cpu(row, c) for c in COLUMNS}
-        middle = {c: statistics.median(cpu[c]) for c in COLUMNS}
-        back = statistics.median(row["on_back_ms"])
-        yield (f"| {label(name, row)} | {cell(cpu['base'])} | {cell(cpu['off'])} "
-               f"| {cell(cpu['on'])} | {middle['on'] / middle['base']:.2f} "
-               f"| {cell(row['on_back_ms'])} "
-               f"| {back / statistics.median(row['base_ms']):.2f} "
-               f"| {free_ns(row, 'base'):.0f} | {free_ns(row, 'on'):.0f} |")
-    yield ""
-
-
-def fault_table(rows):
-    """Markdown: what a page fault pays for deferral, or gains by it."""
-    yield "**Page faults from swap**, 64 MB: time in us, median (min-max)\n"
-    yield "| | base | off | patched | patched/base | limit |"
-    yield "|---|---|---|---|---|---|"
-    for row in rows:
-        ratio = statistics.median(row["on_us"]) / statistics.median(row["base_us"])
-        yield (f"| {row['backend']}, {row['what']} | {cell(row['base_us'])} "
-               f"| {cell(row['off_us'])} | {cell(row['on_us'])} | {ratio:.2f} "
-               f"| {cell(row['limit_us'])} |")
-    yield ""
-
-
-def markdown(report, tests, parts, counts):
-    lines = [f"Linux {report['kernel']}, QEMU {report['accelerator'].upper()}, "
-             f"{report['cpus']} CPUs, {report['repetitions']} repetitions. "
-             "base: the unmodified kernel; off, patched: the patched one with the "
-             "switch off and on, alternating; limit: the patched one on a RAM disk, "
-             "where swap has nothing to free.", ""]
-    for form, backend in itertools.product((table, cost_table), BACKENDS):
-        for test, title, _shapes in tests:
-            rows = [row for row in report["rows"]
-                    if (row["backend"], row["test"]) == (backend, test)]
-            lines += form(f"{backend}, {title}",
-                          "mode" if test == "procs" else "size", rows)
-    lines += fault_table(report["faults"])
-    return "\n".join([*lines, attribution.table(*parts), instructions.table(*counts)])
-
-
-def write(name, text):
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    tmp = RESULTS / (name + ".tmp")
-    tmp.write_text(text)
-    os.replace(tmp, RESULTS / name)
-
-
-def run(base, patched, perf, quick, stage):
-    tests = QUICK_TESTS if quick else TESTS
-    rows = list(dict.fromkeys(row for *_, rows in tests for row in rows))
+def run(kernels, sections, quick, stage):
     samples = {}
-    for backend in BACKENDS:
-        stage(f"measure the unmodified kernel, {backend}, {len(rows)} rows")
-        samples[backend] = measure(base, backend, ("base",), rows, stage)
-        stage(f"measure the patched kernel, {backend}")
-        samples[backend] |= measure(patched, backend, ("off", "on", "limit"), rows,
-                                    stage)
-    stage("attribute the time to the parts of the work")
-    parts = [attribution.measure(kernel, perf) for kernel in (base, patched)]
-    stage("count instructions of swap-out")
-    counts = (instructions.measure(base, ("empty",)),
-              instructions.measure(patched, ("empty", "waiting")))
-    report = make_report(tests, samples, base, patched)
-    report["ns_per_slot"] = dict(zip(("base", "on"), (ns for ns, _ in parts)))
-    report["swap_out_instructions"] = dict(zip(("base", "on"), counts))
-    text = markdown(report, tests, parts, counts)
-    write("bench.json", json.dumps(report, indent=1) + "\n")
-    write("bench.md", text)
-    stage("results are in build/results")
-    print(text)
+    for name, section in sections.items():
+        stage(f"section '{name}'")
+        samples[name] = section.measure(kernels, quick, stage)
+    report = {"kernel": kernels.patched.version, "base_kernel": kernels.base.version,
+              "accelerator": vm.accelerator(kernels.patched.image), "cpus": vm.CPUS,
+              "date": datetime.date.today().isoformat(), "quick": quick,
+              "repetitions": common.repetitions(quick), "sections": samples}
+    # As a reader of the file finds it.
+    files = make_files(json.loads(json.dumps(report)), sections)
+    write(files)
+    stage("the report is build/results/report.html")
+    print(files["report.md"])

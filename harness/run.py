@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 
 import apply
 import bench
@@ -178,9 +179,12 @@ def do_mutants(source, args):
 
 
 def do_bench(source, args):
+    script("deps.sh", "report")
     patched = patched_kernel(source)
-    base = base_kernel(source, patched.tree)
-    bench.run(base, patched, pathlib.Path(script("perf.sh")), args.quick, stage)
+    kernels = types.SimpleNamespace(patched=patched,
+                                    base=base_kernel(source, patched.tree),
+                                    perf=pathlib.Path(script("perf.sh")))
+    bench.run(kernels, args.only, args.quick, stage)
 
 
 def kinds(text):
@@ -189,6 +193,14 @@ def kinds(text):
         raise argparse.ArgumentTypeError(
             f"no kernel is called '{unknown[0]}'; there are {', '.join(KINDS)}")
     return text.split(",")
+
+
+def sections(text):
+    """Sections of the report, as an argument."""
+    try:
+        return bench.choose(text)
+    except vm.VmError as error:
+        sys.exit(f"error: {error}")
 
 
 def main():
@@ -206,6 +218,8 @@ def main():
             job.add_argument("--out", type=pathlib.Path, required=True)
         if name == "bench":
             job.add_argument("--quick", action="store_true")
+            job.add_argument("--only", type=sections, default="",
+                             help="sections of the report, with commas")
         if name in ("test", "mutants"):
             job.add_argument("--seconds", type=int, default=60,
                              help="how long the reuse test runs")

@@ -8,6 +8,15 @@ import statistics
 
 import vm
 
+BACKENDS = ("zram", "zswap")
+# Of a swap device: for 2 GB, and what is left over from before.
+SWAP_MB = 2200
+
+
+def repetitions(quick):
+    """How often sections measure, unless they say otherwise."""
+    return 3 if quick else 5
+
 
 def cell(samples, digits=1):
     """For a table: "median (min-max)"."""
@@ -25,8 +34,8 @@ def ratio(a, b):
 def worse(what, base, patched, unit, more_is_better=False):
     """Yields a line if patched is worse than base, and no sample is as good as any."""
     if (max(patched) < min(base) if more_is_better else min(patched) > max(base)):
-        yield (f"{what}: {cell(patched)} {unit} instead of {cell(base)}, "
-               f"{ratio(patched, base)} times that")
+        change = statistics.median(patched) / (statistics.median(base) or 1) - 1
+        yield f"{what}: {cell(patched)} {unit} instead of {cell(base)}, {change:+.1%}"
 
 
 def collect(kernel, job, params, fields, stage, **more):
@@ -38,12 +47,12 @@ def collect(kernel, job, params, fields, stage, **more):
     each key must have come so often.
     """
     found = {line: {} for line in fields}
-    repetitions = params.get("pd_reps")
+    wanted = params.get("pd_reps")
 
     def on_line(text):
         line, *words = text.split() or [""]
         if line == "repetition":
-            stage(f"  {job}: repetition {words[0]} of {repetitions}")
+            stage(f"  {job}: repetition {words[0]} of {wanted}")
         elif line in fields:
             names = fields[line]
             key = " ".join(words[:-len(names)])
@@ -57,10 +66,29 @@ def collect(kernel, job, params, fields, stage, **more):
             raise vm.VmError(f"the job '{job}' printed no line '{line}'")
         for key, samples in keys.items():
             got = len(next(iter(samples.values())))
-            if got != (repetitions or got):
+            if got != (wanted or got):
                 raise vm.VmError(f"the job '{job}' printed '{line} {key}' {got} times, "
-                                 f"not {repetitions}")
+                                 f"not {wanted}")
     return found
+
+
+def collect_columns(kernels, job, params, names, stage):
+    """Collect the lines `job` of that guest job, which sources columns.sh.
+
+    Returns {backend: {"COLUMN KEY...": {name: [numbers]}}}.
+    """
+    data = {}
+    for backend in BACKENDS:
+        data[backend] = {}
+        for name, columns in (("base", "base"), ("patched", "off,on,limit")):
+            stage(f"{job}: {backend}, {name} kernel")
+            data[backend] |= collect(
+                getattr(kernels, name), job,
+                params | {"pd_backend": backend, "pd_cols": columns,
+                          "brd.rd_nr": 1, "brd.rd_size": SWAP_MB << 10},
+                {job: names}, stage,
+                log=vm.TOP / f"build/log/{job}-{backend}-{name}")[job]
+    return data
 
 
 def _script(settings, style, series):
@@ -70,7 +98,7 @@ def _script(settings, style, series):
         lines += [f"$data{number} << EOD",
                   *(f"{x} {statistics.median(y)} {min(y)} {max(y)}" for x, y in rows),
                   "EOD"]
-    plots = (f'$data{number} {style} title "{name}" linetype {number + 1}'
+    plots = (f'$data{number} {style} linetype {number + 1} linewidth 1.5 title "{name}"'
              for number, name in enumerate(series))
     return "\n".join([*lines, "plot " + ", \\\n     ".join(plots), ""])
 
@@ -78,7 +106,7 @@ def _script(settings, style, series):
 def lines_plot(title, xlabel, ylabel, series, *settings):
     """Lines with ranges; series is {name: [(x, samples), ...]}."""
     return _script([f'set title "{title}"', f'set xlabel "{xlabel}"',
-                    f'set ylabel "{ylabel}"', "set key top left", "set grid", *settings],
+                    f'set ylabel "{ylabel}"', "set key outside", "set grid", *settings],
                    "using 1:2:3:4 with yerrorlines", series)
 
 
@@ -90,5 +118,5 @@ def bars_plot(title, ylabel, series, *settings):
                     "set style data histograms",
                     "set style histogram errorbars gap 1 linewidth 1",
                     "set style fill solid 0.7 border", "set yrange [0:*]",
-                    "set key top left", "set grid ytics", *settings],
+                    "set key outside", "set grid ytics", *settings],
                    "using 2:3:4:xtic(1)", quoted)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Split the time in which a slot of zram is freed into its parts.
+"""Split the time in which a slot is freed into its parts.
 
 perf takes samples of kernel stacks in the guest. addr2line tells which functions
 they are in, inlined ones included; the innermost one that is known here decides
@@ -12,6 +12,10 @@ import statistics
 import subprocess
 
 import vm
+from sections import common
+
+TITLE = "Where the time of a slot goes"
+SHOWS = "Which part of the work takes how much of the CPU time of a slot, unmap and worker."
 
 MEGABYTES = 256
 REPETITIONS = 6
@@ -21,7 +25,8 @@ SLOTS = MEGABYTES * 256
 ROOTS = {"__vm_munmap", "percpu_defer_drain_cpu", "percpu_defer_aged"}
 
 PARTS = ("slot lock and flags", "statistics", "class lock", "object and fullness",
-         "zspage", "handle", "percpu_defer", "swap and page tables")
+         "zspage", "handle", "tree of zswap", "LRU of zswap", "memcg of zswap",
+         "entry of zswap", "percpu_defer", "swap and page tables")
 
 LOCKS = {"_raw_spin_lock", "_raw_spin_unlock", "queued_spin_lock_slowpath",
          "spin_lock", "spin_unlock"}
@@ -36,7 +41,15 @@ FUNCTIONS = {
         "zs_bulk_class", "zs_bulk_unlink"),
     "zspage": ("__free_zspage_lockless", "zs_bulk_free_zspage", "trylock_zspage",
                "folios_put_refs", "folios_put"),
-    "handle": ("cache_free_handle", "kmem_cache_free_bulk"),
+    "handle": ("cache_free_handle", "zs_bulk_free_handles"),
+    "tree of zswap": ("xa_erase", "zswap_invalidate", "zswap_invalidate_range",
+                      "zswap_invalidate_now", "zswap_claim", "zswap_drain"),
+    "LRU of zswap": ("zswap_lru_del", "zswap_lru_del_many"),
+    "memcg of zswap": ("obj_cgroup_uncharge_zswap", "obj_cgroup_put",
+                       "zswap_uncharge_many"),
+    "entry of zswap": ("zswap_pool_put", "zswap_entry_cache_free", "zswap_entry_free",
+                       "zswap_entry_cache_free_many", "zswap_free_objects",
+                       "zswap_free_entries"),
     "percpu_defer": (
         "percpu_defer_aged", "percpu_defer_drain_cpu",
         "percpu_defer_drain_buf", "percpu_defer_map_drain_ranges",
@@ -79,18 +92,27 @@ def functions_at(vmlinux, addresses):
     return found
 
 
-def measure(kernel, extra):
-    """Returns nanoseconds for a slot by part, and how many samples that rests on."""
+def count(kernel, column, backend, extra, repetitions, stage):
+    """Returns the nanoseconds a slot took each time, and samples of perf by part."""
     initramfs = kernel.initramfs.with_suffix(".perf")
     with open(initramfs, "wb") as out:
         for archive in (kernel.initramfs, extra):
             out.write(archive.read_bytes())
+
+    def on_line(line):
+        if line.startswith("repetition"):
+            stage(f"  attribution: {line} of {repetitions}")
+
     costs, stacks = [], collections.Counter()
     for line in vm.run(kernel.image, initramfs, "attribution",
-                       {"pd_mb": MEGABYTES, "pd_reps": REPETITIONS}):
+                       {"pd_backend": backend, "pd_cols": column, "pd_mb": MEGABYTES,
+                        "pd_reps": repetitions, "brd.rd_nr": 1,
+                        "brd.rd_size": 2 * MEGABYTES << 10},
+                       log=vm.TOP / f"build/log/attribution-{backend}-{column}",
+                       on_line=on_line):
         word = line.split()
         if word[0] == "cost":
-            costs.append(int(word[1]))
+            costs.append(int(word[1]) / SLOTS)
         elif word[0] == "stack":
             # A caller's address is the one behind the call.
             ips = [int(ip, 16) - (i > 0) for i, ip in enumerate(word[2:])]
@@ -98,25 +120,52 @@ def measure(kernel, extra):
 
     vmlinux = kernel.image.parents[3] / "vmlinux"
     names = functions_at(vmlinux, set(itertools.chain(*stacks)))
-    counts = collections.Counter()
-    for stack, count in stacks.items():
+    counts = collections.Counter(dict.fromkeys(PARTS, 0))
+    for stack, number in stacks.items():
         chain = [name for ip in stack for name in names.get(ip, ())]
         if ROOTS & set(chain):
-            counts[part_of(chain)] += count
-    samples = counts.total()
-    if not samples or len(costs) != REPETITIONS:
+            counts[part_of(chain)] += number
+    if not counts.total() or len(costs) != repetitions:
         raise vm.VmError(f"perf has no samples of {vmlinux}")
-    cost = statistics.median(costs) / SLOTS
-    return {part: cost * counts[part] / samples for part in PARTS}, samples
+    return {"ns": costs, "samples": counts}
 
 
-def table(base, patched):
-    """Markdown, from what measure() returned for each."""
-    lines = [f"**Where the time of a slot goes**, unmap and worker, 1 x {MEGABYTES} MB: "
-             f"ns, by the shares of {base[1]} and {patched[1]} samples\n",
-             "| part | base | patched |", "|---|---|---|"]
-    lines += [f"| {part} | {base[0][part]:.0f} | {patched[0][part]:.0f} |"
-              for part in PARTS]
-    lines.append(f"| all | {sum(base[0].values()):.0f} "
-                 f"| {sum(patched[0].values()):.0f} |\n")
-    return "\n".join(lines)
+def measure(kernels, quick, stage):
+    data = {}
+    for backend in common.BACKENDS:
+        data[backend] = {}
+        for kernel, column in (kernels.base, "base"), (kernels.patched, "on"):
+            stage(f"attribution: {backend}, {column}")
+            data[backend][column] = count(kernel, column, backend, kernels.perf,
+                                          2 if quick else REPETITIONS, stage)
+    return data
+
+
+def ns_by_part(row):
+    cost = statistics.median(row["ns"]) / sum(row["samples"].values())
+    return {part: cost * number for part, number in row["samples"].items()}
+
+
+def tables(data):
+    for backend, rows in data.items():
+        base, patched = (ns_by_part(rows[column]) for column in ("base", "on"))
+        counts = [sum(row["samples"].values()) for row in rows.values()]
+        yield (f"{backend}, 1 x {MEGABYTES} MB, by the shares of {counts[0]} and "
+               f"{counts[1]} samples of perf:\n")
+        yield "| ns for a slot | base | patched |"
+        yield "|---|---|---|"
+        for part in PARTS:
+            if base[part] or patched[part]:
+                yield f"| {part} | {base[part]:.0f} | {patched[part]:.0f} |"
+        yield f"| all | {sum(base.values()):.0f} | {sum(patched.values()):.0f} |"
+        yield ""
+
+
+def plots(_data):
+    return ()
+
+
+def regressions(data):
+    for backend, rows in data.items():
+        yield from common.worse(f"{backend}: CPU time of a slot", rows["base"]["ns"],
+                                rows["on"]["ns"], "ns")

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0
+"""bench.py: a report is whole, or not there; what got worse comes first."""
+
+import contextlib
+import io
+import pathlib
+import subprocess
+import sys
+import tempfile
+import types
+import unittest
+import unittest.mock
+
+HARNESS = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(HARNESS))
+
+import bench            # pylint: disable=wrong-import-position
+import vm               # pylint: disable=wrong-import-position
+from sections import common, unmap    # pylint: disable=wrong-import-position
+
+KERNELS = types.SimpleNamespace(
+    base=types.SimpleNamespace(version="7.3-base"),
+    patched=types.SimpleNamespace(version="7.3-patched", image="image"))
+
+
+def setUpModule():
+    subprocess.run([HARNESS / "deps.sh", "report"], check=True)
+
+
+def section(base, patched):
+    """One that measures the same each time."""
+    return types.SimpleNamespace(
+        TITLE="A title", SHOWS="What it shows.",
+        measure=lambda kernels, quick, stage: {"base": base, "patched": patched},
+        tables=lambda data: ["| a | b |", "|---|---|", f"| x | {data['base'][0]} |"],
+        plots=lambda data: [("plot", common.bars_plot(
+            "Title", "ms", {name: [("x", y)] for name, y in data.items()}))],
+        regressions=lambda data: common.worse("it", data["base"], data["patched"], "ms"))
+
+
+class ReportTest(unittest.TestCase):
+    def setUp(self):
+        tmp = tempfile.TemporaryDirectory()
+        self.addCleanup(tmp.cleanup)
+        self.results = pathlib.Path(tmp.name) / "results"
+        for patch in (unittest.mock.patch.object(bench, "RESULTS", self.results),
+                      unittest.mock.patch.object(vm, "accelerator", lambda _: "tcg")):
+            patch.start()
+            self.addCleanup(patch.stop)
+
+    def run_bench(self, **sections):
+        with contextlib.redirect_stdout(io.StringIO()):
+            bench.run(KERNELS, sections, False, lambda text: None)
+
+    def files(self):
+        return {path.name: path.read_text() for path in self.results.iterdir()}
+
+    def test_worse_comes_first(self):
+        self.run_bench(one=section([1, 2], [1, 2]), two=section([2, 3], [4, 5]))
+        text = self.files()["report.md"].splitlines()
+        self.assertIn("What got worse", text[2])
+        self.assertEqual(
+            text[4], "- `two`: it: 4.5 (4.0-5.0) ms instead of 2.5 (2.0-3.0), +80.0%")
+
+    def test_nothing_worse(self):
+        self.run_bench(one=section([1, 3], [2, 4]))
+        self.assertIn("Nothing got worse", self.files()["report.md"].splitlines()[2])
+
+    def test_html_needs_no_other_file(self):
+        self.run_bench(one=section([1, 2], [1, 2]))
+        html = self.files()["report.html"]
+        for has in ("<table>", "<svg", "make bench ONLY=one"):
+            self.assertIn(has, html)
+        for needs in ("<img", "<link", "src="):
+            self.assertNotIn(needs, html)
+
+    def test_earlier_run_leaves_nothing(self):
+        self.run_bench(one=section([1, 2], [1, 2]))
+        self.assertIn("plot.svg", self.files())
+        other = section([1, 2], [1, 2])
+        other.plots = lambda data: ()
+        self.run_bench(two=other)
+        self.assertEqual(set(self.files()), {"bench.json", "report.md", "report.html"})
+        self.assertNotIn("`one`", self.files()["report.md"])
+
+    def test_failing_section(self):
+        def fail(*_args):
+            raise vm.VmError("the guest died")
+
+        self.run_bench(one=section([1, 2], [1, 2]))
+        before = self.files()
+        for broken in ("measure", "tables", "plots"):
+            bad = section([1, 2], [1, 2])
+            setattr(bad, broken, fail)
+            with self.assertRaises(vm.VmError):
+                self.run_bench(one=section([5, 6], [1, 2]), two=bad)
+        self.assertEqual(self.files(), before)
+        self.assertEqual(list(self.results.parent.iterdir()), [self.results])
+
+    def test_bad_plot(self):
+        with self.assertRaisesRegex(vm.VmError, "cannot draw 'x'.*invalid command"):
+            bench.draw("x", "polt sin(x)")
+
+    def test_choose(self):
+        self.assertEqual(list(bench.choose("faults,unmap")), ["unmap", "faults"])
+        self.assertIn("instructions", bench.choose(""))
+        with self.assertRaisesRegex(vm.VmError, "no section 'lkm'; there are unmap,"):
+            bench.choose("lkm")
+
+
+class UnmapTest(unittest.TestCase):
+    """All plots and tables of the largest section, whether quick or not."""
+
+    def draw(self, shapes):
+        data = {backend: {f"{column} {processes} {mb}":
+                          dict.fromkeys(unmap.TIMES, [processes * mb * 1000] * 3)
+                          for column in unmap.COLUMNS for processes, mb in shapes}
+                for backend in common.BACKENDS}
+        self.assertEqual(list(unmap.regressions(data)), [])
+        list(unmap.tables(data))
+        return [name for name, script in unmap.plots(data) if bench.draw(name, script)]
+
+    def test_quick(self):
+        self.assertEqual(self.draw(unmap.QUICK)[:2],
+                         ["unmap-zram-processes", "unmap-zram-cpu"])
+
+    def test_all(self):
+        self.assertEqual(len(self.draw(unmap.PROCESSES + unmap.SIZES)), 6)
+
+
+class CollectTest(unittest.TestCase):
+    def collect(self, *lines):
+        def run(_job, _params, on_line):
+            for line in lines:
+                on_line(line)
+
+        return common.collect(types.SimpleNamespace(run=run), "job", {"pd_reps": 2},
+                              {"it": ("a", "b")}, lambda text: None)
+
+    def test_good(self):
+        self.assertEqual(self.collect("it on 1 2 3", "else 1", "", "it on 1 4 5.5"),
+                         {"it": {"on 1": {"a": [2, 4], "b": [3, 5.5]}}})
+
+    def test_lines_missing(self):
+        for lines in ((), ("it on 1 2 3",)):
+            with self.assertRaisesRegex(vm.VmError, "'job' printed"):
+                self.collect(*lines)
+
+
+if __name__ == "__main__":
+    unittest.main()
