@@ -17,6 +17,8 @@ KINDS = plain,kasan,kcsan
 MINUTES = 30
 # Only these sections of the report, or only mutants with this in their name.
 ONLY =
+# 1: what is counted now is what later counts are compared with.
+UPDATE =
 
 export PYTHONDONTWRITEBYTECODE = 1
 RUN = PD_START=$$(date +%s) ./harness/run.py $(if $(KSRC),--ksrc='$(KSRC)') --kernel='$(KERNEL)'
@@ -25,6 +27,7 @@ help:
 	@echo 'make bench              a report: measure against the unmodified kernel'
 	@echo 'make bench QUICK=1      the same, but less, for a first impression'
 	@echo 'make bench ONLY=unmap   only this section of the report; ONLY=? lists them'
+	@echo 'make perf-check         count instructions; fails when they are 5 % above the baseline'
 	@echo 'make test               all tests, in a plain kernel, with KASAN, and with KCSAN'
 	@echo 'make test-all           the same in more kernels, and for longer'
 	@echo 'make torture MINUTES=30 the torture test, in the kasan and the kcsan kernel'
@@ -40,12 +43,16 @@ help:
 	@echo 'SECONDS=300             how long the slot reuse test runs; 60 unless told'
 	@echo 'KINDS=plain             test or torture these kernels: plain,kasan,kcsan,rt,arm64'
 	@echo 'KERNEL=7.2              fetch this version; 7.3 unless told'
+	@echo 'UPDATE=1                perf-check: write the baseline, harness/perf-baseline.toml'
 
 deps:
 	@./harness/deps.sh
 
 bench: deps
 	@$(RUN) bench $(if $(QUICK),--quick) --only='$(ONLY)'
+
+perf-check: deps
+	@$(RUN) perf-check $(if $(UPDATE),--update)
 
 test: deps
 	@$(RUN) test --seconds='$(SECONDS)' --kinds='$(KINDS)'
@@ -78,4 +85,4 @@ clean:
 distclean:
 	rm -rf build
 
-.PHONY: help deps bench test test-all torture mutants model docs apply boot clean distclean
+.PHONY: help deps bench perf-check test test-all torture mutants model docs apply boot clean distclean

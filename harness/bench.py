@@ -68,7 +68,7 @@ def opening(report, sections):
     else:
         yield ("**Nothing got worse** with the patched kernel's defaults, by more than "
                "the samples vary.")
-    yield (f"\nLinux {report['kernel']} against {report['base_kernel']}, "
+    yield (f"\nLinux {report['kernel']} with percpu_defer against {report['base_kernel']}, "
            f"QEMU {report['accelerator'].upper()}, {report['cpus']} CPUs, "
            f"{report['repetitions']} repetitions unless something else is said"
            f"{', a quick run' if report['quick'] else ''}, {report['date']}. "

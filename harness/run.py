@@ -16,6 +16,7 @@ import types
 import apply
 import bench
 import mutants
+import perf_check
 import test
 import vm
 
@@ -187,6 +188,11 @@ def do_bench(source, args):
     bench.run(kernels, args.only, args.quick, stage)
 
 
+def do_perf_check(source, args):
+    if not perf_check.run(patched_kernel(source), args.update, stage):
+        raise Failed
+
+
 def kinds(text):
     """A list of kernels, as an argument."""
     if unknown := [kind for kind in text.split(",") if kind not in KINDS]:
@@ -210,7 +216,7 @@ def main():
     jobs = parser.add_subparsers(required=True)
     for name, function in (("apply", do_apply), ("bench", do_bench),
                            ("test", do_test), ("torture", do_torture),
-                           ("mutants", do_mutants),
+                           ("mutants", do_mutants), ("perf-check", do_perf_check),
                            ("docs", do_docs), ("boot", do_boot)):
         job = jobs.add_parser(name)
         job.set_defaults(function=function)
@@ -220,6 +226,9 @@ def main():
             job.add_argument("--quick", action="store_true")
             job.add_argument("--only", type=sections, default="",
                              help="sections of the report, with commas")
+        if name == "perf-check":
+            job.add_argument("--update", action="store_true",
+                             help="take what is counted as the baseline")
         if name in ("test", "mutants"):
             job.add_argument("--seconds", type=int, default=60,
                              help="how long the reuse test runs")

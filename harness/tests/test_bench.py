@@ -15,6 +15,7 @@ HARNESS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HARNESS))
 
 import bench            # pylint: disable=wrong-import-position
+import perf_check       # pylint: disable=wrong-import-position
 import vm               # pylint: disable=wrong-import-position
 from sections import common, unmap    # pylint: disable=wrong-import-position
 
@@ -145,6 +146,20 @@ class CollectTest(unittest.TestCase):
         for lines in ((), ("it on 1 2 3",)):
             with self.assertRaisesRegex(vm.VmError, "'job' printed"):
                 self.collect(*lines)
+
+
+class PerfCheckTest(unittest.TestCase):
+    def compare(self, now):
+        with contextlib.redirect_stdout(io.StringIO()):
+            return perf_check.compare({"zram": {"push": [now]}}, {"zram": {"push": 100}})
+
+    def test_tolerance(self):
+        self.assertEqual(self.compare(104.9), [])
+        self.assertIn("zram, push", self.compare(106)[0])
+
+    def test_no_baseline(self):
+        with self.assertRaisesRegex(vm.VmError, "has no 'drain' of zram"):
+            perf_check.compare({"zram": {"drain": [1]}}, {"zram": {"push": 100}})
 
 
 if __name__ == "__main__":
