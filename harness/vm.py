@@ -62,8 +62,10 @@ COMPLAINTS = re.compile(
 # Races that the unmodified kernel has with itself, of which there are many by
 # KCSAN's strict rules: those in which none of our functions is on top.
 OTHERS_RACE = re.compile(
-    r"BUG: KCSAN: (?!.*(?:percpu_defer|zram|zswap|slot_|torture|drain|push|swap_unmap"
-    r"|zs_(?:bulk|free|defer|help|flush)))")
+    r"BUG: KCSAN: (?!.*(?:percpu_defer|zram|slot_|torture|drain|push|swap_unmap"
+    r"|zs_(?:bulk|free|defer|help|flush)"
+    r"|zswap_(?:\w+_many|free_|claim|cancel|is_|map|invalidate|entry_free_def|help"
+    r"|may_store|flush|defer)))")
 
 
 class VmError(Exception):
