@@ -4,6 +4,7 @@
 Samples are lists of numbers, one for each repetition.
 """
 
+import itertools
 import statistics
 
 import vm
@@ -32,10 +33,11 @@ def ratio(a, b):
 
 
 def worse(what, base, patched, unit, more_is_better=False):
-    """Yields a line if patched is worse than base, and no sample is as good as any."""
+    """Yields a line if no sample of patched is as good as any of base."""
     if (max(patched) < min(base) if more_is_better else min(patched) > max(base)):
-        change = statistics.median(patched) / (statistics.median(base) or 1) - 1
-        yield f"{what}: {cell(patched)} {unit} instead of {cell(base)}, {change:+.1%}"
+        middle = statistics.median(base)
+        change = f", {statistics.median(patched) / middle - 1:+.1%}" if middle else ""
+        yield f"{what}: {cell(patched)} {unit} instead of {cell(base)}{change}"
 
 
 def collect(kernel, job, params, fields, stage, **more):
@@ -72,23 +74,31 @@ def collect(kernel, job, params, fields, stage, **more):
     return found
 
 
-def collect_columns(kernels, job, params, names, stage):
+def collect_columns(kernels, job, params, names, times, stage):
     """Collect the lines `job` of that guest job, which sources columns.sh.
 
-    Returns {backend: {"COLUMN KEY...": {name: [numbers]}}}.
+    The kernels are booted by turns, once for each repetition, so that a machine that
+    is busy for a while is so for both. The limit has nothing to do with what is in
+    front of the RAM disk, so it is measured once. Returns
+    {backend: {"COLUMN KEY...": {name: [numbers]}}}.
     """
-    data = {}
-    for backend in BACKENDS:
-        data[backend] = {}
-        for name, columns in (("base", "base"), ("patched", "off,on,limit")):
-            stage(f"{job}: {backend}, {name} kernel")
-            data[backend] |= collect(
-                getattr(kernels, name), job,
-                params | {"pd_backend": backend, "pd_cols": columns,
-                          "brd.rd_nr": 1, "brd.rd_size": SWAP_MB << 10},
-                {job: names}, stage,
-                log=vm.TOP / f"build/log/{job}-{backend}-{name}")[job]
-    return data
+    data = {backend: {} for backend in BACKENDS}
+    for backend, number in itertools.product(BACKENDS, range(1, times + 1)):
+        stage(f"{job}: {backend}, repetition {number} of {times}")
+        patched = "off,on,limit" if backend == BACKENDS[0] else "off,on"
+        for name, columns in ("base", "base"), ("patched", patched):
+            found = collect(getattr(kernels, name), job,
+                            params | {"pd_backend": backend, "pd_cols": columns,
+                                      "brd.rd_nr": 1, "brd.rd_size": SWAP_MB << 10},
+                            {job: names}, stage,
+                            log=vm.TOP / f"build/log/{job}-{backend}-{name}")
+            for key, samples in found[job].items():
+                row = data[backend].setdefault(key, {field: [] for field in names})
+                for field in names:
+                    row[field] += samples[field]
+    limit = {key: row for key, row in data[BACKENDS[0]].items()
+             if key.startswith("limit")}
+    return {backend: rows | limit for backend, rows in data.items()}
 
 
 def _script(settings, style, series):

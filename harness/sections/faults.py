@@ -3,19 +3,20 @@
 
 from sections import common
 
-TITLE = "Page faults from swap"
-SHOWS = "How long it takes to bring a page back from swap, which frees its slot too."
-
 MEGABYTES = 64
+
+TITLE = "Page faults from swap"
+SHOWS = (f"How long it takes to bring back a page, of {MEGABYTES} MB in swap, which frees "
+         "its slot too.")
+
 # What swap_in prints, in nanoseconds.
 TIMES = ("median", "99th percentile")
 COLUMNS = ("base", "off", "on", "limit")
 
 
 def measure(kernels, quick, stage):
-    params = {"pd_mb": MEGABYTES // 4 if quick else MEGABYTES,
-              "pd_reps": common.repetitions(quick)}
-    return common.collect_columns(kernels, "faults", params, TIMES, stage)
+    return common.collect_columns(kernels, "faults", {"pd_mb": MEGABYTES}, TIMES,
+                                  common.repetitions(quick), stage)
 
 
 def us(samples, time):
