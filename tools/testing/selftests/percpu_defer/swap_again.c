@@ -13,42 +13,10 @@
 #include <err.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
-#include "swap_pages.h"
-
-static uint64_t cpu_time(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	return t.tv_sec * 1000000000ull + t.tv_nsec;
-}
-
-static char *filled(size_t size)
-{
-	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	size_t offset;
-
-	if (memory == MAP_FAILED)
-		err(1, "mmap");
-	madvise(memory, size, MADV_NOHUGEPAGE);
-	for (offset = 0; offset < size; offset += page_size())
-		fill_page(memory + offset, 1);
-	return memory;
-}
-
-static unsigned long parse_number(const char *text)
-{
-	char *end;
-	unsigned long value = strtoul(text, &end, 10);
-
-	if (*end || value > 1 << 20)
-		errx(1, "not a number up to %d: %s", 1 << 20, text);
-	return value;
-}
+#include "swap_measure.h"
 
 int main(int argc, char **argv)
 {
@@ -59,19 +27,19 @@ int main(int argc, char **argv)
 
 	if (argc != 3)
 		errx(1, "usage: swap_again MEGABYTES MILLISECONDS");
-	size = parse_number(argv[1]) << 20;
-	pause = parse_number(argv[2]);
+	size = parse_number(argv[1], 1 << 20) << 20;
+	pause = strcmp(argv[2], "0") ? parse_number(argv[2], 1 << 20) : 0;
 
-	first = filled(size);
+	first = filled(size, 1);
 	if (!page_out(first, size, size))
 		errx(1, "memory does not go to swap: is it large enough?");
-	second = filled(size);
+	second = filled(size, 1);
 	munmap(first, size);
 	usleep(pause * 1000);
 
-	start = cpu_time();
+	start = now(CLOCK_PROCESS_CPUTIME_ID);
 	if (!page_out(second, size, size))
 		errx(1, "memory does not go to swap: is it large enough?");
-	printf("%llu\n", (unsigned long long)(cpu_time() - start));
+	printf("%llu\n", (unsigned long long)(now(CLOCK_PROCESS_CPUTIME_ID) - start));
 	return 0;
 }

@@ -10,17 +10,8 @@
 #define _GNU_SOURCE
 #include <err.h>
 #include <stdlib.h>
-#include <time.h>
 
-#include "swap_pages.h"
-
-static uint64_t now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000ull + t.tv_nsec;
-}
+#include "swap_measure.h"
 
 static int compare(const void *a, const void *b)
 {
@@ -56,10 +47,10 @@ int main(int argc, char **argv)
 		     swapped_bytes(), size);
 
 	for (i = 0; i < pages; i++) {
-		uint64_t start = now();
+		uint64_t start = now(CLOCK_MONOTONIC);
 
 		memory[i * page_size()]++;
-		took[i] = now() - start;
+		took[i] = now(CLOCK_MONOTONIC) - start;
 	}
 	qsort(took, pages, sizeof(*took), compare);
 	printf("%llu %llu\n", (unsigned long long)took[pages / 2],

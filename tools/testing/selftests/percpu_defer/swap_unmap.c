@@ -15,109 +15,30 @@
  *   the CPU time of kernel workers until then.
  */
 #define _GNU_SOURCE
-#include <ctype.h>
-#include <dirent.h>
 #include <err.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 
-#include "swap_pages.h"
+#include "swap_measure.h"
 
 #define MAX_PROCESSES	64
-#define BACK_SECONDS	10
+#define BACK_MS		10000
 
 /* What a process tells of its munmap(), in nanoseconds. */
 struct cost {
 	uint64_t time, cpu;
 };
 
-static uint64_t now(clockid_t clock)
-{
-	struct timespec t;
-
-	if (clock_gettime(clock, &t))
-		return 0;
-	return t.tv_sec * 1000000000ull + t.tv_nsec;
-}
-
-/* The CPU time that all kernel workers have used so far. */
-static uint64_t workers_cpu(void)
-{
-	DIR *proc = opendir("/proc");
-	struct dirent *entry;
-	uint64_t sum = 0;
-
-	if (!proc)
-		err(1, "/proc");
-	while ((entry = readdir(proc))) {
-		char path[sizeof("/proc//comm") + sizeof(entry->d_name)];
-		char name[16] = "";
-		clockid_t clock;
-		FILE *comm;
-
-		if (!isdigit(entry->d_name[0]))
-			continue;
-		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
-		comm = fopen(path, "r");
-		if (!comm)
-			continue;
-		if (fgets(name, sizeof(name), comm) && !strncmp(name, "kworker", 7) &&
-		    !clock_getcpuclockid(atoi(entry->d_name), &clock))
-			sum += now(clock);
-		fclose(comm);
-	}
-	closedir(proc);
-	return sum;
-}
-
-/* Opens it each time: not all such files can be read twice. */
-static unsigned long long first_number(const char *path)
-{
-	char text[32] = "";
-	int file = open(path, O_RDONLY);
-
-	if (file < 0 || read(file, text, sizeof(text) - 1) <= 0)
-		err(1, "cannot read %s", path);
-	close(file);
-	return strtoull(text, NULL, 10);
-}
-
-/* Looks seldom enough not to be in the way of those who free. */
-static void wait_until_back(const char *path, unsigned long long before)
-{
-	const struct timespec pause = { .tv_nsec = 500000 };
-	uint64_t start = now(CLOCK_MONOTONIC);
-
-	while (first_number(path) > before) {
-		if (now(CLOCK_MONOTONIC) - start > BACK_SECONDS * 1000000000ull)
-			errx(1, "not all is back after %d s", BACK_SECONDS);
-		nanosleep(&pause, NULL);
-	}
-}
-
 /* Tells on @ready that its memory is in swap, waits for @go to be closed. */
 static void child(size_t size, int ready, int go, struct cost *cost)
 {
+	char *memory = filled(size, getpid()), byte = 0;
 	uint64_t start, start_cpu;
-	size_t offset;
-	char *memory, byte = 0;
 
-	memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (memory == MAP_FAILED)
-		err(1, "mmap");
-	madvise(memory, size, MADV_NOHUGEPAGE);
-	for (offset = 0; offset < size; offset += page_size())
-		fill_page(memory + offset, getpid());
-	if (!page_out(memory, size, size))
-		errx(1, "only %zu of %zu bytes went to swap: is it large enough?",
-		     swapped_bytes(), size);
-
+	page_out_all(memory, size);
 	if (write(ready, &byte, 1) != 1)
 		errx(1, "the parent is gone");
 	/* When all have closed it, the parent knows that no more will come. */
@@ -130,16 +51,6 @@ static void child(size_t size, int ready, int go, struct cost *cost)
 	cost->time = now(CLOCK_MONOTONIC) - start;
 	cost->cpu = now(CLOCK_THREAD_CPUTIME_ID) - start_cpu;
 	exit(0);
-}
-
-static unsigned long parse_number(const char *text, unsigned long max)
-{
-	char *end;
-	unsigned long value = strtoul(text, &end, 10);
-
-	if (*end || !value || value > max)
-		errx(1, "not a number from 1 to %lu: %s", max, text);
-	return value;
 }
 
 int main(int argc, char **argv)
@@ -190,8 +101,8 @@ int main(int argc, char **argv)
 	while (wait(&status) > 0)
 		if (status)
 			errx(1, "a process failed");
-	if (path)
-		wait_until_back(path, before);
+	if (path && !wait_until_back(path, before, BACK_MS))
+		errx(1, "not all is back after %d ms", BACK_MS);
 	back = now(CLOCK_MONOTONIC) - start;
 	/* The last worker may still be on its way to sleep. */
 	usleep(5000);

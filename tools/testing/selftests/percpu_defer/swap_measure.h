@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What programs that measure have in common: clocks, numbers to read, memory in swap. */
+#ifndef SWAP_MEASURE_H
+#define SWAP_MEASURE_H
+
+#include <ctype.h>
+#include <dirent.h>
+#include <err.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "swap_pages.h"
+
+static inline uint64_t now(clockid_t clock)
+{
+	struct timespec t;
+
+	if (clock_gettime(clock, &t))
+		return 0;
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+/* The CPU time that all kernel workers have used so far. */
+static inline uint64_t workers_cpu(void)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	uint64_t sum = 0;
+
+	if (!proc)
+		err(1, "/proc");
+	while ((entry = readdir(proc))) {
+		char path[sizeof("/proc//comm") + sizeof(entry->d_name)];
+		char name[16] = "";
+		clockid_t clock;
+		FILE *comm;
+
+		if (!isdigit(entry->d_name[0]))
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
+		comm = fopen(path, "r");
+		if (!comm)
+			continue;
+		if (fgets(name, sizeof(name), comm) && !strncmp(name, "kworker", 7) &&
+		    !clock_getcpuclockid(atoi(entry->d_name), &clock))
+			sum += now(clock);
+		fclose(comm);
+	}
+	closedir(proc);
+	return sum;
+}
+
+/* Opens it each time: not all such files can be read twice. */
+static inline unsigned long long first_number(const char *path)
+{
+	char text[32] = "";
+	int file = open(path, O_RDONLY);
+
+	if (file < 0 || read(file, text, sizeof(text) - 1) <= 0)
+		err(1, "cannot read %s", path);
+	close(file);
+	return strtoull(text, NULL, 10);
+}
+
+static inline unsigned long parse_number(const char *text, unsigned long max)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+
+	if (*end || !value || value > max)
+		errx(1, "not a number from 1 to %lu: %s", max, text);
+	return value;
+}
+
+/*
+ * Waits until the number that a file begins with is back at @before; false if that
+ * takes longer than so many milliseconds. Looks seldom enough not to be in the way
+ * of those who free.
+ */
+static inline bool wait_until_back(const char *path, unsigned long long before,
+				   unsigned long milliseconds)
+{
+	const struct timespec pause = { .tv_nsec = 500000 };
+	uint64_t start = now(CLOCK_MONOTONIC);
+
+	while (first_number(path) > before) {
+		if (now(CLOCK_MONOTONIC) - start > milliseconds * 1000000ull)
+			return false;
+		nanosleep(&pause, NULL);
+	}
+	return true;
+}
+
+/* Memory that is all written to, in pages of the usual size. */
+static inline char *filled(size_t size, uint64_t generation)
+{
+	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t offset;
+
+	if (memory == MAP_FAILED)
+		err(1, "mmap");
+	madvise(memory, size, MADV_NOHUGEPAGE);
+	for (offset = 0; offset < size; offset += page_size())
+		fill_page(memory + offset, generation);
+	return memory;
+}
+
+/* Makes sure that memory is in swap, which is all that this process has there. */
+static inline void page_out_all(void *memory, size_t size)
+{
+	if (!page_out(memory, size, size))
+		errx(1, "only %zu of %zu bytes went to swap: is it large enough?",
+		     swapped_bytes(), size);
+}
+
+#endif
