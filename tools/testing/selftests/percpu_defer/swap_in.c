@@ -13,13 +13,6 @@
 
 #include "swap_measure.h"
 
-static int compare(const void *a, const void *b)
-{
-	const uint64_t *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
 int main(int argc, char **argv)
 {
 	size_t size, pages, i;
@@ -52,7 +45,7 @@ int main(int argc, char **argv)
 		memory[i * page_size()]++;
 		took[i] = now(CLOCK_MONOTONIC) - start;
 	}
-	qsort(took, pages, sizeof(*took), compare);
+	sort_numbers(took, pages);
 	printf("%llu %llu\n", (unsigned long long)took[pages / 2],
 	       (unsigned long long)took[pages * 99 / 100]);
 	return 0;

@@ -97,18 +97,44 @@ static inline bool wait_until_back(const char *path, unsigned long long before,
 	return true;
 }
 
-/* Memory that is all written to, in pages of the usual size. */
-static inline char *filled(size_t size, uint64_t generation)
+static inline int compare_numbers(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static inline void sort_numbers(uint64_t *number, size_t nr)
+{
+	qsort(number, nr, sizeof(*number), compare_numbers);
+}
+
+/* Memory in pages of the usual size. */
+static inline char *new_memory(size_t size)
 {
 	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	size_t offset;
 
 	if (memory == MAP_FAILED)
 		err(1, "mmap");
 	madvise(memory, size, MADV_NOHUGEPAGE);
+	return memory;
+}
+
+static inline void fill(char *memory, size_t size, uint64_t generation)
+{
+	size_t offset;
+
 	for (offset = 0; offset < size; offset += page_size())
 		fill_page(memory + offset, generation);
+}
+
+/* Memory that is all written to. */
+static inline char *filled(size_t size, uint64_t generation)
+{
+	char *memory = new_memory(size);
+
+	fill(memory, size, generation);
 	return memory;
 }
 

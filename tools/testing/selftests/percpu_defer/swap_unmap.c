@@ -3,16 +3,22 @@
  * How long does munmap() of swapped-out memory take, when is that memory back,
  * and what does it cost in all?
  *
- * usage: swap_unmap PROCESSES MEGABYTES [FILE]
+ * usage: swap_unmap [-c CGROUP] [-r] PROCESSES MEGABYTES [FILE]
  *
  * Each process fills that much memory, pages it out, and makes sure that all of
  * it is in swap. Then all unmap at once. FILE begins with a number that is back at
  * what it was when all is freed: mm_stat of a zram device that is the swap space.
+ * With -c, the processes enter that cgroup, whose memory.max should be below what
+ * they fill, write to their pages in random order, and have the rest reclaimed: so
+ * it is swapped out by the kernel, page by page, and not by madvise().
  * Prints four times in nanoseconds:
  *   what munmap() took in the slowest process,
  *   from the start until FILE was back (as the first if there is no FILE),
  *   the CPU time of munmap() in all processes,
- *   the CPU time of kernel workers until then.
+ *   the CPU time of kernel workers until then,
+ * and with -r how the first process's pages lay in swap:
+ *   the median and the 90th percentile of the lengths of runs, in pages,
+ *   how many pages were in runs of 1, of 2 and 3, of 4 to 7, ..., of 512 and more.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -22,23 +28,48 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include "swap_cgroup.h"
 #include "swap_measure.h"
+#include "swap_runs.h"
 
 #define MAX_PROCESSES	64
 #define BACK_MS		10000
 
+/* From the command line. */
+static const char *cgroup;
+static bool show_runs;
+
 /* What a process tells of its munmap(), in nanoseconds. */
 struct cost {
 	uint64_t time, cpu;
+	struct runs runs;
 };
+
+/* Memory in swap, and all of it. */
+static char *swapped_out(size_t size)
+{
+	char *memory;
+
+	if (cgroup)
+		join_cgroup(cgroup);
+	memory = filled(size, getpid());
+	if (cgroup) {
+		touch_at_random(memory, size / page_size(), getpid());
+		reclaim_until(cgroup, size);
+	}
+	/* With a cgroup, the last few pages at most. */
+	page_out_all(memory, size);
+	return memory;
+}
 
 /* Tells on @ready that its memory is in swap, waits for @go to be closed. */
 static void child(size_t size, int ready, int go, struct cost *cost)
 {
-	char *memory = filled(size, getpid()), byte = 0;
+	char *memory = swapped_out(size), byte = 0;
 	uint64_t start, start_cpu;
 
-	page_out_all(memory, size);
+	if (show_runs)
+		cost->runs = swap_runs(memory, size / page_size());
 	if (write(ready, &byte, 1) != 1)
 		errx(1, "the parent is gone");
 	/* When all have closed it, the parent knows that no more will come. */
@@ -53,25 +84,60 @@ static void child(size_t size, int ready, int go, struct cost *cost)
 	exit(0);
 }
 
+static const char usage[] =
+	"usage: swap_unmap [-c CGROUP] [-r] PROCESSES MEGABYTES [FILE]";
+
+/* Returns how many of the arguments were options. */
+static int parse_options(int argc, char **argv)
+{
+	int option;
+
+	while ((option = getopt(argc, argv, "c:r")) != -1) {
+		switch (option) {
+		case 'c':
+			cgroup = optarg;
+			break;
+		case 'r':
+			show_runs = true;
+			break;
+		default:
+			errx(1, usage);
+		}
+	}
+	return optind - 1;
+}
+
+static void print_runs(const struct runs *runs)
+{
+	int i;
+
+	printf(" %lu %lu", runs->median, runs->percentile90);
+	for (i = 0; i < NR_RUN_SIZES; i++)
+		printf(" %lu", runs->pages[i]);
+}
+
 int main(int argc, char **argv)
 {
+	int ready[2], go[2], status, options = parse_options(argc, argv);
 	uint64_t start, workers, back, slowest = 0, cpu = 0;
 	unsigned long long before = 0;
 	unsigned long processes, i;
-	const char *path = argc == 4 ? argv[3] : NULL;
-	int ready[2], go[2], status;
+	const char *path;
 	struct cost *cost;
 	size_t size;
 	char byte;
 
+	argc -= options;
+	argv += options;
 	if (argc != 3 && argc != 4)
-		errx(1, "usage: swap_unmap PROCESSES MEGABYTES [FILE]");
+		errx(1, usage);
+	path = argv[3];
 	processes = parse_number(argv[1], MAX_PROCESSES);
 	size = parse_number(argv[2], 1 << 20) << 20;
 	if (path)
 		before = first_number(path);
 
-	cost = mmap(NULL, page_size(), PROT_READ | PROT_WRITE,
+	cost = mmap(NULL, processes * sizeof(*cost), PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (cost == MAP_FAILED || pipe(ready) || pipe(go))
 		err(1, "setup");
@@ -115,8 +181,11 @@ int main(int argc, char **argv)
 	}
 	if (!path)
 		back = slowest;
-	printf("%llu %llu %llu %llu\n", (unsigned long long)slowest,
+	printf("%llu %llu %llu %llu", (unsigned long long)slowest,
 	       (unsigned long long)back, (unsigned long long)cpu,
 	       (unsigned long long)workers);
+	if (show_runs)
+		print_runs(&cost->runs);
+	putchar('\n');
 	return 0;
 }

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * How long are the runs of pages whose swap offsets follow each other? What is in
+ * one run is freed by one call.
+ */
+#ifndef SWAP_RUNS_H
+#define SWAP_RUNS_H
+
+#include <err.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "swap_measure.h"
+
+#define NR_RUN_SIZES	10
+
+struct runs {
+	unsigned long median, percentile90;
+	/* In runs of 1, of 2 and 3, of 4 to 7, and so on to 512 and more. */
+	unsigned long pages[NR_RUN_SIZES];
+};
+
+/* Entries of /proc/PID/pagemap: where a page is swapped out to. */
+#define PAGEMAP_SWAPPED	0x4000000000000000ull
+#define PAGEMAP_PLACE	0x007fffffffffffffull
+#define PAGEMAP_OFFSET	0x20ull
+
+static inline uint64_t *read_pagemap(const void *memory, size_t pages)
+{
+	uint64_t *entry = malloc(pages * sizeof(*entry));
+	size_t size = pages * sizeof(*entry), done = 0;
+	off_t start = (uintptr_t)memory / page_size() * sizeof(*entry);
+	int file = open("/proc/self/pagemap", O_RDONLY);
+
+	if (!entry || file < 0)
+		err(1, "pagemap");
+	while (done < size) {
+		ssize_t got = pread(file, (char *)entry + done, size - done,
+				    start + done);
+
+		if (got <= 0)
+			err(1, "cannot read pagemap");
+		done += got;
+	}
+	close(file);
+	return entry;
+}
+
+static inline struct runs swap_runs(const void *memory, size_t pages)
+{
+	uint64_t *entry = read_pagemap(memory, pages);
+	uint64_t *run = calloc(pages, sizeof(*run));
+	struct runs runs = {};
+	size_t i, nr = 0;
+
+	if (!run)
+		err(1, "no memory");
+	for (i = 0; i < pages; i++) {
+		if (!(entry[i] & PAGEMAP_SWAPPED))
+			continue;
+		if (!i || !(entry[i - 1] & PAGEMAP_SWAPPED) ||
+		    (entry[i] & PAGEMAP_PLACE) !=
+		    (entry[i - 1] & PAGEMAP_PLACE) + PAGEMAP_OFFSET)
+			nr++;
+		run[nr - 1]++;
+	}
+	if (!nr)
+		errx(1, "nothing is in swap, or this is not root");
+	sort_numbers(run, nr);
+	runs.median = run[nr / 2];
+	runs.percentile90 = run[nr * 9 / 10];
+	for (i = 0; i < nr; i++) {
+		uint64_t left = run[i];
+		int size = 0;
+
+		while ((left /= 2) && size < NR_RUN_SIZES - 1)
+			size++;
+		runs.pages[size] += run[i];
+	}
+	free(run);
+	free(entry);
+	return runs;
+}
+
+#endif
