@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What becomes of an munmap() of swapped-out memory, and of what it leaves to
+ * others, when all CPUs are busy?
+ *
+ * usage: swap_busy MEGABYTES none|other|fifo MILLISECONDS FILE
+ *
+ * Fills that much memory, pages it out, and unmaps it while each CPU runs a process
+ * that loops: none, one of normal priority, or one of SCHED_FIFO, in which case this
+ * process gets a higher priority of that kind. They end when all is freed, or when
+ * the time given is over. FILE begins with a number that is back at what it was when
+ * all is freed: mm_stat of a zram device that is the swap space.
+ * Prints four times in nanoseconds:
+ *   what munmap() took,
+ *   from its start until FILE was back,
+ *   the CPU time of munmap(),
+ *   the CPU time of kernel workers until FILE was back,
+ * and how far FILE was from what it had been when
+ *   munmap() returned,
+ *   the processes that loop were ended.
+ */
+#define _GNU_SOURCE
+#include <err.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "swap_filled.h"
+#include "swap_measure.h"
+
+#define MAX_CPUS	64
+#define BACK_MS		10000
+#define HOG_US		100000
+
+/* Under the priority of hogs, and above. */
+enum { HOG_PRIORITY = 1, OWN_PRIORITY };
+
+static pid_t hog[MAX_CPUS];
+static int nr_hogs;
+
+static void become_fifo(int priority)
+{
+	const struct sched_param param = { .sched_priority = priority };
+
+	if (sched_setscheduler(0, SCHED_FIFO, &param))
+		err(1, "SCHED_FIFO");
+}
+
+/* Loops on a CPU as soon as @go is closed. */
+static void be_hog(int cpu, bool fifo, int go)
+{
+	cpu_set_t one;
+	char byte;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	sched_setaffinity(0, sizeof(one), &one);
+	if (fifo)
+		become_fifo(HOG_PRIORITY);
+	if (read(go, &byte, 1) != 0)
+		errx(1, "the parent is gone");
+	for (;;)
+		;
+}
+
+/* Before there is memory in swap, of which they would keep the slots in use. */
+static void make_hogs(bool fifo, const int *go)
+{
+	cpu_set_t all;
+	int cpu;
+
+	sched_getaffinity(0, sizeof(all), &all);
+	for (cpu = 0; cpu < MAX_CPUS; cpu++) {
+		if (!CPU_ISSET(cpu, &all))
+			continue;
+		hog[nr_hogs] = fork();
+		if (hog[nr_hogs] < 0)
+			err(1, "fork");
+		if (!hog[nr_hogs]) {
+			close(go[1]);
+			be_hog(cpu, fifo, go[0]);
+		}
+		nr_hogs++;
+	}
+}
+
+static void kill_hogs(void)
+{
+	int i;
+
+	for (i = 0; i < nr_hogs; i++) {
+		kill(hog[i], SIGKILL);
+		waitpid(hog[i], NULL, 0);
+	}
+}
+
+/* Unmaps, and waits until all is freed, with and then without hogs. */
+static void measure(char *memory, size_t size, unsigned long milliseconds,
+		    const char *path, unsigned long long before)
+{
+	unsigned long long left, held;
+	uint64_t start, took, back, cpu;
+	uint64_t workers = workers_cpu();
+
+	cpu = now(CLOCK_THREAD_CPUTIME_ID);
+	start = now(CLOCK_MONOTONIC);
+	munmap(memory, size);
+	took = now(CLOCK_MONOTONIC) - start;
+	cpu = now(CLOCK_THREAD_CPUTIME_ID) - cpu;
+	left = first_number(path) - before;
+
+	wait_until_back(path, before, milliseconds);
+	held = first_number(path) - before;
+	kill_hogs();
+	if (!wait_until_back(path, before, BACK_MS))
+		errx(1, "not all is back after %d ms", BACK_MS);
+	back = now(CLOCK_MONOTONIC) - start;
+	/* The last worker may still be on its way to sleep. */
+	usleep(5000);
+	workers = workers_cpu() - workers;
+
+	printf("%llu %llu %llu %llu %llu %llu\n", (unsigned long long)took,
+	       (unsigned long long)back, (unsigned long long)cpu,
+	       (unsigned long long)workers, left, held);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long long before;
+	unsigned long hold;
+	char *memory;
+	size_t size;
+	bool fifo;
+	int go[2];
+
+	if (argc != 5)
+		errx(1, "usage: swap_busy MEGABYTES none|other|fifo MILLISECONDS FILE");
+	size = parse_number(argv[1], 1 << 20) << 20;
+	fifo = !strcmp(argv[2], "fifo");
+	hold = parse_number(argv[3], 1000000);
+	before = first_number(argv[4]);
+
+	if (pipe(go))
+		err(1, "pipe");
+	if (fifo || !strcmp(argv[2], "other"))
+		make_hogs(fifo, go);
+	else if (strcmp(argv[2], "none"))
+		errx(1, "there are no hogs of the kind '%s'", argv[2]);
+	memory = swapped_out(size);
+
+	/* Look at FILE in time, not when it suits the timer. */
+	prctl(PR_SET_TIMERSLACK, 1);
+	if (fifo)
+		become_fifo(OWN_PRIORITY);
+	close(go[0]);
+	close(go[1]);
+	/* Until the hogs have been at it for a while. */
+	usleep(HOG_US);
+	measure(memory, size, hold, argv[4], before);
+	return 0;
+}
