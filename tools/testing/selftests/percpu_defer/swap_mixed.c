@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What does a fixed amount of mixed work cost in cgroups that have too little memory
+ * for it?
+ *
+ * usage: swap_mixed CGROUP PROCESSES LIVES MEGABYTES FILE
+ *
+ * So many processes at a time each fill that much memory, use it in random order,
+ * free half of it, fill and use it again, exit, and are followed by another, until
+ * each had so many lives. They are in the cgroups CGROUP0, CGROUP1, and so on, whose
+ * memory.max makes them swap: in one of their own, they do not take from each other,
+ * and swap the same amount each time, nearly. A page that is not as it was written
+ * ends all. With the addresses not randomised, the work is the same each time. FILE
+ * begins with a number that is back at what it was when all is freed: mm_stat of a
+ * zram device that is the swap space.
+ * Prints times in nanoseconds:
+ *   until the last process had exited,
+ *   until FILE was back,
+ *   the CPU time of the processes in user mode, and in the kernel,
+ *   the CPU time of kernel workers until FILE was back,
+ * and how many pages were swapped out and in, by way of a device and of zswap.
+ */
+#define _GNU_SOURCE
+#include <err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "swap_cgroup.h"
+#include "swap_measure.h"
+
+#define MAX_PROCESSES	64
+#define BACK_MS		10000
+
+/* Of what the kernel counts in /proc/vmstat. */
+static const char *const counter[] = { "pswpout", "pswpin", "zswpout", "zswpin" };
+
+#define NR_COUNTERS	(sizeof(counter) / sizeof(*counter))
+
+/* Adds one to the first word of as many pages as there are, and looks if it was so. */
+static void use(char *memory, size_t pages, uint16_t *used, uint64_t seed)
+{
+	size_t i;
+
+	for (i = 0; i < pages; i++) {
+		size_t page = mix(seed + i) % pages;
+		uint64_t *word = (uint64_t *)(memory + page * page_size());
+
+		if (*word != page_word(page_seed(word, 1), 0) + used[page])
+			errx(1, "page %zu is not as it was written", page);
+		++*word;
+		used[page]++;
+	}
+}
+
+static void live(size_t size, uint64_t seed)
+{
+	size_t pages = size / page_size();
+	uint16_t *used = calloc(pages, sizeof(*used));
+	char *memory = filled(size, 1);
+
+	if (!used)
+		err(1, "no memory");
+	use(memory, pages, used, seed);
+	madvise(memory, size / 2, MADV_DONTNEED);
+	fill(memory, size / 2, 1);
+	memset(used, 0, pages / 2 * sizeof(*used));
+	use(memory, pages, used, mix(seed));
+	exit(0);
+}
+
+static void wait_for_all(void)
+{
+	int status;
+
+	while (wait(&status) > 0)
+		if (status)
+			errx(1, "a process failed");
+}
+
+static void live_again(const char *cgroup, unsigned long number, unsigned long lives,
+		       size_t size)
+{
+	unsigned long life;
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s%lu", cgroup, number);
+	join_cgroup(path);
+	for (life = 0; life < lives; life++) {
+		pid_t pid = fork();
+
+		if (pid < 0)
+			err(1, "fork");
+		if (!pid)
+			live(size, mix(number << 32 | life));
+		wait_for_all();
+	}
+	exit(0);
+}
+
+static void read_counters(uint64_t *value)
+{
+	size_t i;
+
+	for (i = 0; i < NR_COUNTERS; i++)
+		value[i] = named_number("/proc/vmstat", counter[i]);
+}
+
+static unsigned long long nanoseconds(struct timeval time)
+{
+	return time.tv_sec * 1000000000ull + time.tv_usec * 1000ull;
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t first[NR_COUNTERS], last[NR_COUNTERS];
+	uint64_t start, took, back, workers;
+	unsigned long processes, lives, i;
+	unsigned long long before;
+	struct rusage usage;
+	size_t size;
+
+	if (argc != 6)
+		errx(1, "usage: swap_mixed CGROUP PROCESSES LIVES MEGABYTES FILE");
+	processes = parse_number(argv[2], MAX_PROCESSES);
+	lives = parse_number(argv[3], 1000);
+	size = parse_number(argv[4], 1 << 20) << 20;
+	before = first_number(argv[5]);
+
+	read_counters(first);
+	workers = workers_cpu();
+	start = now(CLOCK_MONOTONIC);
+	for (i = 0; i < processes; i++) {
+		pid_t pid = fork();
+
+		if (pid < 0)
+			err(1, "fork");
+		if (!pid)
+			live_again(argv[1], i, lives, size);
+	}
+	wait_for_all();
+	took = now(CLOCK_MONOTONIC) - start;
+	if (!wait_until_back(argv[5], before, BACK_MS))
+		errx(1, "not all is back after %d ms", BACK_MS);
+	back = now(CLOCK_MONOTONIC) - start;
+	/* The last worker may still be on its way to sleep. */
+	usleep(5000);
+	workers = workers_cpu() - workers;
+	read_counters(last);
+	getrusage(RUSAGE_CHILDREN, &usage);
+
+	printf("%llu %llu %llu %llu %llu", (unsigned long long)took,
+	       (unsigned long long)back, nanoseconds(usage.ru_utime),
+	       nanoseconds(usage.ru_stime), (unsigned long long)workers);
+	for (i = 0; i < NR_COUNTERS; i++)
+		printf(" %llu", (unsigned long long)(last[i] - first[i]));
+	putchar('\n');
+	return 0;
+}
