@@ -33,7 +33,12 @@ def ratio(a, b):
 
 
 def worse(what, base, patched, unit, more_is_better=False):
-    """Yields a line if no sample of patched is as good as any of base."""
+    """Yields a line if no sample of patched is as good as any of base.
+
+    A single sample, as in a quick run of some sections, says nothing.
+    """
+    if min(len(base), len(patched)) < 2:
+        return
     if (max(patched) < min(base) if more_is_better else min(patched) > max(base)):
         middle = statistics.median(base)
         change = f", {statistics.median(patched) / middle - 1:+.1%}" if middle else ""
@@ -74,19 +79,21 @@ def collect(kernel, job, params, fields, stage, **more):
     return found
 
 
-def collect_columns(kernels, job, params, names, times, stage):
+def collect_columns(kernels, job, params, names, times, stage,
+                    patched=("off", "on", "limit")):
     """Collect the lines `job` of that guest job, which sources columns.sh.
 
     The kernels are booted by turns, once for each repetition, so that a machine that
-    is busy for a while is so for both. The limit has nothing to do with what is in
+    is busy for a while is so for both, the patched one in these columns. The limit has nothing to do with what is in
     front of the RAM disk, so it is measured once. Returns
     {backend: {"COLUMN KEY...": {name: [numbers]}}}.
     """
     data = {backend: {} for backend in BACKENDS}
     for backend, number in itertools.product(BACKENDS, range(1, times + 1)):
         stage(f"{job}: {backend}, repetition {number} of {times}")
-        patched = "off,on,limit" if backend == BACKENDS[0] else "off,on"
-        for name, columns in ("base", "base"), ("patched", patched):
+        again = [column for column in patched
+                 if column != "limit" or backend == BACKENDS[0]]
+        for name, columns in ("base", "base"), ("patched", ",".join(again)):
             found = collect(getattr(kernels, name), job,
                             params | {"pd_backend": backend, "pd_cols": columns,
                                       "brd.rd_nr": 1, "brd.rd_size": SWAP_MB << 10},
