@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0
+"""sections/busy.py: a broken promise ends the report, whatever the times are."""
+
+import pathlib
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+import vm                   # pylint: disable=wrong-import-position
+from sections import busy   # pylint: disable=wrong-import-position
+
+
+def samples(**told):
+    """What a guest told of its only unmap."""
+    row = dict.fromkeys(busy.NAMES, 0) | {"cap": 800, "pending_peak": 900} | told
+    return {"small": {}, "usual": {"zram": {
+        key: {name: [number] for name, number in row.items()}
+        for key in ("base other", "base fifo", "on other", "on starve")}}}
+
+
+class CheckTest(unittest.TestCase):
+    def test_bound_kept(self):
+        busy.check(samples())
+
+    def test_bound_overrun(self):
+        with self.assertRaisesRegex(vm.VmError, "910 pages were pending"):
+            busy.check(samples(pending_peak=910))
+
+    def test_left_behind(self):
+        with self.assertRaisesRegex(vm.VmError, "stayed pending"):
+            busy.check(samples(pending=1))
+
+    def test_base_of_starved(self):
+        table = "\n".join(busy.tables(samples()))
+        self.assertIn(busy.HOGS["starve"], table)
+
+
+if __name__ == "__main__":
+    unittest.main()
