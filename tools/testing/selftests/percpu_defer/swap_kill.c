@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * When is the memory back of processes that are killed because others need it?
+ *
+ * usage: swap_kill [-m] [-f SWITCH] PROCESSES SWAPPED RESIDENT ALLOCATED POOL
+ *
+ * Each process has so many megabytes in swap, and so many in memory. Another one
+ * sends SIGKILL to them all, then calls process_mrelease() for each, with -m. With
+ * -f, it waits until they are gone, because process_mrelease() does nothing for who is
+ * about to go, and writes 0 to SWITCH, which flushes what is deferred, and 1 again.
+ * After that it writes to so many megabytes of new memory. POOL tells how large the
+ * memory of compressed swap is: mm_stat of a zram device that is the swap space, or
+ * pool_total_size of zswap.
+ * Prints nanoseconds since before the first SIGKILL, until
+ *   kill() and process_mrelease() had returned, and the processes were gone if that
+ *     was waited for,
+ *   all that they had in memory was free,
+ *   the parent's wait() had returned for all,
+ *   POOL was what it was before,
+ * and how long these took:
+ *   the flush, 0 without -f,
+ *   its CPU time,
+ *   to allocate and to write to new memory.
+ * The parent looks each millisecond, the other times are exact.
+ */
+#define _GNU_SOURCE
+#include <err.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "swap_gate.h"
+#include "swap_measure.h"
+#include "swap_pool.h"
+
+#define MAX_PROCESSES	16
+#define LOOKS		20000
+/* So much of what is freed may go elsewhere meanwhile, to page tables for instance. */
+#define MISSED(bytes)	((bytes) / 32)
+
+/* From the command line. */
+static bool release;
+static const char *flush, *pool;
+static int processes;
+static size_t swapped, resident, allocated;
+
+static int victim[MAX_PROCESSES];
+
+/* What the process that kills tells. */
+static struct {
+	uint64_t start, killed, flush, flush_cpu, allocation;
+	size_t taken;
+} *shared;
+
+static void be_victim(const struct gate *gate)
+{
+	char *memory = filled(swapped, 1);
+
+	page_out_all(memory, swapped);
+	filled(resident, 1);
+	wait_at_gate(gate);
+}
+
+static void kill_all(void)
+{
+	struct pollfd gone = { .events = POLLIN };
+	int i;
+
+	for (i = 0; i < processes; i++)
+		if (syscall(SYS_pidfd_send_signal, victim[i], SIGKILL, NULL, 0))
+			err(1, "pidfd_send_signal");
+	for (i = 0; release && i < processes; i++)
+		if (syscall(SYS_process_mrelease, victim[i], 0) && errno != ESRCH)
+			err(1, "process_mrelease");
+	for (i = 0; flush && i < processes; i++) {
+		gone.fd = victim[i];
+		if (poll(&gone, 1, -1) != 1)
+			err(1, "poll");
+	}
+}
+
+/* The parent can tell at each time how far it is. */
+static void allocate(void)
+{
+	char *memory = mmap(NULL, allocated, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t offset;
+
+	if (memory == MAP_FAILED)
+		err(1, "mmap");
+	for (offset = 0; offset < allocated; offset += page_size()) {
+		memory[offset] = 1;
+		__atomic_store_n(&shared->taken, offset, __ATOMIC_RELAXED);
+	}
+}
+
+static void be_killer(const struct gate *gate)
+{
+	uint64_t start, cpu;
+
+	wait_at_gate(gate);
+	shared->start = now(CLOCK_MONOTONIC);
+	kill_all();
+	shared->killed = now(CLOCK_MONOTONIC);
+
+	if (flush) {
+		cpu = now(CLOCK_THREAD_CPUTIME_ID);
+		write_text(flush, "0");
+		shared->flush_cpu = now(CLOCK_THREAD_CPUTIME_ID) - cpu;
+		shared->flush = now(CLOCK_MONOTONIC) - shared->killed;
+		write_text(flush, "1");
+	}
+	start = now(CLOCK_MONOTONIC);
+	allocate();
+	shared->allocation = now(CLOCK_MONOTONIC) - start;
+	_exit(0);
+}
+
+/* What the parent sees, and when. */
+struct seen {
+	uint64_t resident, waited, back;
+};
+
+/* What was looked at may have had to wait for somebody: it is now that it is so. */
+static void see(uint64_t *when, bool what)
+{
+	if (what && !*when)
+		*when = now(CLOCK_MONOTONIC);
+}
+
+/* Watches until all is over. */
+static struct seen watch(pid_t killer, unsigned long long free, unsigned long long before)
+{
+	uint64_t next = now(CLOCK_MONOTONIC);
+	size_t all = processes * resident;
+	int i, left = processes + 1, status;
+	struct seen seen = {};
+	bool killing = true;
+	pid_t pid;
+
+	for (i = 0; i < LOOKS; i++) {
+		await_tick(&next);
+		while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+			left--;
+			if (pid == killer)
+				killing = false;
+			if (pid == killer && status)
+				errx(1, "the process that kills failed");
+		}
+		see(&seen.waited, left == killing);
+		see(&seen.resident,
+		    free_bytes() + __atomic_load_n(&shared->taken, __ATOMIC_RELAXED) >=
+		    free + all - MISSED(all));
+		see(&seen.back, pool_bytes(pool) <= before);
+		if (!left && seen.resident && seen.back)
+			return seen;
+	}
+	errx(1, "not all is back after %d ms", LOOKS);
+}
+
+static void parse(int argc, char **argv)
+{
+	static const char usage[] =
+		"usage: swap_kill [-m] [-f SWITCH] PROCESSES SWAPPED RESIDENT ALLOCATED POOL";
+	int option;
+
+	while ((option = getopt(argc, argv, "mf:")) != -1) {
+		if (option == 'm')
+			release = true;
+		else if (option == 'f')
+			flush = optarg;
+		else
+			errx(1, usage);
+	}
+	argv += optind;
+	if (argc - optind != 5)
+		errx(1, usage);
+	processes = parse_number(argv[0], MAX_PROCESSES);
+	swapped = parse_number(argv[1], 1 << 20) << 20;
+	resident = parse_number(argv[2], 1 << 20) << 20;
+	allocated = parse_number(argv[3], 1 << 20) << 20;
+	pool = argv[4];
+}
+
+static void make_victims(const struct gate *gate)
+{
+	pid_t pid;
+	int i;
+
+	for (i = 0; i < processes; i++) {
+		pid = new_child();
+		if (!pid)
+			be_victim(gate);
+		victim[i] = syscall(SYS_pidfd_open, pid, 0);
+		if (victim[i] < 0)
+			err(1, "pidfd_open");
+	}
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long long before, free;
+	struct gate victims, killing;
+	struct seen seen;
+	pid_t killer;
+
+	parse(argc, argv);
+	shared = mmap(NULL, page_size(), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED)
+		err(1, "mmap");
+	shared->taken = 0;
+	before = pool_bytes(pool);
+	victims = new_gate();
+	make_victims(&victims);
+	await_ready(&victims, processes);
+
+	killing = new_gate();
+	killer = new_child();
+	if (!killer)
+		be_killer(&killing);
+	await_ready(&killing, 1);
+	/* Look in time, not when it suits the timer. */
+	prctl(PR_SET_TIMERSLACK, 1);
+	free = free_bytes();
+	open_gate(&killing);
+	seen = watch(killer, free, before);
+
+	printf("%llu %llu %llu %llu %llu %llu %llu\n",
+	       (unsigned long long)(shared->killed - shared->start),
+	       (unsigned long long)(seen.resident - shared->start),
+	       (unsigned long long)(seen.waited - shared->start),
+	       (unsigned long long)(seen.back - shared->start),
+	       (unsigned long long)shared->flush, (unsigned long long)shared->flush_cpu,
+	       (unsigned long long)shared->allocation);
+	return 0;
+}

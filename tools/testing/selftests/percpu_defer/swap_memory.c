@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * When is the memory back that compressed swap took for what a process unmaps?
+ *
+ * usage: swap_memory [-c CGROUP] munmap|exit MEGABYTES POOL
+ *
+ * A process fills that much memory and pages it out. Then it unmaps it, or exits.
+ * POOL tells how large the memory of compressed swap is: mm_stat of a zram device
+ * that is the swap space, or pool_total_size of zswap. With -c, the process enters
+ * that cgroup, whose memory.max should be below what it fills, and has the kernel
+ * swap its pages out, in random order.
+ * Prints lines
+ *   start TIME FREE POOL CHARGED
+ *   returned TIME FREE POOL CHARGED
+ *   at TIME FREE POOL CHARGED
+ * with nanoseconds since the start of munmap() or exit(), and bytes: of free memory,
+ * POOL, and memory.current of the cgroup, or 0. "returned" is when munmap() has, or the
+ * wait() for the process that exits. "at" comes for each millisecond, until POOL is
+ * what it was before.
+ */
+#define _GNU_SOURCE
+#include <err.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "swap_cgroup.h"
+#include "swap_gate.h"
+#include "swap_measure.h"
+#include "swap_pool.h"
+
+#define SAMPLES		10000
+
+struct moment {
+	uint64_t time;
+	unsigned long long free, pool, charged;
+};
+
+static struct moment sample[SAMPLES];
+/* Of the processes together. */
+static struct {
+	struct moment start, returned;
+} *shared;
+
+/* From the command line. */
+static const char *cgroup, *pool;
+static bool exits;
+static size_t size;
+
+static struct moment look(void)
+{
+	struct moment moment = { .time = now(CLOCK_MONOTONIC) };
+	char path[256];
+
+	moment.free = free_bytes();
+	moment.pool = pool_bytes(pool);
+	if (cgroup) {
+		snprintf(path, sizeof(path), "%s/memory.current", cgroup);
+		moment.charged = first_number(path);
+	}
+	return moment;
+}
+
+static void child(const struct gate *gate)
+{
+	char *memory;
+
+	if (cgroup)
+		join_cgroup(cgroup);
+	memory = filled(size, 1);
+	if (cgroup) {
+		touch_at_random(memory, size / page_size(), 1);
+		reclaim_until(cgroup, size);
+	}
+	page_out_all(memory, size);
+	wait_at_gate(gate);
+
+	shared->start = look();
+	shared->start.time = now(CLOCK_MONOTONIC);
+	if (!exits) {
+		munmap(memory, size);
+		shared->returned = look();
+	}
+	_exit(0);
+}
+
+/* Has that child, and waits for it, while the parent looks at the clock. */
+static void keeper(const struct gate *gate)
+{
+	int status;
+
+	if (!new_child())
+		child(gate);
+	leave_gate(gate);
+	wait(&status);
+	if (exits)
+		shared->returned = look();
+	_exit(status != 0);
+}
+
+/* Returns how many samples were taken until all was back. */
+static int watch(pid_t pid, unsigned long long before)
+{
+	uint64_t next = now(CLOCK_MONOTONIC);
+	bool gone = false;
+	int nr, status;
+
+	for (nr = 0; nr < SAMPLES; nr++) {
+		await_tick(&next);
+		sample[nr] = look();
+		if (!gone && waitpid(pid, &status, WNOHANG) == pid) {
+			if (status)
+				errx(1, "a process failed");
+			gone = true;
+		}
+		if (gone && sample[nr].pool <= before)
+			return nr + 1;
+	}
+	errx(1, "not all is back after %d samples", SAMPLES);
+}
+
+static void print_moment(const char *name, const struct moment *moment)
+{
+	printf("%s %llu %llu %llu %llu\n", name,
+	       (unsigned long long)(moment->time - shared->start.time), moment->free,
+	       moment->pool, moment->charged);
+}
+
+static void parse(int argc, char **argv)
+{
+	static const char usage[] =
+		"usage: swap_memory [-c CGROUP] munmap|exit MEGABYTES POOL";
+
+	if (argc > 2 && !strcmp(argv[1], "-c")) {
+		cgroup = argv[2];
+		argc -= 2;
+		argv += 2;
+	}
+	if (argc != 4)
+		errx(1, usage);
+	exits = !strcmp(argv[1], "exit");
+	if (!exits && strcmp(argv[1], "munmap"))
+		errx(1, usage);
+	size = parse_number(argv[2], 1 << 20) << 20;
+	pool = argv[3];
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long long before;
+	struct gate gate;
+	int i, nr;
+	pid_t pid;
+
+	parse(argc, argv);
+	gate = new_gate();
+	shared = mmap(NULL, page_size(), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED)
+		err(1, "mmap");
+	/* Look in time, not when it suits the timer, and without page faults. */
+	prctl(PR_SET_TIMERSLACK, 1);
+	memset(sample, 1, sizeof(sample));
+	before = pool_bytes(pool);
+
+	pid = new_child();
+	if (!pid)
+		keeper(&gate);
+	await_ready(&gate, 1);
+	open_gate(&gate);
+	nr = watch(pid, before);
+
+	print_moment("start", &shared->start);
+	print_moment("returned", &shared->returned);
+	for (i = 0; i < nr; i++)
+		if (sample[i].time > shared->start.time)
+			print_moment("at", sample + i);
+	return 0;
+}
