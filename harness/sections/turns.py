@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Boot both kernels by turns, so that a machine that is busy for a while is so for both."""
+
+import vm
+from sections import common
+
+# The column that each kernel's samples are in.
+COLUMNS = {"base": "base", "patched": "on"}
+
+
+def each(kernels, job, backend, params, swap_mb, turns, stage):
+    """Yields what to boot: column, kernel, parameters, and where its log is."""
+    for turn in range(1, turns + 1):
+        for name, column in COLUMNS.items():
+            stage(f"{job}: {backend}, {name} kernel, turn {turn} of {turns}")
+            yield (column, getattr(kernels, name),
+                   {"pd_backend": backend, "pd_cols": column, "brd.rd_nr": 1,
+                    "brd.rd_size": swap_mb << 10} | params.get(name, {}),
+                   vm.TOP / f"build/log/{job}-{backend}-{name}")
+
+
+def collect(kernels, job, backend, params, names, turns, stage, swap_mb=common.SWAP_MB):
+    """Collect the lines `job` of that guest job, which sources columns.sh.
+
+    `params` has those of each kernel. Returns {"COLUMN KEY...": {name: [numbers]}}.
+    """
+    data = {}
+    for _column, kernel, own, log in each(kernels, job, backend, params, swap_mb, turns,
+                                          stage):
+        found = common.collect(kernel, job, own, {job: names}, stage, log=log)[job]
+        for key, samples in found.items():
+            row = data.setdefault(key, {name: [] for name in names})
+            for name in names:
+                row[name] += samples[name]
+    return data
+
+
+def worse(what, base, patched, unit, more_is_better=False):
+    """As common.worse(); but nothing can be said of one sample."""
+    if min(len(base), len(patched)) > 1:
+        yield from common.worse(what, base, patched, unit, more_is_better)
