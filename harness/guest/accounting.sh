@@ -1,0 +1,34 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Guest job: measures munmap() of swapped-out memory with other settings of the
+# workqueue that frees it, and prints a line
+#   accounting COLUMN NICE CPUMASK MUNMAP BACK CPU WORKERS
+# with the four times of swap_unmap for each. A kernel without that workqueue has the
+# same line for all. From the kernel's command line, beside what columns.sh takes:
+#   pd_mb        how much memory
+#   pd_settings  "NICE:CPUMASK ..." with commas for blanks
+#   pd_cols      columns, alternating within a repetition
+#   pd_reps      how often
+# shellcheck disable=SC2154 # these come in the environment
+
+. "$(dirname -- "$0")/columns.sh"
+
+workers=/sys/devices/virtual/workqueue/percpu_defer
+
+set_workers() {
+	[ -e $workers ] || return 0
+	echo "$1" >$workers/nice && echo "$2" >$workers/cpumask || exit 1
+}
+
+setup_columns
+for rep in $(seq "$pd_reps"); do
+	for setting in $(echo "$pd_settings" | tr , ' '); do
+		set_workers "${setting%:*}" "${setting#*:}"
+		for column in $(echo "$pd_cols" | tr , ' '); do
+			select_column "$column"
+			times=$(/job/swap_unmap 1 "$pd_mb" "$file") || exit 1
+			echo "accounting $column ${setting%:*} ${setting#*:} $times"
+		done
+	done
+	echo "repetition $rep"
+done
