@@ -76,6 +76,6 @@ def regressions(data):
         for what, times in (("munmap", ("munmap",)),
                             ("CPU time of task and workers", ("cpu", "workers")),
                             ("the last page is back after", ("back",))):
-            yield from turns.worse(f"{backend}: {what}",
+            yield from common.worse(f"{backend}: {what}",
                                     ms(samples, "base", SETTINGS[0], *times),
                                     ms(samples, "on", SETTINGS[0], *times), "ms")

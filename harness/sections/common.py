@@ -84,9 +84,9 @@ def collect_columns(kernels, job, params, names, times, stage,
     """Collect the lines `job` of that guest job, which sources columns.sh.
 
     The kernels are booted by turns, once for each repetition, so that a machine that
-    is busy for a while is so for both, the patched one in these columns. The limit has nothing to do with what is in
-    front of the RAM disk, so it is measured once. Returns
-    {backend: {"COLUMN KEY...": {name: [numbers]}}}.
+    is busy for a while is so for both. `patched` tells the columns of the patched one.
+    The limit has nothing to do with what is in front of the RAM disk, so it is
+    measured once. Returns {backend: {"COLUMN KEY...": {name: [numbers]}}}.
     """
     data = {backend: {} for backend in BACKENDS}
     for backend, number in itertools.product(BACKENDS, range(1, times + 1)):

@@ -104,7 +104,7 @@ def regressions(data):
         for way, title in WAYS.items():
             for processes in PROCESSES:
                 for time, name in shown(way, data).items():
-                    yield from turns.worse(
+                    yield from common.worse(
                         f"{backend}, {title}, {processes} at once: {name}",
                         *(ms(samples, column, way, processes, time)
                           for column in ("base", "on")), "ms")

@@ -219,12 +219,12 @@ def regressions(data):
         if patched > base:
             yield (f"{name} short of memory: {patched} of {len(samples['on']['kills'])} "
                    f"tries with an OOM kill instead of {base}")
-        yield from turns.worse(f"{name} short of memory: to have it",
+        yield from common.worse(f"{name} short of memory: to have it",
                                 *([ns / 1e6 for ns in samples[column]["time"]]
                                   for column in ("base", "on")), "ms")
     for backend, columns in data["back"].items():
         for case, base in columns["base"].items():
             for name, value, unit, _digits, more in metrics(case):
-                yield from turns.worse(
+                yield from common.worse(
                     f"{backend}, {case}: {name}", [value(run) for run in base],
                     [value(run) for run in columns["on"][case]], unit, more)

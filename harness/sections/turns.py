@@ -33,9 +33,3 @@ def collect(kernels, job, backend, params, names, turns, stage, swap_mb=common.S
             for name in names:
                 row[name] += samples[name]
     return data
-
-
-def worse(what, base, patched, unit, more_is_better=False):
-    """As common.worse(); but nothing can be said of one sample."""
-    if min(len(base), len(patched)) > 1:
-        yield from common.worse(what, base, patched, unit, more_is_better)
