@@ -480,12 +480,22 @@ static unsigned long long dying_groups(void)
 	return named_number(CGROUPS "/cgroup.stat", "nr_dying_descendants");
 }
 
+static unsigned long long charged(void)
+{
+	unsigned long long bytes = 0;
+
+	read_numbers(GROUP "/memory.zswap.current", &bytes, 1);
+	return bytes;
+}
+
 /* Its entries die with its last process, and must not keep it. */
 static void test_group_removed(void)
 {
 	unsigned long long before = dying_groups();
 	bool good = in_group(once, LIMIT_BYTES);
 
+	good &= becomes("bytes charged for zswap", charged, 0);
+	good &= in_group(once, LIMIT_BYTES);
 	good &= !rmdir(GROUP);
 	good &= becomes("dying groups", dying_groups, before);
 	good &= only_stored(0);
