@@ -19,7 +19,7 @@
 
 #define WORKERS		"/sys/devices/virtual/workqueue/percpu_defer/"
 #define NR_HOGS		4
-#define HOG_SECONDS	5
+#define HOG_SECONDS	30
 
 static pid_t hog[NR_HOGS];
 static char all_cpus[256], usual_nice[8];

@@ -15,6 +15,8 @@
 
 /* At most this part of the memory is freed and filled at one go. */
 #define MIN_CHUNKS	10
+/* Of 10 ms: how long a debug kernel may take to drain all there is, when busy. */
+#define DRAIN_TRIES	1000
 
 /* Exits with 0 if every page was as written, each time. */
 static inline void worker(size_t size, time_t end)
