@@ -61,6 +61,17 @@ static inline struct region new_region(size_t size)
 	return r;
 }
 
+/* All of it is in swap, and with that @total bytes of this process are. */
+static inline struct region swapped_region(size_t size, size_t total)
+{
+	struct region r = new_region(size);
+
+	if (!page_out(r.memory, size, total))
+		ksft_exit_fail_msg("only %zu of %zu bytes went to swap\n",
+				   swapped_bytes(), total);
+	return r;
+}
+
 static inline void unmap(struct region *r)
 {
 	munmap(r->memory, r->pages * page_size());

@@ -60,6 +60,14 @@ static inline int read_numbers(const char *path, unsigned long long *number, int
 	return n;
 }
 
+static inline bool expect(const char *what, unsigned long long is,
+			  unsigned long long wanted)
+{
+	if (is != wanted)
+		ksft_print_msg("%s: %llu, not %llu\n", what, is, wanted);
+	return is == wanted;
+}
+
 struct usage {
 	unsigned long long stored;	/* bytes, uncompressed */
 	unsigned long long compressed;

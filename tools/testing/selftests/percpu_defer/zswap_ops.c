@@ -31,26 +31,9 @@
 
 static struct region kept, freed;
 
-static bool expect(const char *what, unsigned long long is, unsigned long long wanted)
-{
-	if (is != wanted)
-		ksft_print_msg("%s: %llu, not %llu\n", what, is, wanted);
-	return is == wanted;
-}
-
 static unsigned long long dead(void)
 {
 	return zswap_number("dead_entries");
-}
-
-static struct region swapped_region(size_t size, size_t total)
-{
-	struct region r = new_region(size);
-
-	if (!page_out(r.memory, size, total))
-		ksft_exit_fail_msg("only %zu of %zu bytes went to swap\n",
-				   swapped_bytes(), total);
-	return r;
 }
 
 /* Both in zswap, one of them freed. False if nothing of it waits to be drained. */
