@@ -32,9 +32,8 @@ ACCEL = {
     # page tables: while it identifies the CPU the kernel forgets that there are five,
     # and KASAN reports what an interrupt writes to just then.
     "tcg": ["-accel", "tcg,thread=multi", "-cpu", "max,-erms,-fsrm,-la57"],
-    # An instruction takes a nanosecond, on one CPU; idle time passes at once. The
-    # CPU is the one that perf-baseline.toml was counted on.
-    "icount": ["-accel", "tcg,thread=single", "-cpu", "max",
+    # An instruction takes a nanosecond, on one CPU; idle time passes at once.
+    "icount": ["-accel", "tcg,thread=single", "-cpu", "max,-erms,-fsrm,-la57",
                "-icount", "shift=0,sleep=off"],
 }
 
@@ -67,7 +66,9 @@ COMPLAINTS = re.compile(
 # Races that the unmodified kernel has with itself, of which there are many by
 # KCSAN's strict rules: those in which none of our functions is on top.
 OTHERS_RACE = re.compile(
-    r"BUG: KCSAN: (?!.*(?:percpu_defer|zram|slot_|torture|drain|push|swap_unmap"
+    r"BUG: KCSAN: (?!.*(?:percpu_defer|torture|drain|push|swap_unmap"
+    r"|slot_(?:dead|selected|detach|free)"
+    r"|zram_(?:account_freed|batch|free_table|discard_slots|slot_free|write_page_retry)"
     r"|zs_(?:bulk|free|defer|help|flush)"
     r"|zswap_(?:\w+_many|free_|claim|cancel|is_|map|invalidate|entry_free_def|help"
     r"|may_store|flush|defer)))")
