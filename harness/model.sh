@@ -5,7 +5,8 @@ set -eu
 . "$(dirname -- "$0")/common.sh"
 
 model=$HARNESS/model/index_mode.pml
-variants='BARE_INDEX NO_CANCEL PUSH_AFTER_UNLOCK FORGET_UNRECORDED RECOMPRESS_CANCELS'
+variants='BARE_INDEX NO_CANCEL PUSH_AFTER_UNLOCK DIRTY_FIRST CLEAN_LAST
+ARM_FIRST RECOMPRESS_CANCELS'
 
 # check [DEFINE]: prints the number of errors that spin finds
 check() (

@@ -24,6 +24,9 @@
  *
  * The same grace period makes a flush wait for a buffer that its own CPU has
  * taken out but not yet queued.
+ *
+ * This file is the core, and object mode. Index mode, in percpu_defer_map.c, has no
+ * buffers: what there is to drain is found by its ->scan().
  */
 #define pr_fmt(fmt) "percpu_defer: " fmt
 
@@ -36,8 +39,10 @@
 #include <linux/jiffies.h>
 #include <linux/kasan.h>
 #include <linux/kmemleak.h>
+#include <linux/kstrtox.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
+#include <linux/moduleparam.h>
 #include <linux/oom.h>
 #include <linux/rcupdate.h>
 #include <linux/rwsem.h>
@@ -53,6 +58,12 @@
 
 /* Long enough to join what one unmap frees, too short for a user to miss it. */
 #define PERCPU_DEFER_AGE_MS	10
+
+/*
+ * A worker is woken for this many pages, or when they are old: to wake one costs as much
+ * as some hundred pushes.
+ */
+#define PERCPU_DEFER_WAKE	8
 
 /* Drain what is pending, workers that do it, and workers that look for age. */
 static struct workqueue_struct *percpu_defer_wq;
@@ -102,7 +113,7 @@ fail:
 	return NULL;
 }
 
-static void percpu_defer_put_buf(struct percpu_defer_buf *buf)
+void percpu_defer_put_buf(struct percpu_defer_buf *buf)
 {
 	scoped_guard(raw_spinlock_irqsave, &percpu_defer_pool_lock) {
 		if (percpu_defer_pool_nr < 2 * num_possible_cpus()) {
@@ -116,7 +127,7 @@ static void percpu_defer_put_buf(struct percpu_defer_buf *buf)
 	atomic_long_dec(&percpu_defer_pages);
 }
 
-VISIBLE_IF_KUNIT struct percpu_defer_buf *percpu_defer_get_buf(void)
+struct percpu_defer_buf *percpu_defer_get_buf(void)
 {
 	struct llist_node *node;
 
@@ -139,32 +150,36 @@ EXPORT_SYMBOL_IF_KUNIT(percpu_defer_get_buf);
 
 /*
  * Gives a buffer that nobody appends to any more to @pc's drain. What was
- * appended, and the dead bits that were set before, are visible to that drain:
- * llist_add() here pairs with llist_del_all() there.
+ * appended is visible to that drain: llist_add() here pairs with llist_del_all()
+ * there.
  */
 static void percpu_defer_queue(struct percpu_defer_cpu *pc,
 			       struct percpu_defer_buf *buf)
 {
 	struct percpu_defer *pd = pc->pd;
 
-	if (!pd->scan) {
-		this_cpu_add(pd->cpu->stat[PERCPU_DEFER_PUSHED],
-			     buf->max - buf->room);
-		percpu_counter_add_batch(&pd->pending, -(s64)buf->room,
-					 READ_ONCE(pd->batch));
-	}
+	this_cpu_add(pd->cpu->stat[PERCPU_DEFER_PUSHED], buf->max - buf->room);
+	percpu_counter_add_batch(&pd->pending, -(s64)buf->room, READ_ONCE(pd->batch));
 	/* Never less than there are: see percpu_defer_drain_cpu(). */
 	atomic_long_inc(&pc->queued);
 	llist_add(&buf->node, &pc->full);
 }
 
-/* Takes a CPU's buffers, on behalf of somebody who may read them at once. */
+/*
+ * Takes a CPU's buffers, on behalf of somebody who may read them at once. False if
+ * the CPU has pushed nothing since.
+ */
 static bool percpu_defer_take(struct percpu_defer_cpu *pc)
 {
 	struct percpu_defer_buf *buf;
-	bool taken = false;
+	bool taken = READ_ONCE(pc->armed);
 	int i;
 
+	if (taken) {
+		if (!READ_ONCE(pc->due))
+			WRITE_ONCE(pc->due, READ_ONCE(pc->since[0]));
+		WRITE_ONCE(pc->armed, false);
+	}
 	for (i = 0; i < ARRAY_SIZE(pc->buf); i++) {
 		buf = xchg(&pc->buf[i], PERCPU_DEFER_CLOSED);
 		if (buf == PERCPU_DEFER_CLOSED)
@@ -173,16 +188,6 @@ static bool percpu_defer_take(struct percpu_defer_cpu *pc)
 		taken = true;
 	}
 	return taken;
-}
-
-/* May this context push now? PERCPU_DEFER_PUSHED if it may. */
-enum percpu_defer_stat percpu_defer_check(struct percpu_defer *pd)
-{
-	if (in_nmi() || in_hardirq())
-		return PERCPU_DEFER_CONTEXT;
-	if (!READ_ONCE(pd->on))
-		return PERCPU_DEFER_OFF;
-	return PERCPU_DEFER_PUSHED;
 }
 
 bool percpu_defer_refuse(struct percpu_defer *pd, enum percpu_defer_stat why)
@@ -195,27 +200,39 @@ bool percpu_defer_refuse(struct percpu_defer *pd, enum percpu_defer_stat why)
 }
 
 /*
+ * Index mode: this CPU has pushed something, and its age counts from now. Under
+ * rcu_read_lock() since before the look at ->on.
+ */
+void percpu_defer_arm(struct percpu_defer *pd)
+{
+	struct percpu_defer_cpu *pc;
+
+	guard(preempt)();
+	pc = this_cpu_ptr(pd->cpu);
+	WRITE_ONCE(pc->since[0], jiffies);
+	WRITE_ONCE(pc->armed, true);
+	queue_delayed_work_on(pc->cpu, percpu_defer_age_wq, &pc->aged, pd->age);
+}
+
+/*
  * Gives the current context an empty buffer, and the full one to a worker.
  * Returns what came of it: PERCPU_DEFER_ROTATIONS, or what there is to refuse
  * the push for. By the time the caller looks, the buffer may be full again, or
  * that of another CPU.
  */
-enum percpu_defer_stat percpu_defer_rotate(struct percpu_defer *pd)
+static enum percpu_defer_stat percpu_defer_rotate(struct percpu_defer *pd)
 {
 	enum percpu_defer_stat ret = PERCPU_DEFER_ROTATIONS;
+	unsigned long cap = READ_ONCE(pd->cap), pending;
 	unsigned long room = PERCPU_DEFER_WORDS;
 	struct percpu_defer_buf *buf, **slot;
 	struct percpu_defer_cpu *pc;
 
-	if (!pd->scan) {
-		unsigned long cap = READ_ONCE(pd->cap), pending;
-
-		/* An estimate, against writes that are not marked. */
-		pending = data_race(percpu_counter_read_positive(&pd->pending));
-		if (pending >= cap)
-			return PERCPU_DEFER_CAP;
-		room = min(room, cap - pending);
-	}
+	/* An estimate, against writes that are not marked. */
+	pending = data_race(percpu_counter_read_positive(&pd->pending));
+	if (pending >= cap)
+		return PERCPU_DEFER_CAP;
+	room = min(room, cap - pending);
 
 	buf = percpu_defer_get_buf();
 	if (!buf)
@@ -230,11 +247,9 @@ enum percpu_defer_stat percpu_defer_rotate(struct percpu_defer *pd)
 	/* Here, because this is what percpu_defer_stop() waits for. */
 	if (!READ_ONCE(pd->on)) {
 		ret = PERCPU_DEFER_OFF;
-	} else if (READ_ONCE(*slot)->room < pd->record) {
+	} else if (!READ_ONCE(*slot)->room) {
 		/* Otherwise another task was here meanwhile. */
-		if (!pd->scan)
-			percpu_counter_add_batch(&pd->pending, room,
-						 READ_ONCE(pd->batch));
+		percpu_counter_add_batch(&pd->pending, room, READ_ONCE(pd->batch));
 		WRITE_ONCE(pc->since[percpu_defer_context()], buf->since);
 		buf = xchg(slot, buf);
 		/*
@@ -251,7 +266,8 @@ enum percpu_defer_stat percpu_defer_rotate(struct percpu_defer *pd)
 				      pd->age);
 		if (buf != PERCPU_DEFER_CLOSED) {
 			percpu_defer_queue(pc, buf);
-			queue_work(percpu_defer_wq, &pc->work);
+			if (!(atomic_long_read(&pc->queued) % PERCPU_DEFER_WAKE))
+				queue_work(percpu_defer_wq, &pc->work);
 		}
 		buf = NULL;
 	}
@@ -352,12 +368,17 @@ unsigned int percpu_defer_push_many(struct percpu_defer *pd,
 }
 EXPORT_SYMBOL_GPL(percpu_defer_push_many);
 
-/* The bits are set, a record could not be made: a worker has to look for them. */
-void percpu_defer_unrecorded(struct percpu_defer *pd)
+static void percpu_defer_account(struct percpu_defer_cpu *pc, unsigned long nr,
+				 ktime_t start)
 {
-	/* It must see the bits: pairs with the atomic_xchg() in the drain. */
-	atomic_set_release(&pd->unrecorded, 1);
-	queue_work(percpu_defer_wq, &raw_cpu_ptr(pd->cpu)->work);
+	u64 ns = ktime_to_ns(ktime_sub(ktime_get(), start));
+	struct percpu_defer *pd = pc->pd;
+
+	trace_percpu_defer_drain_end(pd, nr, ns);
+	pc->drain_ns += ns;
+	pc->drain_ns_max = max(pc->drain_ns_max, ns);
+	this_cpu_add(pd->cpu->stat[PERCPU_DEFER_DRAINED], nr);
+	percpu_counter_add_batch(&pd->pending, -(s64)nr, READ_ONCE(pd->batch));
 }
 
 static void percpu_defer_drain_buf(struct percpu_defer_cpu *pc,
@@ -367,7 +388,6 @@ static void percpu_defer_drain_buf(struct percpu_defer_cpu *pc,
 	unsigned int nr = buf->max - buf->room;
 	struct percpu_defer *pd = pc->pd;
 	ktime_t start = ktime_get();
-	u64 ns;
 
 	trace_percpu_defer_drain_begin(pd, nr);
 	if (nr) {
@@ -375,16 +395,7 @@ static void percpu_defer_drain_buf(struct percpu_defer_cpu *pc,
 		pd->drain(pd, word, nr);
 	}
 	pc->drained++;
-	ns = ktime_to_ns(ktime_sub(ktime_get(), start));
-	trace_percpu_defer_drain_end(pd, nr, ns);
-
-	pc->drain_ns += ns;
-	pc->drain_ns_max = max(pc->drain_ns_max, ns);
-	if (!pd->scan) {
-		this_cpu_add(pd->cpu->stat[PERCPU_DEFER_DRAINED], nr);
-		percpu_counter_add_batch(&pd->pending, -(s64)nr,
-					 READ_ONCE(pd->batch));
-	}
+	percpu_defer_account(pc, nr, start);
 	percpu_defer_put_buf(buf);
 }
 
@@ -402,30 +413,27 @@ static struct percpu_defer_buf *percpu_defer_next(struct percpu_defer_cpu *pc)
 	return llist_entry(node, struct percpu_defer_buf, node);
 }
 
-static unsigned long percpu_defer_rescan(struct percpu_defer *pd,
-					 unsigned long max, bool try)
+static unsigned long percpu_defer_scan(struct percpu_defer_cpu *pc, unsigned long *from,
+				       unsigned long max, bool try)
 {
-	this_cpu_inc(pd->cpu->stat[PERCPU_DEFER_RESCANS]);
-	return pd->scan(pd, max, try);
+	ktime_t start = ktime_get();
+	unsigned long nr;
+
+	trace_percpu_defer_drain_begin(pc->pd, 0);
+	nr = pc->pd->scan(pc->pd, from, max, try);
+	percpu_defer_account(pc, nr, start);
+	return nr;
 }
 
 /*
- * Drains what was handed over on one CPU, and what nobody could record. Holds
- * the lock for one buffer at a time, so that a flush need not wait for all that a
- * worker has yet to do, which may have to wait for a CPU itself.
+ * Both hold the lock for one buffer at a time, or for about as much, so that a flush
+ * need not wait for all that a worker has yet to do, which may have to wait for a CPU
+ * itself.
  */
-static void percpu_defer_drain_cpu(struct percpu_defer_cpu *pc)
+static void percpu_defer_drain_bufs(struct percpu_defer_cpu *pc)
 {
 	unsigned long until = atomic_long_read(&pc->queued);
-	struct percpu_defer *pd = pc->pd;
 	struct percpu_defer_buf *buf;
-
-	if (!llist_empty(&pc->full)) {
-		unsigned long pending = percpu_defer_pending(pd);
-
-		if (pending > READ_ONCE(pd->peak))
-			WRITE_ONCE(pd->peak, pending);
-	}
 
 	do {
 		scoped_guard(mutex, &pc->drain_lock) {
@@ -435,23 +443,50 @@ static void percpu_defer_drain_cpu(struct percpu_defer_cpu *pc)
 				buf = percpu_defer_next(pc);
 			if (buf)
 				percpu_defer_drain_buf(pc, buf);
-			/* Pairs with the release in percpu_defer_unrecorded(). */
-			else if (atomic_read(&pd->unrecorded) &&
-				 atomic_xchg(&pd->unrecorded, 0))
-				percpu_defer_rescan(pd, ULONG_MAX, false);
 		}
 		cond_resched();
 	} while (buf);
 }
 
+static void percpu_defer_drain_dead(struct percpu_defer_cpu *pc)
+{
+	unsigned long from = 0;
+
+	do {
+		scoped_guard(mutex, &pc->drain_lock)
+			percpu_defer_scan(pc, &from, PERCPU_DEFER_SCAN_MAX, false);
+		cond_resched();
+	} while (from != PERCPU_DEFER_SCANNED);
+}
+
+/* Drains what was handed over on one CPU; in index mode, on all. */
+static void percpu_defer_drain_cpu(struct percpu_defer_cpu *pc)
+{
+	struct percpu_defer *pd = pc->pd;
+
+	if (pd->scan || !llist_empty(&pc->full)) {
+		unsigned long pending = percpu_defer_pending(pd);
+
+		if (pending > READ_ONCE(pd->peak))
+			WRITE_ONCE(pd->peak, pending);
+	}
+	if (pd->scan)
+		percpu_defer_drain_dead(pc);
+	else
+		percpu_defer_drain_bufs(pc);
+}
+
 static void percpu_defer_work(struct work_struct *work)
 {
-	percpu_defer_drain_cpu(container_of(work, struct percpu_defer_cpu, work));
+	struct percpu_defer_cpu *pc = container_of(work, struct percpu_defer_cpu, work);
+
+	WRITE_ONCE(pc->due, 0);
+	percpu_defer_drain_cpu(pc);
 }
 
 /*
- * The CPU's buffers are as old as they may get. One may also be younger, if an
- * older one filled up since; draining it early does no harm.
+ * What the CPU has pushed is as old as it may get. A buffer may also be younger, if
+ * an older one filled up since; draining it early does no harm.
  */
 static void percpu_defer_aged(struct work_struct *work)
 {
@@ -488,8 +523,8 @@ static int percpu_defer_cpu_dead(unsigned int cpu, struct hlist_node *node)
  * Drains inline what no worker has begun, and waits for what is being drained.
  * Pushes that come meanwhile are not waited for.
  *
- * Context: may sleep, for a grace period and for the locks that the drain
- * takes. Neither from a drain of @pd nor under a lock that it takes.
+ * Context: may sleep, in object mode for a grace period, and for the locks that the
+ * drain takes. Neither from a drain of @pd nor under a lock that it takes.
  */
 void percpu_defer_flush(struct percpu_defer *pd)
 {
@@ -497,6 +532,15 @@ void percpu_defer_flush(struct percpu_defer *pd)
 
 	guard(mutex)(&pd->flush_lock);
 	trace_percpu_defer_flush(pd);
+
+	if (pd->scan) {
+		percpu_defer_drain_cpu(raw_cpu_ptr(pd->cpu));
+		/* For who is at what we did not find because of it. */
+		for_each_possible_cpu(cpu) {
+			guard(mutex)(&per_cpu_ptr(pd->cpu, cpu)->drain_lock);
+		}
+		return;
+	}
 
 	/*
 	 * With no buffer installed since the last flush there is none to take,
@@ -524,10 +568,6 @@ void percpu_defer_flush(struct percpu_defer *pd)
 		llist_for_each_entry_safe(buf, next, llist_del_all(&taken), node)
 			percpu_defer_queue(raw_cpu_ptr(pd->cpu), buf);
 	}
-
-	/* Rather than wait for workers to come to it. They find nothing to claim. */
-	if (pd->scan && percpu_defer_pending(pd))
-		percpu_defer_rescan(pd, ULONG_MAX, false);
 
 	for_each_possible_cpu(cpu)
 		percpu_defer_drain_cpu(per_cpu_ptr(pd->cpu, cpu));
@@ -562,12 +602,12 @@ EXPORT_SYMBOL_GPL(percpu_defer_flush_all);
  * Context: process context, may sleep, from memory reclaim too. Not from a drain
  * of @pd.
  * Return: how many things it drained; may be more than @max by what is in a
- * buffer.
+ * buffer, or in a word of dead bits.
  */
 unsigned long percpu_defer_help(struct percpu_defer *pd, unsigned long max)
 {
+	unsigned long drained = 0, from = 0;
 	struct percpu_defer_cpu *taken = NULL;
-	unsigned long drained = 0;
 	int cpu;
 
 	might_sleep();
@@ -588,7 +628,7 @@ unsigned long percpu_defer_help(struct percpu_defer *pd, unsigned long max)
 			continue;
 		/* The lock of one CPU will do to make a flush wait for us. */
 		if (pd->scan && percpu_counter_sum_positive(&pd->pending))
-			drained += percpu_defer_rescan(pd, max, true);
+			drained += percpu_defer_scan(pc, &from, max, true);
 		while (!pd->scan && drained < max && (buf = percpu_defer_next(pc))) {
 			drained += buf->max - buf->room;
 			percpu_defer_drain_buf(pc, buf);
@@ -604,6 +644,23 @@ unsigned long percpu_defer_help(struct percpu_defer *pd, unsigned long max)
 	return drained;
 }
 EXPORT_SYMBOL_GPL(percpu_defer_help);
+
+/* For user space: "echo 1 >/sys/module/percpu_defer/parameters/flush". */
+static int percpu_defer_flush_set(const char *val, const struct kernel_param *kp)
+{
+	bool flush;
+	int err;
+
+	err = kstrtobool(val, &flush);
+	if (!err && flush)
+		percpu_defer_flush_all();
+	return err;
+}
+
+static const struct kernel_param_ops percpu_defer_flush_ops = {
+	.set = percpu_defer_flush_set,
+};
+module_param_cb(flush, &percpu_defer_flush_ops, NULL, 0200);
 
 /* Both are called when memory is short: rather help nobody than wait. */
 static unsigned long percpu_defer_count(struct shrinker *shrink,
@@ -778,14 +835,13 @@ int __percpu_defer_start(struct percpu_defer *pd, struct lock_class_key *key)
 	if (WARN_ON_ONCE(pd->on))
 		return -EBUSY;
 
-	/* What waits is memory: at most a quarter of all pages. */
-	percpu_defer_set_cap(pd, totalram_pages() / 4);
+	/* What waits is memory, if compressed: half as many as there are pages. */
+	percpu_defer_set_cap(pd, totalram_pages() / 2);
 	pd->age = msecs_to_jiffies(PERCPU_DEFER_AGE_MS);
 	pd->size = 0;
 	pd->destroyed = false;
 	pd->installed = false;
 	pd->peak = 0;
-	atomic_set(&pd->unrecorded, 0);
 	mutex_init(&pd->flush_lock);
 
 	for_each_possible_cpu(cpu) {
@@ -830,14 +886,13 @@ EXPORT_SYMBOL_GPL(__percpu_defer_start);
 
 int percpu_defer_core_init(struct percpu_defer *pd, const char *name,
 			   percpu_defer_drain_t drain, percpu_defer_scan_t scan,
-			   u8 record, struct lock_class_key *key)
+			   struct lock_class_key *key)
 {
 	int err;
 
 	pd->name = name;
 	pd->drain = drain;
 	pd->scan = scan;
-	pd->record = record;
 	pd->on = false;
 	pd->allocated = true;
 	pd->cpu = percpu_defer_alloc_cpus();
@@ -855,7 +910,7 @@ int percpu_defer_core_init(struct percpu_defer *pd, const char *name,
 int __percpu_defer_init(struct percpu_defer *pd, const char *name,
 			percpu_defer_drain_t drain, struct lock_class_key *key)
 {
-	return percpu_defer_core_init(pd, name, drain, NULL, 1, key);
+	return percpu_defer_core_init(pd, name, drain, NULL, key);
 }
 EXPORT_SYMBOL_GPL(__percpu_defer_init);
 

@@ -8,6 +8,12 @@
 #define PERCPU_DEFER_WORDS \
 	((PAGE_SIZE - sizeof(struct percpu_defer_buf)) / sizeof(unsigned long))
 
+/* So much is enough for one scan: a few times what a buffer has room for. */
+#define PERCPU_DEFER_SCAN_MAX	4096
+
+/* Where a scan is that has come to the end. */
+#define PERCPU_DEFER_SCANNED	ULONG_MAX
+
 /* Which of the two buffers of its CPU does the current context fill? */
 static inline unsigned int percpu_defer_context(void)
 {
@@ -16,11 +22,21 @@ static inline unsigned int percpu_defer_context(void)
 
 int percpu_defer_core_init(struct percpu_defer *pd, const char *name,
 			   percpu_defer_drain_t drain, percpu_defer_scan_t scan,
-			   u8 record, struct lock_class_key *key);
-enum percpu_defer_stat percpu_defer_check(struct percpu_defer *pd);
+			   struct lock_class_key *key);
 bool percpu_defer_refuse(struct percpu_defer *pd, enum percpu_defer_stat why);
-enum percpu_defer_stat percpu_defer_rotate(struct percpu_defer *pd);
-void percpu_defer_unrecorded(struct percpu_defer *pd);
+void percpu_defer_arm(struct percpu_defer *pd);
+struct percpu_defer_buf *percpu_defer_get_buf(void);
+void percpu_defer_put_buf(struct percpu_defer_buf *buf);
+
+/* May this context push now? PERCPU_DEFER_PUSHED if it may. */
+static inline enum percpu_defer_stat percpu_defer_check(struct percpu_defer *pd)
+{
+	if (in_nmi() || in_hardirq())
+		return PERCPU_DEFER_CONTEXT;
+	if (!READ_ONCE(pd->on))
+		return PERCPU_DEFER_OFF;
+	return PERCPU_DEFER_PUSHED;
+}
 
 #ifdef CONFIG_DEBUG_FS
 void percpu_defer_stat_setup(void);

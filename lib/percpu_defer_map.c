@@ -2,83 +2,152 @@
 /*
  * percpu_defer, index mode: free what numbered slots hold.
  *
- * The dead bits are the truth; the records in the buffers only say where to
- * look. So a record may be lost (then the bits are searched), may be old, and
- * may name what another one names too: percpu_defer_map_claim() decides.
+ * The dead bits are the truth; the dirty bits only say where to look. A push sets a
+ * dead bit, and then the dirty bit of the word that it is in; a drain clears the dirty
+ * bit, and then looks at the word. So a death that a drain does not see leaves a dirty
+ * bit for the next one. What a drain sees may have been taken back, or drained, when
+ * it comes to it: percpu_defer_map_claim() decides.
+ *
+ * That way there is nothing to run out of, whatever the pattern, and slots that died
+ * one by one, in no order, come to the owner's drain side by side.
  */
+#include <linux/atomic.h>
 #include <linux/bitmap.h>
 #include <linux/export.h>
 #include <linux/rcupdate.h>
-#include <linux/sched.h>
 #include <linux/slab.h>
 #include "percpu_defer.h"
 
-/* How many words of a bitmap a scan reads between two chances to be preempted. */
-#define PERCPU_DEFER_SCAN_WORDS	1024
-
-/* A range takes this many words of a buffer. */
-#define PERCPU_DEFER_RANGE_WORDS \
-	(sizeof(struct percpu_defer_range) / sizeof(unsigned long))
-
-static unsigned long percpu_defer_map_drain_ranges(struct percpu_defer_map *map,
-						   const struct percpu_defer_range *range,
-						   unsigned int nr, bool try)
+/* BITS_TO_LONGS() overflows near ULONG_MAX; too much is no bug of ours. */
+static unsigned long percpu_defer_map_words(unsigned long nr)
 {
-	unsigned long drained = map->drain(map, range, nr, try);
-
-	this_cpu_add(map->defer.cpu->stat[PERCPU_DEFER_DRAINED], drained);
-	percpu_counter_add_batch(&map->defer.pending, -(s64)drained,
-				 READ_ONCE(map->defer.batch));
-	return drained;
+	return BIT_WORD(nr - 1) + 1;
 }
 
-static void percpu_defer_map_drain(struct percpu_defer *pd,
-				   unsigned long *word, unsigned int nr)
+/* What was read from the dead bits, and has yet to be given to the owner's drain. */
+struct percpu_defer_sweep {
+	struct percpu_defer_map *map;
+	bool try;
+	unsigned long drained;		/* slots, so far */
+	unsigned long found;		/* slots in @range */
+	unsigned int nr;		/* of @range */
+	unsigned int max;
+	struct percpu_defer_range *range;
+	struct percpu_defer_range few[16];
+	struct percpu_defer_buf *buf;	/* where @range is, unless in @few */
+};
+
+static void percpu_defer_sweep_begin(struct percpu_defer_sweep *sweep,
+				     struct percpu_defer_map *map, bool try)
 {
-	percpu_defer_map_drain_ranges(container_of(pd, struct percpu_defer_map, defer),
-				      (const struct percpu_defer_range *)word,
-				      nr / PERCPU_DEFER_RANGE_WORDS, false);
+	sweep->map = map;
+	sweep->try = try;
+	sweep->drained = 0;
+	sweep->found = 0;
+	sweep->nr = 0;
+	/* The more the owner sees at once, the better it can free in bulk. */
+	sweep->buf = percpu_defer_get_buf();
+	if (sweep->buf) {
+		sweep->range = (struct percpu_defer_range *)sweep->buf->word;
+		sweep->max = PERCPU_DEFER_WORDS * sizeof(long) / sizeof(*sweep->range);
+	} else {
+		sweep->range = sweep->few;
+		sweep->max = ARRAY_SIZE(sweep->few);
+	}
+}
+
+static void percpu_defer_sweep_drain(struct percpu_defer_sweep *sweep)
+{
+	if (sweep->nr)
+		sweep->drained += sweep->map->drain(sweep->map, sweep->range,
+						    sweep->nr, sweep->try);
+	sweep->found = 0;
+	sweep->nr = 0;
+}
+
+/* How many slots are drained, or about to be. */
+static unsigned long percpu_defer_sweep_done(const struct percpu_defer_sweep *sweep)
+{
+	return sweep->drained + sweep->found;
+}
+
+/* Returns how many slots were drained. */
+static unsigned long percpu_defer_sweep_end(struct percpu_defer_sweep *sweep)
+{
+	percpu_defer_sweep_drain(sweep);
+	if (sweep->buf)
+		percpu_defer_put_buf(sweep->buf);
+	return sweep->drained;
+}
+
+/* Finds what is dead in a word. */
+static void percpu_defer_sweep_word(struct percpu_defer_sweep *sweep,
+				    unsigned long word)
+{
+	unsigned long dead = READ_ONCE(sweep->map->dead[word]), start, end;
+
+	for_each_set_bitrange(start, end, &dead, BITS_PER_LONG) {
+		unsigned long first = word * BITS_PER_LONG + start;
+		struct percpu_defer_range *last = sweep->range + sweep->nr - 1;
+
+		sweep->found += end - start;
+		if (sweep->nr && last->first + last->nr == first) {
+			last->nr += end - start;
+			continue;
+		}
+		if (sweep->nr == sweep->max)
+			percpu_defer_sweep_drain(sweep);
+		sweep->range[sweep->nr].first = first;
+		sweep->range[sweep->nr].nr = end - start;
+		sweep->nr++;
+	}
 }
 
 /*
- * Drains what is dead, until that is @max. Records that name the same will find
- * nothing to claim.
+ * Drains what is dead from word *@from of the dirty bits on, until that is @max or
+ * all there is. Each of these words goes to one drain, so that several share the work.
+ * Who only tries may leave something, so he leaves the dirty bits, too.
  */
-static unsigned long percpu_defer_map_scan(struct percpu_defer *pd,
+static unsigned long percpu_defer_map_scan(struct percpu_defer *pd, unsigned long *from,
 					   unsigned long max, bool try)
 {
-	struct percpu_defer_map *map =
-		container_of(pd, struct percpu_defer_map, defer);
-	struct percpu_defer_range range[16];
-	unsigned long i, first, end, words = BIT_WORD(map->nr - 1) + 1;
-	unsigned long found = 0, drained = 0;
-	unsigned int nr = 0;
+	struct percpu_defer_map *map = container_of(pd, struct percpu_defer_map, defer);
+	unsigned long end = BITS_TO_LONGS(percpu_defer_map_words(map->nr));
+	struct percpu_defer_sweep sweep;
+	unsigned long dirty, bit;
 
-	for (i = 0; i < words && drained + found < max; i++) {
-		unsigned long dead = READ_ONCE(map->dead[i]);
-
-		for_each_set_bitrange(first, end, &dead, BITS_PER_LONG) {
-			range[nr].first = i * BITS_PER_LONG + first;
-			range[nr].nr = end - first;
-			found += end - first;
-			if (++nr < ARRAY_SIZE(range))
-				continue;
-			drained += percpu_defer_map_drain_ranges(map, range, nr, try);
-			found = 0;
-			nr = 0;
+	percpu_defer_sweep_begin(&sweep, map, try);
+	for (; *from < end && percpu_defer_sweep_done(&sweep) < max; (*from)++) {
+		dirty = READ_ONCE(map->dirty[*from]);
+		if (!dirty)
+			continue;
+		/* And then the look at the dead bits: see percpu_defer_map_mark(). */
+		if (!try)
+			dirty = xchg(&map->dirty[*from], 0);
+		for_each_set_bit(bit, &dirty, BITS_PER_LONG) {
+			if (try && percpu_defer_sweep_done(&sweep) >= max)
+				break;
+			percpu_defer_sweep_word(&sweep, *from * BITS_PER_LONG + bit);
 		}
-		if (!(i % PERCPU_DEFER_SCAN_WORDS))
-			cond_resched();
 	}
-	if (nr)
-		drained += percpu_defer_map_drain_ranges(map, range, nr, try);
-	return drained;
+	if (*from == end)
+		*from = PERCPU_DEFER_SCANNED;
+	return percpu_defer_sweep_end(&sweep);
+}
+
+static void percpu_defer_map_free(struct percpu_defer_map *map)
+{
+	kvfree(map->dead);
+	kvfree(map->dirty);
+	map->dead = NULL;
+	map->dirty = NULL;
 }
 
 int __percpu_defer_map_init(struct percpu_defer_map *map, const char *name,
 			    unsigned long nr, percpu_defer_map_drain_t drain,
 			    struct lock_class_key *key)
 {
+	unsigned long words = percpu_defer_map_words(nr);
 	int err;
 
 	if (!nr)
@@ -86,19 +155,15 @@ int __percpu_defer_map_init(struct percpu_defer_map *map, const char *name,
 
 	map->nr = nr;
 	map->drain = drain;
-	/* BITS_TO_LONGS() overflows near ULONG_MAX; too much is no bug of ours. */
-	map->dead = kvcalloc(BIT_WORD(nr - 1) + 1, sizeof(long),
-			     GFP_KERNEL | __GFP_NOWARN);
-	if (!map->dead)
-		return -ENOMEM;
-
-	err = percpu_defer_core_init(&map->defer, name, percpu_defer_map_drain,
-				     percpu_defer_map_scan,
-				     PERCPU_DEFER_RANGE_WORDS, key);
-	if (err) {
-		kvfree(map->dead);
-		map->dead = NULL;
-	}
+	map->dead = kvcalloc(words, sizeof(long), GFP_KERNEL | __GFP_NOWARN);
+	map->dirty = kvcalloc(BITS_TO_LONGS(words), sizeof(long),
+			      GFP_KERNEL | __GFP_NOWARN);
+	err = -ENOMEM;
+	if (map->dead && map->dirty)
+		err = percpu_defer_core_init(&map->defer, name, NULL,
+					     percpu_defer_map_scan, key);
+	if (err)
+		percpu_defer_map_free(map);
 	return err;
 }
 EXPORT_SYMBOL_GPL(__percpu_defer_map_init);
@@ -115,60 +180,44 @@ EXPORT_SYMBOL_GPL(__percpu_defer_map_init);
 void percpu_defer_map_destroy(struct percpu_defer_map *map)
 {
 	percpu_defer_destroy(&map->defer);
-	kvfree(map->dead);
-	map->dead = NULL;
+	percpu_defer_map_free(map);
 }
 EXPORT_SYMBOL_GPL(percpu_defer_map_destroy);
+
+/*
+ * A word has got dead bits, by an atomic operation that returned something: a full
+ * barrier before this look at the dirty bit, which pairs with that of the xchg() in
+ * percpu_defer_map_scan(). If the bit is set, the drain that clears it sees the death.
+ */
+static void percpu_defer_map_mark(struct percpu_defer_map *map, unsigned long word)
+{
+	if (!test_bit(word, map->dirty))
+		set_bit(word, map->dirty);
+}
 
 /* Sets the dead bits of a range. Returns how many were not set before. */
 static unsigned long percpu_defer_map_kill(struct percpu_defer_map *map,
 					   unsigned long first, unsigned long nr)
 {
-	unsigned long *dead = map->dead + BIT_WORD(first);
-	unsigned long start = first % BITS_PER_LONG;
+	unsigned long word = BIT_WORD(first), start = first % BITS_PER_LONG;
 	unsigned long died = 0;
 
-	while (nr) {
+	/* Most of the time, where memory was reclaimed page by page. */
+	if (nr == 1) {
+		died = !test_and_set_bit(first, map->dead);
+		percpu_defer_map_mark(map, word);
+		return died;
+	}
+
+	for (; nr; word++, start = 0) {
 		unsigned long len = min(nr, BITS_PER_LONG - start);
 		unsigned long mask = GENMASK(start + len - 1, start);
 
-		died += hweight_long(mask & ~set_mask_bits(dead, 0, mask));
-		dead++;
-		start = 0;
+		died += hweight_long(mask & ~set_mask_bits(map->dead + word, 0, mask));
+		percpu_defer_map_mark(map, word);
 		nr -= len;
 	}
 	return died;
-}
-
-/* Joins the range with the last one of this CPU, or appends it. False: no room. */
-static bool percpu_defer_map_append(struct percpu_defer *pd,
-				    unsigned long first, unsigned long nr)
-{
-	struct percpu_defer_range *range;
-	struct percpu_defer_buf *buf;
-
-	guard(preempt)();
-	buf = this_cpu_read(pd->cpu->buf[percpu_defer_context()]);
-	/* A buffer fills from its end, so this is what came last. */
-	range = (struct percpu_defer_range *)(buf->word + buf->room);
-	if (buf->room != buf->max) {
-		if (range->first + range->nr == first) {
-			range->nr += nr;
-			return true;
-		}
-		if (first + nr == range->first) {
-			range->first = first;
-			range->nr += nr;
-			return true;
-		}
-	}
-	if (buf->room < PERCPU_DEFER_RANGE_WORDS)
-		return false;
-	buf->room -= PERCPU_DEFER_RANGE_WORDS;
-	range--;
-	range->first = first;
-	range->nr = nr;
-	return true;
 }
 
 /**
@@ -178,8 +227,7 @@ static bool percpu_defer_map_append(struct percpu_defer *pd,
  * @nr: how many
  *
  * Marks the slots dead and leaves their content to a drain. An index that is
- * dead already may be pushed again. That there is no page to record the range
- * in makes the drain slower (it searches the dead bits), not the push fail.
+ * dead already may be pushed again. Takes no memory.
  *
  * Context: process or softirq context, under the lock that keeps the indices
  * from being allocated anew. Does not sleep. Refused in hardirq and NMI.
@@ -210,13 +258,9 @@ bool percpu_defer_map_push(struct percpu_defer_map *map, unsigned long first,
 	died = percpu_defer_map_kill(map, first, nr);
 	percpu_counter_add_batch(&pd->pending, died, READ_ONCE(pd->batch));
 	this_cpu_add(pd->cpu->stat[PERCPU_DEFER_PUSHED], died);
-
-	while (!percpu_defer_map_append(pd, first, nr)) {
-		if (percpu_defer_rotate(pd) != PERCPU_DEFER_ROTATIONS) {
-			percpu_defer_unrecorded(pd);
-			break;
-		}
-	}
+	/* After the bits: a drain that disarms this CPU sees them. */
+	if (!this_cpu_read(pd->cpu->armed))
+		percpu_defer_arm(pd);
 	return true;
 }
 EXPORT_SYMBOL_GPL(percpu_defer_map_push);

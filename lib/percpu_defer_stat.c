@@ -13,7 +13,6 @@ static const char * const percpu_defer_stat_name[PERCPU_DEFER_NR_STATS] = {
 	[PERCPU_DEFER_PUSHED]		= "pushed",
 	[PERCPU_DEFER_DRAINED]		= "drained",
 	[PERCPU_DEFER_ROTATIONS]	= "rotations",
-	[PERCPU_DEFER_RESCANS]		= "rescans",
 	[PERCPU_DEFER_OFF]		= "fallback_off",
 	[PERCPU_DEFER_CAP]		= "fallback_cap",
 	[PERCPU_DEFER_NO_PAGE]		= "fallback_no_page",
@@ -33,6 +32,11 @@ static unsigned long percpu_defer_oldest(struct percpu_defer_cpu *pc)
 		age = max(age, now - buf->since);
 	llist_for_each_entry(buf, pc->draining, node)
 		age = max(age, now - buf->since);
+
+	if (READ_ONCE(pc->armed))
+		age = now - READ_ONCE(pc->since[0]);
+	if (READ_ONCE(pc->due))
+		age = max(age, now - READ_ONCE(pc->due));
 
 	/* These are not ours to look into. */
 	for (i = 0; i < ARRAY_SIZE(pc->buf); i++)

@@ -13,39 +13,60 @@
  *   BARE_INDEX         the drain frees what it is told to, without a claim
  *   NO_CANCEL          a refill does not cancel the death
  *   PUSH_AFTER_UNLOCK  the push comes after the slot can be allocated again
- *   FORGET_UNRECORDED  a push without room for its record asks for no rescan
+ *   DIRTY_FIRST        a push sets the dirty bit, and then the dead bit
+ *   CLEAN_LAST         a drain looks at the dead bit, and then clears the dirty bit
+ *   ARM_FIRST          a push asks for a drain before there is something to find
  *   RECOMPRESS_CANCELS recompression takes the slot back, as a refill does
  */
 
 #define OWNERS	2
 #define ROUNDS	2		/* lives of the slot, for each owner */
-#define RECORDS	2		/* room in the buffer */
 
 bool cluster_lock, slot_lock;
 bool allocated;			/* under cluster_lock */
 bool content;			/* under slot_lock: memory is held */
 bool live;			/* the content is in use */
 bool dead;			/* the dead bit; atomic */
-bool unrecorded;
-chan records = [RECORDS] of { bit };
+bool dirty;			/* the bit of the word it is in; atomic */
+bool armed;			/* a drain will come */
 byte running = OWNERS;
 byte draining;
 
 inline lock(l)		{ atomic { !l -> l = true } }
 inline unlock(l)	{ l = false }
 
+/* Both are looked at first, in a step of its own. */
+inline mark()
+{
+	if
+	:: dirty
+	:: else -> dirty = true
+	fi
+}
+
+inline arm()
+{
+	if
+	:: armed
+	:: else -> armed = true
+	fi
+}
+
 inline push()
 {
-	dead = true;
-	if
-	:: atomic { nfull(records) -> records!1 }
-	:: true ->			/* full of other slots, and no page */
-#ifndef FORGET_UNRECORDED
-		unrecorded = true
-#else
-		skip
+#ifdef ARM_FIRST
+	arm();
 #endif
-	fi
+#ifdef DIRTY_FIRST
+	mark();
+#endif
+	dead = true;
+#ifndef DIRTY_FIRST
+	mark();
+#endif
+#ifndef ARM_FIRST
+	arm();
+#endif
 }
 
 inline cancel()
@@ -117,15 +138,20 @@ inline drain_slot()
 
 active [2] proctype drain()
 {
-	bit record;
+	bool look, found;
 
 end:	do
-	:: atomic { nempty(records) -> records?record; draining++ };
-		drain_slot();
-		draining--
-	:: atomic { unrecorded -> unrecorded = false; draining++ };
+	:: atomic { armed -> armed = false; draining++ };
+#ifdef CLEAN_LAST
+		look = dirty;
+		found = look && dead;
+		dirty = false;
+#else
+		atomic { look = dirty; dirty = false };
+		found = look && dead;
+#endif
 		if
-		:: dead -> drain_slot()
+		:: found -> drain_slot()
 		:: else
 		fi;
 		draining--
@@ -156,6 +182,6 @@ init {
 			run owner()
 		}
 	}
-	running == 0 && empty(records) && !unrecorded && !draining && !slot_lock;
+	running == 0 && !armed && !draining && !slot_lock;
 	assert(!dead && !content)
 }

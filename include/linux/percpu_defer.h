@@ -31,11 +31,10 @@ extern const struct percpu_defer_buf percpu_defer_closed;
  * @PERCPU_DEFER_PUSHED: things that it took; in object mode counted when their
  *	page is given to a worker
  * @PERCPU_DEFER_DRAINED: things that it freed
- * @PERCPU_DEFER_ROTATIONS: pages that were taken into use
- * @PERCPU_DEFER_RESCANS: index mode: searches of the dead bits
+ * @PERCPU_DEFER_ROTATIONS: object mode: pages that were taken into use
  * @PERCPU_DEFER_OFF: pushes refused because the instance is switched off
  * @PERCPU_DEFER_CAP: pushes refused because more than the cap is pending
- * @PERCPU_DEFER_NO_PAGE: pushes refused because there was no page
+ * @PERCPU_DEFER_NO_PAGE: object mode: pushes refused because there was no page
  * @PERCPU_DEFER_CONTEXT: pushes refused because of hardirq or NMI
  * @PERCPU_DEFER_NR_STATS: how many there are
  */
@@ -43,7 +42,6 @@ enum percpu_defer_stat {
 	PERCPU_DEFER_PUSHED,
 	PERCPU_DEFER_DRAINED,
 	PERCPU_DEFER_ROTATIONS,
-	PERCPU_DEFER_RESCANS,
 	PERCPU_DEFER_OFF,
 	PERCPU_DEFER_CAP,
 	PERCPU_DEFER_NO_PAGE,
@@ -57,10 +55,12 @@ struct percpu_defer;
 struct percpu_defer_cpu {
 	struct percpu_defer_buf *buf[2];	/* tasks fill one, softirqs one */
 	unsigned long since[2];			/* when they came, in jiffies */
+	bool armed;				/* index mode: since[0] is when */
+	unsigned long due;	/* index mode: and when, of what @work is to drain */
 	unsigned long stat[PERCPU_DEFER_NR_STATS];
 	struct percpu_defer *pd;
 	unsigned int cpu;
-	struct delayed_work aged;	/* bounds the age of ->buf */
+	struct delayed_work aged;	/* bounds the age of what was pushed */
 	struct llist_head full;		/* buffers to be drained */
 	atomic_long_t queued;		/* so many came there so far */
 	struct work_struct work;	/* drains them */
@@ -84,8 +84,9 @@ struct percpu_defer_cpu {
 typedef void (*percpu_defer_drain_t)(struct percpu_defer *pd,
 				     unsigned long *obj, unsigned int nr);
 
-/* Private: frees about @max of what is dead, and returns how much that was. */
+/* Private: frees about @max of what is dead, from @from on, and says how much. */
 typedef unsigned long (*percpu_defer_scan_t)(struct percpu_defer *pd,
+					     unsigned long *from,
 					     unsigned long max, bool try);
 
 /**
@@ -98,18 +99,16 @@ typedef unsigned long (*percpu_defer_scan_t)(struct percpu_defer *pd,
  * @size: of an object in bytes, if what is pushed are pointers to slab objects;
  *	0 unless the owner writes it, likewise. KASAN then reports who uses an
  *	object after it was pushed.
- * @record: words of a buffer that one push may need
  * @on: pushes are taken
  * @destroyed: a push now is a bug of the owner
  * @allocated: @cpu is to be freed
  * @drain: frees what one buffer names
- * @scan: index mode: frees what is dead, whether or not a buffer names it
+ * @scan: index mode: finds and frees what is dead
  * @name: for messages and debugfs
  * @pending: index mode: what is dead; object mode: what waits, and what the
  *	current buffers have room for
  * @peak: the most that was ever pending at the start of a drain
  * @installed: a CPU got a fresh buffer since the last flush
- * @unrecorded: index mode: a push was not recorded since the last @scan
  * @flush_lock: serialises flushes
  * @hotplug: link in the list of instances that CPU hotplug walks
  * @list: link in the list of all instances
@@ -121,7 +120,6 @@ struct percpu_defer {
 	s32 batch;
 	unsigned int age;
 	unsigned int size;
-	u8 record;
 	bool on;
 	bool destroyed;
 	bool allocated;
@@ -133,7 +131,6 @@ struct percpu_defer {
 	struct percpu_counter pending ____cacheline_aligned_in_smp;
 	unsigned long peak;
 	bool installed;
-	atomic_t unrecorded;
 	struct mutex flush_lock;	/* one flush at a time */
 	struct hlist_node hotplug;
 	struct list_head list;
@@ -143,7 +140,6 @@ struct percpu_defer {
 #define __PERCPU_DEFER_INIT(_name, _drain) {				\
 	.cpu = &_name##_percpu_defer_cpu,				\
 	.drain = _drain,						\
-	.record = 1,							\
 	.name = #_name,							\
 }
 
@@ -186,7 +182,7 @@ int __percpu_defer_start(struct percpu_defer *pd, struct lock_class_key *key);
  *	long as @_pd
  * @_drain: frees its objects, a percpu_defer_drain_t
  *
- * The instance takes pushes at once. Its cap is a quarter of the pages the
+ * The instance takes pushes at once. Its cap is half of the number of pages the
  * system has, see percpu_defer_set_cap(); its age bound is 10 ms, see &struct
  * percpu_defer.
  *
@@ -324,15 +320,14 @@ struct percpu_defer_map;
 /**
  * typedef percpu_defer_map_drain_t - free what dead indices hold
  * @map: the map
- * @range: ranges of indices that were dead when they were recorded
+ * @range: ranges of indices that were dead a moment ago, in ascending order
  * @nr: number of ranges
  * @try: called to help memory reclaim: leave out a slot whose lock is not free
  *
  * For each index of each range: take the slot's lock, ask
  * percpu_defer_map_claim(), free the content if it said true, drop the lock. An
- * index may have been cancelled, drained or reused since, and it may appear
- * more than once; the claim sorts this out. What is left out because of @try
- * stays dead, and is drained later.
+ * index may have been cancelled, drained or reused since; the claim sorts this out.
+ * What is left out because of @try stays dead, and is drained later.
  *
  * Context: process context, may sleep on the owner's locks unless @try. Must not
  * push to or flush the same map. Several may run at once, also for the same
@@ -347,19 +342,20 @@ typedef unsigned long (*percpu_defer_map_drain_t)(struct percpu_defer_map *map,
  * struct percpu_defer_map - deferred freeing of what numbered slots hold
  * @defer: the core; pass it to percpu_defer_flush() and friends
  * @dead: one bit per index, set while its content waits to be freed
+ * @dirty: one bit per word of @dead, set while a drain has to look at it
  * @nr: number of indices
  * @drain: frees the content of dead slots
  *
- * The thing to free stays in its slot. A push marks the slot dead and records
- * the range; a drain comes by later, claims the slot and frees the content. In
- * between the slot may be filled anew: its owner cancels the death first, under
- * the same slot lock the drain claims under, so that a late drain finds nothing
- * to claim. A bare queue of indices, without the dead bit, would free the new
- * content.
+ * The thing to free stays in its slot. A push marks the slot dead; a drain comes by
+ * later, claims the slot and frees the content. In between the slot may be filled
+ * anew: its owner cancels the death first, under the same slot lock the drain claims
+ * under, so that a late drain finds nothing to claim. A bare queue of indices, without
+ * the dead bit, would free the new content.
  */
 struct percpu_defer_map {
 	struct percpu_defer defer;
 	unsigned long *dead;
+	unsigned long *dirty;
 	unsigned long nr;
 	percpu_defer_map_drain_t drain;
 };

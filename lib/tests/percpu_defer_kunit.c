@@ -7,12 +7,13 @@
  * seen to fail by breaking the library on purpose.
  *
  *  1. A pushed object is drained exactly once; a refused push leaves no trace:
- *     o_drain_once, o_cap, o_off, o_no_page, m_drain_once, m_rotate
+ *     o_drain_once, o_cap, o_off, o_no_page, m_drain_once, m_scattered
  *  2. A flush does not return before what was pushed earlier is drained:
  *     o_flush_waits, m_flush_waits_for_{flush,worker,help}
  *  3. A claim after a cancel is false, and two claims never both win:
  *     m_cancel, m_claim_once, m_reuse
- *  4. A range that cannot be recorded is not lost: m_no_page, m_no_page_flush
+ *  4. In index mode no pattern of pushes is too much for it, and none is missed:
+ *     m_scattered, m_side_by_side, m_no_page, m_dies_meanwhile
  *  5. What waits is drained when it is old, or its CPU is gone:
  *     o_age, o_cpu_offline, m_age, m_cpu_offline
  *  6. What is pending is bounded: o_cap, o_small_cap, m_cap

@@ -120,19 +120,10 @@ static void flush(struct owner *o)
 	percpu_defer_flush(&o->map.defer);
 }
 
-/* Keeps buffers from being drained by age while a test looks at them. */
+/* Keeps slots from being drained by age while a test looks at them. */
 static void never_aged(struct owner *o)
 {
 	o->map.defer.age = 3600 * HZ;
-}
-
-/*
- * Has them drained by age when a test has pushed all it wants to: by a worker,
- * which goes by the records. A flush does not.
- */
-static void aged_soon(struct owner *o)
-{
-	o->map.defer.age = HZ / 5;
 }
 
 /* Waits up to ten seconds for the drain to have freed @nr slots. */
@@ -221,48 +212,36 @@ static void m_claim_once(struct kunit *test)
 {
 	struct owner *o = test->priv;
 
-	aged_soon(o);
-	migrate_disable();
+	never_aged(o);
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 3, 1));
-	/* Pushed again while dead: still one death, named by two records. */
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 1000, 1));
+	/* Pushed again while dead: still one death. */
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 3, 1));
-	migrate_enable();
-	KUNIT_EXPECT_EQ(test, 2, percpu_defer_pending(&o->map.defer));
-	KUNIT_EXPECT_TRUE(test, drained_soon(o, 2));
-	KUNIT_EXPECT_EQ(test, 3, atomic_long_read(&o->nr_ranges));
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 2, 3));
+	KUNIT_EXPECT_EQ(test, 3, percpu_defer_pending(&o->map.defer));
 	flush(o);
-	expect_drained(test, 3, 1, 1);
+	expect_drained(test, 2, 3, 1);
 	KUNIT_EXPECT_FALSE(test, percpu_defer_map_claim(&o->map, 3));
 	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->map.defer));
 }
 
-static void m_join(struct kunit *test)
+/* However slots were pushed, the drain gets them side by side, and each once. */
+static void m_side_by_side(struct kunit *test)
 {
 	struct owner *o = test->priv;
+	unsigned long i;
 
-	aged_soon(o);
-	/* One record only if all come from one CPU. */
-	migrate_disable();
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 100, 10));
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 110, 10));
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 90, 10));
-	migrate_enable();
-	KUNIT_EXPECT_TRUE(test, drained_soon(o, 30));
+	never_aged(o);
+	for (i = 0; i < 4000; i += 2)
+		KUNIT_ASSERT_TRUE(test, percpu_defer_map_push(&o->map, 3998 - i, 1));
+	for (i = 1; i < 4000; i += 2)
+		KUNIT_ASSERT_TRUE(test, percpu_defer_map_push(&o->map, i, 1));
+	flush(o);
 	KUNIT_EXPECT_EQ(test, 1, atomic_long_read(&o->nr_ranges));
-	expect_drained(test, 90, 30, 1);
-
-	migrate_disable();
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 200, 10));
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 211, 10));
-	migrate_enable();
-	KUNIT_EXPECT_TRUE(test, drained_soon(o, 50));
-	KUNIT_EXPECT_EQ(test, 3, atomic_long_read(&o->nr_ranges));
-	expect_drained(test, 210, 1, 0);
+	expect_drained(test, 0, 4000, 1);
 }
 
-/* More records than a page takes. */
-static void m_rotate(struct kunit *test)
+/* As scattered as can be. */
+static void m_scattered(struct kunit *test)
 {
 	struct owner *o = test->priv;
 	unsigned long i;
@@ -270,7 +249,6 @@ static void m_rotate(struct kunit *test)
 	for (i = 0; i < NR_SLOTS; i += 2)
 		KUNIT_ASSERT_TRUE(test, percpu_defer_map_push(&o->map, i, 1));
 	KUNIT_EXPECT_TRUE(test, drained_soon(o, NR_SLOTS / 2));
-	KUNIT_EXPECT_EQ(test, NR_SLOTS / 2, atomic_long_read(&o->nr_ranges));
 	for (i = 0; i < NR_SLOTS; i += 2)
 		KUNIT_ASSERT_EQ(test, 1, o->slot[i].drained);
 }
@@ -280,40 +258,40 @@ static struct percpu_defer_buf *no_buf(void)
 	return NULL;
 }
 
+/* A push needs no page, and a drain can do without. */
 static void m_no_page(struct kunit *test)
-{
-	struct owner *o = test->priv;
-
-	kunit_activate_static_stub(test, percpu_defer_get_buf, no_buf);
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 1, 1));
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 60, 200));
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 8190, 4));
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, NR_SLOTS - 1, 1));
-	kunit_deactivate_static_stub(test, percpu_defer_get_buf);
-
-	KUNIT_EXPECT_TRUE(test, drained_soon(o, 206));
-	expect_drained(test, 60, 200, 1);
-	expect_drained(test, 8190, 4, 1);
-	expect_drained(test, NR_SLOTS - 1, 1, 1);
-}
-
-/* No page for the next record, and no worker that came by before a flush. */
-static void m_no_page_flush(struct kunit *test)
 {
 	struct owner *o = test->priv;
 	unsigned long i;
 
 	never_aged(o);
-	for (i = 0; i < 100; i += 2)
-		KUNIT_ASSERT_TRUE(test, percpu_defer_map_push(&o->map, i, 1));
 	kunit_activate_static_stub(test, percpu_defer_get_buf, no_buf);
-	for (; i < 2000; i += 2)
+	for (i = 0; i < 2000; i += 2)
 		KUNIT_ASSERT_TRUE(test, percpu_defer_map_push(&o->map, i, 1));
-	kunit_deactivate_static_stub(test, percpu_defer_get_buf);
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 8190, 4));
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, NR_SLOTS - 1, 1));
 	flush(o);
+	kunit_deactivate_static_stub(test, percpu_defer_get_buf);
 	for (i = 0; i < 2000; i += 2)
 		KUNIT_ASSERT_EQ(test, 1, o->slot[i].drained);
+	expect_drained(test, 8190, 4, 1);
+	expect_drained(test, NR_SLOTS - 1, 1, 1);
 	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->map.defer));
+}
+
+/* A drain has looked at a word, when another slot of it dies. */
+static void m_dies_meanwhile(struct kunit *test)
+{
+	struct owner *o = test->priv;
+
+	o->gated = true;
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 3, 1));
+	wait_for_completion(&o->arrived);
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 2, 1));
+	WRITE_ONCE(o->gated, false);
+	complete_all(&o->gate);
+	KUNIT_EXPECT_TRUE(test, drained_soon(o, 2));
+	expect_drained(test, 2, 2, 1);
 }
 
 static void m_bad_range(struct kunit *test)
@@ -706,10 +684,10 @@ static struct kunit_case percpu_defer_map_cases[] = {
 	KUNIT_CASE(m_dead),
 	KUNIT_CASE(m_cancel),
 	KUNIT_CASE(m_claim_once),
-	KUNIT_CASE(m_join),
-	KUNIT_CASE(m_rotate),
+	KUNIT_CASE(m_side_by_side),
+	KUNIT_CASE(m_scattered),
 	KUNIT_CASE(m_no_page),
-	KUNIT_CASE(m_no_page_flush),
+	KUNIT_CASE(m_dies_meanwhile),
 	KUNIT_CASE(m_bad_range),
 	KUNIT_CASE(m_bad_init),
 	KUNIT_CASE(m_init_fails),

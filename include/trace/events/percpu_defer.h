@@ -13,7 +13,7 @@ TRACE_DEFINE_ENUM(PERCPU_DEFER_CAP);
 TRACE_DEFINE_ENUM(PERCPU_DEFER_NO_PAGE);
 TRACE_DEFINE_ENUM(PERCPU_DEFER_CONTEXT);
 
-/* @nr: words in the buffer, objects or halves of ranges */
+/* @nr: objects in the buffer; 0 when a drain begins in index mode: it has yet to look */
 DECLARE_EVENT_CLASS(percpu_defer_buf,
 
 	TP_PROTO(const struct percpu_defer *pd, unsigned int nr),

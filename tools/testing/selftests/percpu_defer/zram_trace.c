@@ -15,8 +15,8 @@
 #define EVENTS		TRACEFS "events/percpu_defer/"
 
 static const char * const events[] = {
-	"percpu_defer_rotate", "percpu_defer_drain_begin", "percpu_defer_drain_end",
-	"percpu_defer_flush", "percpu_defer_fallback",
+	"percpu_defer_drain_begin", "percpu_defer_drain_end", "percpu_defer_flush",
+	"percpu_defer_fallback",
 };
 
 #define NR_EVENTS	(sizeof(events) / sizeof(*events))
@@ -90,7 +90,7 @@ int main(void)
 	snprintf(name, sizeof(name), "zram%u ", zram_id);
 	for (size_t i = 0; i < NR_EVENTS; i++) {
 		/* The flush has nothing more to say. */
-		name[strlen(name) - 1] = i == 3 ? '\n' : ' ';
+		name[strlen(name) - 1] = i == 2 ? '\n' : ' ';
 		ksft_test_result(traced(events[i], name), "%s\n", events[i]);
 	}
 	zram_remove();
