@@ -23,7 +23,7 @@ for rep in $(seq "$pd_reps"); do
 			set -- "${row%:*}" "$pd_swapped" "$pd_resident" "$pd_allocated" \
 				"$pool"
 			case $row in
-			*flush) set -- -f "$switch" "$@" ;;
+			*flush) set -- -f "$@" ;;
 			esac
 			case $row in
 			*:release*) set -- -m "$@" ;;

@@ -81,9 +81,8 @@ def tables(data):
     for backend, samples in data["samples"].items():
         for way in WAYS:
             yield from way_table(data, backend, way, samples)
-    yield ("A flush is `echo 0 >/sys/block/zramN/deferred_free` or "
-           "`echo N >/sys/module/zswap/parameters/deferred_invalidate`, followed by 1 or "
-           "Y: the first returns when all that was deferred is freed.\n")
+    yield ("A flush is `echo 1 >/sys/module/percpu_defer/parameters/flush`, which "
+           "returns when all that was deferred is freed.\n")
     for backend, samples in data["samples"].items():
         yield from flush_table(backend, samples)
 

@@ -2,12 +2,12 @@
 /*
  * When is the memory back of processes that are killed because others need it?
  *
- * usage: swap_kill [-m] [-f SWITCH] PROCESSES SWAPPED RESIDENT ALLOCATED POOL
+ * usage: swap_kill [-m] [-f] PROCESSES SWAPPED RESIDENT ALLOCATED POOL
  *
  * Each process has so many megabytes in swap, and so many in memory. Another one
  * sends SIGKILL to them all, then calls process_mrelease() for each, with -m. With
  * -f, it waits until they are gone, because process_mrelease() does nothing for who is
- * about to go, and writes 0 to SWITCH, which flushes what is deferred, and 1 again.
+ * about to go, and flushes what is deferred.
  * After that it writes to so many megabytes of new memory. POOL tells how large the
  * memory of compressed swap is: mm_stat of a zram device that is the swap space, or
  * pool_total_size of zswap.
@@ -47,7 +47,8 @@
 
 /* From the command line. */
 static bool release;
-static const char *flush, *pool;
+static bool flush;
+static const char *pool;
 static int processes;
 static size_t swapped, resident, allocated;
 
@@ -112,10 +113,9 @@ static void be_killer(const struct gate *gate)
 
 	if (flush) {
 		cpu = now(CLOCK_THREAD_CPUTIME_ID);
-		write_text(flush, "0");
+		write_text("/sys/module/percpu_defer/parameters/flush", "1");
 		shared->flush_cpu = now(CLOCK_THREAD_CPUTIME_ID) - cpu;
 		shared->flush = now(CLOCK_MONOTONIC) - shared->killed;
-		write_text(flush, "1");
 	}
 	start = now(CLOCK_MONOTONIC);
 	allocate();
@@ -168,14 +168,14 @@ static struct seen watch(pid_t killer, unsigned long long free, unsigned long lo
 static void parse(int argc, char **argv)
 {
 	static const char usage[] =
-		"usage: swap_kill [-m] [-f SWITCH] PROCESSES SWAPPED RESIDENT ALLOCATED POOL";
+		"usage: swap_kill [-m] [-f] PROCESSES SWAPPED RESIDENT ALLOCATED POOL";
 	int option;
 
-	while ((option = getopt(argc, argv, "mf:")) != -1) {
+	while ((option = getopt(argc, argv, "mf")) != -1) {
 		if (option == 'm')
 			release = true;
 		else if (option == 'f')
-			flush = optarg;
+			flush = true;
 		else
 			errx(1, usage);
 	}

@@ -153,6 +153,22 @@ static void test_switch(void)
 	write_zram("deferred_free", "1");
 }
 
+static void test_flush(void)
+{
+	static const char flush[] = "/sys/module/percpu_defer/parameters/flush";
+	struct region r;
+
+	ksft_test_result(write_file(flush, "maybe") == EINVAL && !write_file(flush, "0"),
+			 "flush takes 0 and 1 and refuses nonsense\n");
+
+	r = new_region(REGION_BYTES);
+	slow_drains();
+	unmap(&r);
+	ksft_test_result(!write_file(flush, "1") && all_freed(),
+			 "flush frees what is pending\n");
+	fast_drains();
+}
+
 /*
  * Swapoff reads what is in use and frees it, and finishes what was freed before.
  */
@@ -177,12 +193,13 @@ int main(void)
 		ksft_exit_skip("needs root\n");
 	make_hogs();
 	zram_add(ZRAM_MB);
-	ksft_set_plan(8);
+	ksft_set_plan(10);
 
 	test_read();
 	test_block_state();
 	test_mem_limit();
 	test_switch();
+	test_flush();
 	test_swapoff();
 
 	zram_remove();
