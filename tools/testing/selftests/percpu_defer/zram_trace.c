@@ -56,7 +56,7 @@ static unsigned long long counter(const char *name)
 
 static void unmap_region(void)
 {
-	struct region r = new_region(REGION_BYTES);
+	struct region r = swapped_region(REGION_BYTES, REGION_BYTES);
 
 	munmap(r.memory, r.pages * page_size());
 	free(r.generation);
