@@ -58,10 +58,16 @@ def count_ktap(kernel, lines, count):
     return found.total() > 0
 
 
+# How long a test of a debug kernel may say nothing, beside what it is told to take. The
+# last look at all pages of zswap_reuse took three minutes on a machine that had
+# three others to run.
+SILENCE = 600
+
+
 def run_guest_tests(kernel, seconds, torture, count):
     try:
         lines = kernel.run("test", {"pd_seconds": seconds, "pd_torture": torture},
-                           on_line=print)
+                           on_line=print, silence=seconds + SILENCE)
     except vm.VmError as error:
         print(f"error: {error}", file=sys.stderr)
         count.failed += 1
