@@ -160,7 +160,7 @@ static void percpu_defer_queue(struct percpu_defer_cpu *pc,
 
 	this_cpu_add(pd->cpu->stat[PERCPU_DEFER_PUSHED], buf->max - buf->room);
 	percpu_counter_add_batch(&pd->pending, -(s64)buf->room, READ_ONCE(pd->batch));
-	/* Never less than there are: see percpu_defer_drain_cpu(). */
+	/* Never less than there are: see percpu_defer_drain_bufs(). */
 	atomic_long_inc(&pc->queued);
 	llist_add(&buf->node, &pc->full);
 }
@@ -606,8 +606,8 @@ EXPORT_SYMBOL_GPL(percpu_defer_flush_all);
  */
 unsigned long percpu_defer_help(struct percpu_defer *pd, unsigned long max)
 {
-	unsigned long drained = 0, from = 0;
 	struct percpu_defer_cpu *taken = NULL;
+	unsigned long drained = 0, from = 0;
 	int cpu;
 
 	might_sleep();
