@@ -286,7 +286,7 @@ static void m_dies_meanwhile(struct kunit *test)
 
 	o->gated = true;
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 3, 1));
-	wait_for_completion(&o->arrived);
+	KUNIT_EXPECT_NE(test, 0, wait_for_completion_timeout(&o->arrived, 10 * HZ));
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 2, 1));
 	WRITE_ONCE(o->gated, false);
 	complete_all(&o->gate);
