@@ -25,15 +25,17 @@ CONTEXT = 50        # lines of the console to show when something is wrong
 CPUS = 2
 MEMORY = "6G"
 
+# Without "fast" string operations, which TCG does byte by byte: with them the kernel
+# fills pages in bytes, without it takes words. And with four levels of page tables:
+# while it identifies the CPU the kernel forgets that there are five, and KASAN
+# reports what an interrupt writes to just then.
+TCG_CPU = "max,-erms,-fsrm,-la57"
+
 ACCEL = {
     "kvm": ["-accel", "kvm", "-cpu", "host"],
-    # Without "fast" string operations, which TCG does byte by byte: with them the
-    # kernel fills pages in bytes, without it takes words. And with four levels of
-    # page tables: while it identifies the CPU the kernel forgets that there are five,
-    # and KASAN reports what an interrupt writes to just then.
-    "tcg": ["-accel", "tcg,thread=multi", "-cpu", "max,-erms,-fsrm,-la57"],
+    "tcg": ["-accel", "tcg,thread=multi", "-cpu", TCG_CPU],
     # An instruction takes a nanosecond, on one CPU; idle time passes at once.
-    "icount": ["-accel", "tcg,thread=single", "-cpu", "max,-erms,-fsrm,-la57",
+    "icount": ["-accel", "tcg,thread=single", "-cpu", TCG_CPU,
                "-icount", "shift=0,sleep=off"],
 }
 
