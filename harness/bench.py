@@ -9,7 +9,7 @@ A section is a module that has
                        kernels has .base, .patched, and .perf, an archive for guests
     tables(data)       yields lines of Markdown
     plots(data)        yields names and gnuplot scripts that have their data in them
-    regressions(data)  yields a line for all that got worse, beyond noise
+    comparisons(data)  yields common.Samples or common.Events, all that could be worse
 """
 
 import datetime
@@ -59,11 +59,14 @@ def draw(name, script):
 def opening(report, sections):
     """Markdown: what got worse, and what was measured."""
     yield "# percpu_defer against the unmodified kernel\n"
-    lines = [f"- `{name}`: {line}" for name, section in sections.items()
-             for line in section.regressions(report["sections"][name])]
+    compared = [(name, one) for name, section in sections.items()
+                for one in section.comparisons(report["sections"][name])]
+    lines = [f"- `{name}`: {line}" for name, one in compared if (line := one.worse())]
     if lines:
         yield ("**What got worse** with the patched kernel's defaults, by more than the "
-               "samples vary:\n")
+               f"samples vary. Of {len(compared)} comparisons, "
+               f"{sum(one.chance() for _name, one in compared):.0f} would stand here if the "
+               "kernels did not differ.\n")
         yield from lines
     else:
         yield ("**Nothing got worse** with the patched kernel's defaults, by more than "
@@ -134,7 +137,7 @@ def run(kernels, sections, quick, stage):
     report = {"kernel": kernels.patched.version, "base_kernel": kernels.base.version,
               "accelerator": vm.accelerator(kernels.patched.image), "cpus": vm.CPUS,
               "date": datetime.date.today().isoformat(), "quick": quick,
-              "repetitions": common.repetitions(quick), "sections": samples}
+              "repetitions": common.REPETITIONS, "sections": samples}
     # As a reader of the file finds it.
     files = make_files(json.loads(json.dumps(report)), sections)
     write(files)

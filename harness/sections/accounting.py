@@ -71,11 +71,11 @@ def plots(data):
             "set xtics rotate by -30")
 
 
-def regressions(data):
+def comparisons(data):
     for backend, samples in data.items():
         for what, times in (("munmap", ("munmap",)),
                             ("CPU time of task and workers", ("cpu", "workers")),
                             ("the last page is back after", ("back",))):
-            yield from common.worse(f"{backend}: {what}",
-                                    ms(samples, "base", SETTINGS[0], *times),
-                                    ms(samples, "on", SETTINGS[0], *times), "ms")
+            yield common.Samples(f"{backend}: {what}",
+                                 ms(samples, "base", SETTINGS[0], *times),
+                                 ms(samples, "on", SETTINGS[0], *times), "ms")

@@ -32,7 +32,8 @@ LOCKS = {"_raw_spin_lock", "_raw_spin_unlock", "queued_spin_lock_slowpath",
          "spin_lock", "spin_unlock"}
 FUNCTIONS = {
     "slot lock and flags": (
-        "zram_slot_free_notify", "slot_free", "zram_drain", "slot_detach",
+        "zram_slot_free_notify", "slot_free", "zram_free_few", "zram_free_slots",
+        "zram_drain", "slot_detach",
         "zram_batch_add", "zram_batch_next", "zram_batch_free", "zram_batch_end"),
     "statistics": ("zram_account_freed",),
     "object and fullness": (
@@ -43,19 +44,16 @@ FUNCTIONS = {
                "folios_put_refs", "folios_put"),
     "handle": ("cache_free_handle", "zs_bulk_free_handles"),
     "tree of zswap": ("xa_erase", "zswap_invalidate", "zswap_invalidate_range",
-                      "zswap_invalidate_now", "zswap_claim", "zswap_drain"),
+                      "zswap_invalidate_few", "zswap_invalidate_now", "zswap_claim",
+                      "zswap_drain"),
     "LRU of zswap": ("zswap_lru_del", "zswap_lru_del_many"),
     "memcg of zswap": ("obj_cgroup_uncharge_zswap", "obj_cgroup_put",
                        "zswap_uncharge_many"),
     "entry of zswap": ("zswap_pool_put", "zswap_entry_cache_free", "zswap_entry_free",
                        "zswap_entry_cache_free_many", "zswap_free_objects",
                        "zswap_free_entries"),
-    "percpu_defer": (
-        "percpu_defer_aged", "percpu_defer_drain_cpu",
-        "percpu_defer_drain_buf", "percpu_defer_map_drain_ranges",
-        "percpu_defer_map_push", "percpu_defer_map_append", "percpu_defer_map_kill",
-        "percpu_defer_rotate"),
 }
+LIBRARY = "percpu_defer"
 PART_OF = {name: part for part, names in FUNCTIONS.items() for name in names}
 
 
@@ -67,7 +65,7 @@ def part_of(names):
         name = name.split(".")[0]
         lock |= name in LOCKS
         statistic |= "atomic64_" in name
-        part = PART_OF.get(name)
+        part = LIBRARY if name.startswith(LIBRARY) else PART_OF.get(name)
         if part == "object and fullness" and lock:
             return "class lock"
         if part == "slot lock and flags" and statistic:
@@ -165,7 +163,7 @@ def plots(_data):
     return ()
 
 
-def regressions(data):
+def comparisons(data):
     for backend, rows in data.items():
-        yield from common.worse(f"{backend}: CPU time of a slot", rows["base"]["ns"],
-                                rows["on"]["ns"], "ns")
+        yield common.Samples(f"{backend}: CPU time of a slot", rows["base"]["ns"],
+                             rows["on"]["ns"], "ns")

@@ -2,7 +2,7 @@
 """Measure munmap() of swapped-out memory while all CPUs are busy."""
 
 import vm
-from sections import common
+from sections import common, turns
 
 TITLE = "When all CPUs are busy"
 SHOWS = ("What munmap() takes and costs, and when the memory is back, while each CPU runs "
@@ -28,8 +28,9 @@ HOGS = {"other": "normal priority", "fifo": "SCHED_FIFO",
 def measure(kernels, quick, stage):
     params = {"pd_mb": MEGABYTES // 8 if quick else MEGABYTES, "pd_ms": MILLISECONDS,
               "pd_hogs": ",".join(HOGS)}
-    data = {"usual": common.collect_columns(kernels, "busy", params, NAMES,
-                                            1 if quick else REPETITIONS, stage, patched=("on",)),
+    data = {"usual": turns.collect_columns(kernels, "busy", params, NAMES,
+                                           1 if quick else REPETITIONS, stage,
+                                           patched=("on",)),
             "small": {} if quick else measure_small(kernels.patched, params, stage)}
     check(data)
     return data
@@ -141,11 +142,11 @@ def plots(data):
             "set yrange [0.1:*]")
 
 
-def regressions(data):
+def comparisons(data):
     for backend, samples in data["usual"].items():
         for hogs in kinds(samples):
             for what, times in METRICS:
-                yield from common.worse(
+                yield common.Samples(
                     f"{backend}, CPUs busy with {HOGS[hogs]}: {what}",
                     total(base(samples, hogs), *times),
                     total(samples[f"on {hogs}"], *times), "ms")

@@ -4,8 +4,9 @@
 Samples are lists of numbers, one for each repetition.
 """
 
-import itertools
+import math
 import statistics
+import typing
 
 import vm
 
@@ -14,9 +15,8 @@ BACKENDS = ("zram", "zswap")
 SWAP_MB = 2200
 
 
-def repetitions(quick):
-    """How often sections measure, unless they say otherwise."""
-    return 3 if quick else 5
+# How often sections measure, unless they say otherwise.
+REPETITIONS = 3
 
 
 def cell(samples, digits=1):
@@ -32,17 +32,57 @@ def ratio(a, b):
     return f"{statistics.median(a) / middle:.2f}" if middle else "-"
 
 
-def worse(what, base, patched, unit, more_is_better=False):
-    """Yields a line if no sample of patched is as good as any of base.
+class Samples(typing.NamedTuple):
+    """A comparison of what was measured several times."""
 
-    A single sample, as in a quick run of some sections, says nothing.
-    """
-    if min(len(base), len(patched)) < 2:
-        return
-    if (max(patched) < min(base) if more_is_better else min(patched) > max(base)):
+    what: str
+    base: list
+    patched: list
+    unit: str
+    more_is_better: bool = False
+
+    def worse(self):
+        """A line if no sample of patched is as good as any of base, else None.
+
+        A single sample, as in a quick run of some sections, says nothing.
+        """
+        base, patched = self.base, self.patched
+        if min(len(base), len(patched)) < 2:
+            return None
+        if (max(patched) >= min(base) if self.more_is_better
+                else min(patched) <= max(base)):
+            return None
         middle = statistics.median(base)
         change = f", {statistics.median(patched) / middle - 1:+.1%}" if middle else ""
-        yield f"{what}: {cell(patched)} {unit} instead of {cell(base)}{change}"
+        return (f"{self.what}: {cell(patched)} {self.unit} instead of {cell(base)}"
+                f"{change}")
+
+    def chance(self):
+        """How likely that line is if the kernels do not differ."""
+        if min(len(self.base), len(self.patched)) < 2:
+            return 0
+        return 1 / math.comb(len(self.base) + len(self.patched), len(self.base))
+
+
+class Events(typing.NamedTuple):
+    """A comparison of how many of as many tries something bad happened in."""
+
+    what: str
+    base: int
+    patched: int
+    tries: int
+
+    def worse(self):
+        if self.patched <= self.base:
+            return None
+        return f"{self.what} in {self.patched} of {self.tries} tries instead of {self.base}"
+
+    def chance(self):
+        """How likely that line is if those that there were are spread at random."""
+        both = self.base + self.patched
+        even = (math.comb(self.tries, both // 2) ** 2 / math.comb(2 * self.tries, both)
+                if both % 2 == 0 else 0)
+        return (1 - even) / 2
 
 
 def collect(kernel, job, params, fields, stage, **more):
@@ -77,35 +117,6 @@ def collect(kernel, job, params, fields, stage, **more):
                 raise vm.VmError(f"the job '{job}' printed '{line} {key}' {got} times, "
                                  f"not {wanted}")
     return found
-
-
-def collect_columns(kernels, job, params, names, times, stage,
-                    patched=("off", "on", "limit")):
-    """Collect the lines `job` of that guest job, which sources columns.sh.
-
-    The kernels are booted by turns, once for each repetition, so that a machine that
-    is busy for a while is so for both. `patched` tells the columns of the patched one.
-    The limit has nothing to do with what is in front of the RAM disk, so it is
-    measured once. Returns {backend: {"COLUMN KEY...": {name: [numbers]}}}.
-    """
-    data = {backend: {} for backend in BACKENDS}
-    for backend, number in itertools.product(BACKENDS, range(1, times + 1)):
-        stage(f"{job}: {backend}, repetition {number} of {times}")
-        again = [column for column in patched
-                 if column != "limit" or backend == BACKENDS[0]]
-        for name, columns in ("base", "base"), ("patched", ",".join(again)):
-            found = collect(getattr(kernels, name), job,
-                            params | {"pd_backend": backend, "pd_cols": columns,
-                                      "brd.rd_nr": 1, "brd.rd_size": SWAP_MB << 10},
-                            {job: names}, stage,
-                            log=vm.TOP / f"build/log/{job}-{backend}-{name}")
-            for key, samples in found[job].items():
-                row = data[backend].setdefault(key, {field: [] for field in names})
-                for field in names:
-                    row[field] += samples[field]
-    limit = {key: row for key, row in data[BACKENDS[0]].items()
-             if key.startswith("limit")}
-    return {backend: rows | limit for backend, rows in data.items()}
 
 
 def _script(settings, style, series):

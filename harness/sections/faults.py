@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """Measure what a page fault from swap pays for deferral, or gains by it."""
 
-from sections import common
+from sections import common, turns
 
 MEGABYTES = 64
+# The slowest of a hundred vary much from boot to boot.
+REPETITIONS, QUICK_REPETITIONS = 9, 3
 
 TITLE = "Page faults from swap"
 SHOWS = (f"How long it takes to bring back a page, of {MEGABYTES} MB in swap, which frees "
@@ -15,8 +17,8 @@ COLUMNS = ("base", "off", "on", "limit")
 
 
 def measure(kernels, quick, stage):
-    return common.collect_columns(kernels, "faults", {"pd_mb": MEGABYTES}, TIMES,
-                                  common.repetitions(quick), stage)
+    return turns.collect_columns(kernels, "faults", {"pd_mb": MEGABYTES}, TIMES,
+                                 QUICK_REPETITIONS if quick else REPETITIONS, stage)
 
 
 def us(samples, time):
@@ -25,6 +27,8 @@ def us(samples, time):
 
 
 def tables(data):
+    samples = next(iter(data.values()))["base"][TIMES[0]]
+    yield f"{len(samples)} repetitions:\n"
     yield "| a fault in us | base | off | patched | patched/base | limit |"
     yield "|---|---|---|---|---|---|"
     for backend, samples in data.items():
@@ -40,8 +44,8 @@ def plots(_data):
     return ()
 
 
-def regressions(data):
+def comparisons(data):
     for backend, samples in data.items():
         for time in TIMES:
             base, _off, patched, _limit = us(samples, time)
-            yield from common.worse(f"{backend}: {time} of a fault", base, patched, "us")
+            yield common.Samples(f"{backend}: {time} of a fault", base, patched, "us")

@@ -55,24 +55,25 @@ def measure(kernels, quick, stage):
 
 
 def comparisons(data):
-    """Yields what, base, patched: all that can be compared."""
     for backend in common.BACKENDS:
         base, patched = data["base"][backend], data["on"][backend]
         both = [[push + drain for push, drain in zip(row["push"], row["drain"])]
                 for row in (base, patched)]
-        yield f"{backend}: munmap of a slot", base["push"], patched["push"]
-        yield f"{backend}: munmap and workers, a slot", *both
-        yield (f"{backend}: swap-out into an empty slot",
-               base["swap-out, slot empty"], patched["swap-out, slot empty"])
-        yield (f"{backend}: swap-out into a slot not yet emptied",
-               base["swap-out, slot empty"], patched["swap-out, slot waiting"])
+        for what, *samples in (
+                ("munmap of a slot", base["push"], patched["push"]),
+                ("munmap and workers, a slot", *both),
+                ("swap-out into an empty slot",
+                 base["swap-out, slot empty"], patched["swap-out, slot empty"]),
+                ("swap-out into a slot not yet emptied",
+                 base["swap-out, slot empty"], patched["swap-out, slot waiting"])):
+            yield common.Samples(f"{backend}: {what}", *samples, "instructions")
 
 
 def tables(data):
     yield f"{len(data['base']['zram']['push'])} repetitions:\n"
     yield "| instructions | base | patched | patched/base |"
     yield "|---|---|---|---|"
-    for what, base, patched in comparisons(data):
+    for what, base, patched, *_ in comparisons(data):
         yield (f"| {what} | {common.cell(base, 0)} | {common.cell(patched, 0)} "
                f"| {common.ratio(patched, base)} |")
     yield ""
@@ -80,8 +81,3 @@ def tables(data):
 
 def plots(_data):
     return ()
-
-
-def regressions(data):
-    for what, base, patched in comparisons(data):
-        yield from common.worse(what, base, patched, "instructions")

@@ -98,12 +98,12 @@ def plots(data):
                 "set xtics rotate by -20")
 
 
-def regressions(data):
+def comparisons(data):
     for backend, samples in data["samples"].items():
         for way, title in WAYS.items():
             for processes in PROCESSES:
                 for time, name in shown(way, data).items():
-                    yield from common.worse(
+                    yield common.Samples(
                         f"{backend}, {title}, {processes} at once: {name}",
                         *(ms(samples, column, way, processes, time)
                           for column in ("base", "on")), "ms")

@@ -213,18 +213,17 @@ def plots(data):
                 "ms since its start", "MB", series, *marks)
 
 
-def regressions(data):
+def comparisons(data):
     for name, samples in data["oom"].items():
-        base, patched = killed(samples["base"]), killed(samples["on"])
-        if patched > base:
-            yield (f"{name} short of memory: {patched} of {len(samples['on']['kills'])} "
-                   f"tries with an OOM kill instead of {base}")
-        yield from common.worse(f"{name} short of memory: to have it",
-                                *([ns / 1e6 for ns in samples[column]["time"]]
-                                  for column in ("base", "on")), "ms")
+        yield common.Events(f"{name} short of memory: an OOM kill",
+                            killed(samples["base"]), killed(samples["on"]),
+                            len(samples["on"]["kills"]))
+        yield common.Samples(f"{name} short of memory: to have it",
+                             *([ns / 1e6 for ns in samples[column]["time"]]
+                               for column in ("base", "on")), "ms")
     for backend, columns in data["back"].items():
         for case, base in columns["base"].items():
             for name, value, unit, _digits, more in metrics(case):
-                yield from common.worse(
+                yield common.Samples(
                     f"{backend}, {case}: {name}", [value(run) for run in base],
                     [value(run) for run in columns["on"][case]], unit, more)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Measure a fixed amount of mixed work in cgroups with too little memory."""
 
-from sections import common
+from sections import common, turns
 
 TITLE = "Mixed work"
 SHOWS = ("What a fixed amount of work costs when processes fill, use, free and leave "
@@ -23,8 +23,8 @@ METRICS = (("elapsed", ("elapsed",)), ("all back after", ("back",)),
 def measure(kernels, quick, stage):
     params = {"pd_procs": PROCESSES, "pd_lives": 1 if quick else LIVES,
               "pd_mb": MEGABYTES // 2 if quick else MEGABYTES}
-    return common.collect_columns(kernels, "mixed", params, TIMES + PAGES,
-                                  1 if quick else 5, stage, patched=("off", "on"))
+    return turns.collect_columns(kernels, "mixed", params, TIMES + PAGES,
+                                 1 if quick else 5, stage, patched=("off", "on"))
 
 
 def total(samples, column, times):
@@ -70,12 +70,12 @@ def plots(data):
          for column, name in COLUMNS.items()})
 
 
-def regressions(data):
+def comparisons(data):
     for backend, samples in data.items():
         for what, times in METRICS:
             # Of those, only what the work costs in all is of interest.
             if what == "time of kernel workers":
                 continue
-            yield from common.worse(f"{backend}, mixed work: {what}",
-                                    total(samples, "base", times),
-                                    total(samples, "on", times), "ms")
+            yield common.Samples(f"{backend}, mixed work: {what}",
+                                 total(samples, "base", times),
+                                 total(samples, "on", times), "ms")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Measure what other processes feel of a big munmap()."""
 
-from sections import common
+from sections import common, turns
 
 TITLE = "Latency of others"
 SHOWS = ("How long another process takes to page out and to fault in while one unmaps "
@@ -22,8 +22,8 @@ COLUMNS = {"base": "base", "on": "patched"}
 def measure(kernels, quick, stage):
     params = {"pd_mb": MEGABYTES // 8 if quick else MEGABYTES,
               "pd_ms": MILLISECONDS}
-    return common.collect_columns(kernels, "others", params, TIMES,
-                                  1 if quick else REPETITIONS, stage, patched=("on",))
+    return turns.collect_columns(kernels, "others", params, TIMES,
+                                 1 if quick else REPETITIONS, stage, patched=("on",))
 
 
 def us(samples, column, what, when, time):
@@ -71,11 +71,11 @@ def plots(data):
              for column, name in COLUMNS.items()})
 
 
-def regressions(data):
+def comparisons(data):
     for backend, samples in data.items():
         for what, name in WHAT.items():
             for time in TIMES:
                 base, patched = (us(samples, column, what, "unmap", time)
                                  for column in COLUMNS)
-                yield from common.worse(f"{backend}, during munmap: {name}, {time}",
-                                        base, patched, "us")
+                yield common.Samples(f"{backend}, during munmap: {name}, {time}",
+                                     base, patched, "us")

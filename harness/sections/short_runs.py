@@ -3,7 +3,7 @@
 
 import statistics
 
-from sections import common
+from sections import common, turns
 
 TITLE = "Short runs"
 SHOWS = ("How long munmap() takes, and what it costs in all, when the limit of a cgroup "
@@ -25,8 +25,8 @@ GROUPS = {"1": (1,), "2-3": (2,), "4-15": (4, 8), "16-127": (16, 32, 64),
 
 def measure(kernels, quick, stage):
     params = {"pd_mb": MEGABYTES // 4 if quick else MEGABYTES}
-    return common.collect_columns(kernels, "short_runs", params, NAMES,
-                                  1 if quick else 5, stage)
+    return turns.collect_columns(kernels, "short_runs", params, NAMES,
+                                 1 if quick else 5, stage)
 
 
 def pages(row):
@@ -111,12 +111,12 @@ def plots(data):
              for column in COLUMNS})
 
 
-def regressions(data):
+def comparisons(data):
     for backend, samples in data.items():
         for name, columns in rows(samples):
             for what, unit, value in METRICS:
                 # What a slot costs is the same once more.
                 if unit == "ms":
-                    yield from common.worse(
+                    yield common.Samples(
                         f"{backend}, swapped out by {name}: {what}",
                         value(columns["base"]), value(columns["on"]), unit)

@@ -4,7 +4,7 @@
 import statistics
 
 import vm
-from sections import common
+from sections import common, turns
 
 TITLE = "Unmapping swapped-out memory"
 SHOWS = ("How long munmap() of memory in compressed swap takes, when the last page of "
@@ -20,21 +20,21 @@ PROCESSES = tuple((processes, 256) for processes in (1, 2, 3, 4))
 SIZES = tuple((1, mb) for mb in (64, 128, 192, 256, 512, 1024, 2048))
 QUICK = PROCESSES[:2]
 # They take half of the time as it is.
-LARGE, LARGE_REPETITIONS = 1024, 3
+LARGE, LARGE_REPETITIONS = 1024, 2
 TESTS = (("processes at once, 256 MB each", PROCESSES), ("one process", SIZES))
 
 
 def collect(kernels, rows, repetitions, stage):
     params = {"pd_rows": ",".join(f"{processes}:{mb}" for processes, mb in rows)}
-    return common.collect_columns(kernels, "unmap", params, TIMES, repetitions, stage)
+    return turns.collect_columns(kernels, "unmap", params, TIMES, repetitions, stage)
 
 
 def measure(kernels, quick, stage):
     if quick:
-        return collect(kernels, QUICK, common.repetitions(quick), stage)
+        return collect(kernels, QUICK, common.REPETITIONS, stage)
     rows = dict.fromkeys(PROCESSES + SIZES)
     data = collect(kernels, [row for row in rows if row[1] < LARGE],
-                   common.repetitions(quick), stage)
+                   common.REPETITIONS, stage)
     large = collect(kernels, [row for row in rows if row[1] >= LARGE], LARGE_REPETITIONS,
                     stage)
     return {backend: data[backend] | large[backend] for backend in data}
@@ -115,7 +115,7 @@ def tables(data):
             yield f"### {backend}, {title}\n"
             if test is SIZES:
                 yield (f"From {LARGE} MB on it is {LARGE_REPETITIONS} repetitions. No more "
-                       f"slots may wait than a quarter of memory ({vm.MEMORY}) has pages; "
+                       f"slots may wait than half of memory ({vm.MEMORY}) has pages; "
                        "what is unmapped beyond that is freed at once.\n")
             for table in (latency_table, cost_table, back_table):
                 yield from table(samples, test)
@@ -151,12 +151,12 @@ def plots(data):
         yield f"unmap-{backend}-cpu", cpu_plot(backend, samples)
 
 
-def regressions(data):
+def comparisons(data):
     for backend, samples in data.items():
         for shape in dict.fromkeys(shapes(samples, PROCESSES) + shapes(samples, SIZES)):
             for what, times in (("munmap", ("munmap",)),
                                 ("CPU time of unmap and workers", ("cpu", "workers")),
                                 ("the last page is back after", ("back",))):
-                yield from common.worse(f"{backend}, {label(shape)}: {what}",
-                                        ms(samples, "base", shape, *times),
-                                        ms(samples, "on", shape, *times), "ms")
+                yield common.Samples(f"{backend}, {label(shape)}: {what}",
+                                     ms(samples, "base", shape, *times),
+                                     ms(samples, "on", shape, *times), "ms")
