@@ -47,6 +47,14 @@ search() {
 
 # An OOM kill prints a call trace, which is no complaint.
 dmesg -n 1
+if [ "$pd_where" = machine ]; then
+	# Otherwise more must be left for a while after memory got fragmented, and one
+	# CPU can have megabytes on its lists while another runs out.
+	echo 0 >/proc/sys/vm/watermark_boost_factor &&
+		echo 1000 >/proc/sys/vm/percpu_pagelist_high_fraction || exit 1
+fi
+# This shell is not who is to be killed.
+echo -1000 >/proc/$$/oom_score_adj || exit 1
 setup_columns
 select_column "$pd_cols"
 cgroup=$(make_cgroup oom $((pd_mb * 2))M) || exit 1
