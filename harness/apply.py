@@ -7,7 +7,8 @@ usage: apply.py KSRC OUT [--pristine]
 KSRC is copied, never changed. Of this repository,
   <file>             is copied to the same path;
   <file>.cocci       is a semantic patch that converts <file>;
-  <file>.edit.toml   lists literal insertions and replacements in <file>;
+  <file>.edit.toml   lists literal insertions and replacements in <file>; some have
+                     a name, for series.toml;
   <name>.inc         is C; the semantic patch has put an #include of it where it
                      belongs, and the text takes the place of that line.
 Each rule and each edit has to match as often as it says (once, unless told
@@ -20,6 +21,7 @@ With --pristine OUT is a copy of KSRC and nothing else.
 
 import argparse
 import collections
+import functools
 import hashlib
 import os
 import pathlib
@@ -33,6 +35,7 @@ import tomllib
 TOP = pathlib.Path(__file__).resolve().parent.parent
 KERNEL_DIRS = ("Documentation", "drivers", "include", "lib", "mm", "samples",
                "scripts", "tools")
+KERNEL_FILES = ("MAINTAINERS.edit.toml",)
 OLDEST = (7, 2)
 COPY_MB = 2500
 STAMP = ".percpu_defer"     # in OUT: where it came from, and what we touched
@@ -65,6 +68,12 @@ def overlay():
         for path in sorted((TOP / name).rglob("*")):
             if path.is_file() and not path.name.endswith("~"):
                 yield path.relative_to(TOP)
+    yield from map(pathlib.Path, KERNEL_FILES)
+
+
+def read_overlay():
+    """The same with what is in them: path to bytes."""
+    return {path: (TOP / path).read_bytes() for path in overlay()}
 
 
 class Rule:
@@ -74,35 +83,38 @@ class Rule:
         self.name, self.wanted = name, wanted
 
 
-def rules_of(cocci):
+# A rule begins with its name, in a line of its own.
+RULE = re.compile(r"@(\w+)(?: depends on [^@]*)?@$", re.M)
+
+
+def rules_of(path, cocci):
     rules, wanted = [], 1
-    for line in cocci.read_text().splitlines():
+    for line in cocci.splitlines():
         if found := re.match(r"// matches: (\d+)$", line):
             wanted = int(found[1])
-        elif found := re.match(r"@(\w+)(?: depends on [^@]*)?@$", line):
+        elif found := RULE.match(line):
             rules.append(Rule(found[1], wanted))
             wanted = 1
     if not rules:
-        raise Error(f"{cocci.relative_to(TOP)}: has no named rule")
+        raise Error(f"{path}: has no named rule")
     return rules
 
 
 def counting(cocci, rules):
     """The semantic patch, with a script behind it that tells each match."""
-    text = cocci.read_text()
     for rule in rules:
-        text += (f"\n@script:python@\np << {rule.name}.p;\n@@\n"
-                 f'print("MATCHED {rule.name} %s" % p[0].line)\n')
-    return text
+        cocci += (f"\n@script:python@\np << {rule.name}.p;\n@@\n"
+                  f'print("MATCHED {rule.name} %s" % p[0].line)\n')
+    return cocci
 
 
-def convert(cocci, text, version):
+@functools.cache
+def convert(path, cocci, text, version):
     """Run a semantic patch over the text of a file."""
-    shown = cocci.relative_to(TOP)
-    rules = rules_of(cocci)
+    rules = rules_of(path, cocci)
     with tempfile.TemporaryDirectory() as tmp:
         tmp = pathlib.Path(tmp)
-        source, patch, result = tmp / cocci.stem, tmp / "patch.cocci", tmp / "out"
+        source, patch, result = tmp / path.stem, tmp / "patch.cocci", tmp / "out"
         source.write_text(text)
         patch.write_text(counting(cocci, rules))
         run = subprocess.run(
@@ -112,37 +124,39 @@ def convert(cocci, text, version):
             m[0] for m in set(re.findall(r"^MATCHED (\w+) (\d+)$", run.stdout, re.M)))
         if run.returncode:
             last = (run.stderr.strip().splitlines() or ["no message"])[-1]
-            raise Error(f"{shown}: spatch failed on Linux {version}: {last}")
+            raise Error(f"{path}: spatch failed on Linux {version}: {last}")
         for rule in rules:
             if matches[rule.name] != rule.wanted:
                 raise Error(
-                    f"{shown}: rule '{rule.name}' matched {matches[rule.name]} "
+                    f"{path}: rule '{rule.name}' matched {matches[rule.name]} "
                     f"times in Linux {version}, not {rule.wanted}: "
                     "adapt the rule to this kernel")
         return result.read_text()
 
 
-def expand_includes(cocci, text):
+INCLUDE = re.compile(r'^#include "([^"]+\.inc)"\n+', re.M)
+
+
+def expand_includes(path, text, files):
     """Put the text of each .inc where the semantic patch asked for it."""
     def content(match):
-        inc = cocci.parent / match[1]
-        if not inc.is_file():
-            raise Error(f"{cocci.relative_to(TOP)}: {match[1]} does not exist")
-        lines = inc.read_text().split("\n")
+        inc = path.parent / match[1]
+        if inc not in files:
+            raise Error(f"{path}: {match[1]} does not exist")
+        lines = files[inc].decode().split("\n")
         if "SPDX" in lines[0]:
             lines = lines[1:]
         return "\n".join(lines).strip("\n") + "\n\n"
-    return re.sub(r'^#include "([^"]+\.inc)"\n+', content, text, flags=re.M)
+    return INCLUDE.sub(content, text)
 
 
-def edit(toml, text, version):
+def edit(path, toml, text, version):
     """Apply the literal edits of a file."""
-    shown = toml.relative_to(TOP)
-    for number, one in enumerate(tomllib.loads(toml.read_text())["edit"], 1):
+    for number, one in enumerate(tomllib.loads(toml)["edit"], 1):
         how, = {"before", "after", "replace"} & one.keys()
         anchor = one[how]
         if (count := text.count(anchor)) != 1:
-            raise Error(f"{shown}: edit {number} matched {count} times in "
+            raise Error(f"{path}: edit {number} matched {count} times in "
                         f"Linux {version}, not 1: adapt its anchor to this kernel")
         new = {"before": one["text"] + anchor, "after": anchor + one["text"],
                "replace": one["text"]}[how]
@@ -150,8 +164,8 @@ def edit(toml, text, version):
     return text
 
 
-def generate(ksrc, version):
-    """What we change or add: path to bytes."""
+def generate(ksrc, version, files):
+    """What we change or add, by what is in the overlay; both path to bytes."""
     result = {}
     text_of = {}
 
@@ -163,21 +177,20 @@ def generate(ksrc, version):
             text_of[name] = (ksrc / name).read_text()
         return name
 
-    paths = list(overlay())
-    for path in paths:
+    for path, content in files.items():
         if path.name.endswith(".c.cocci"):
             name = target(path, ".cocci")
-            text = convert(TOP / path, text_of[name], version)
-            text_of[name] = expand_includes(TOP / path, text)
-    for path in paths:
+            text = convert(path, content.decode(), text_of[name], version)
+            text_of[name] = expand_includes(path, text, files)
+    for path, content in files.items():
         if path.name.endswith(".edit.toml"):
             name = target(path, ".edit.toml")
-            text_of[name] = edit(TOP / path, text_of[name], version)
-    for path in paths:
+            text_of[name] = edit(path, content.decode(), text_of[name], version)
+    for path, content in files.items():
         if not path.name.endswith((".c.cocci", ".edit.toml", ".inc")):
             if (ksrc / path).exists():
                 raise Error(f"Linux {version} has a {path} of its own")
-            result[path] = (TOP / path).read_bytes()
+            result[path] = content
     result.update((name, text.encode()) for name, text in text_of.items())
     return result
 
@@ -249,7 +262,7 @@ def apply(ksrc, out, pristine):
     version = kernel_version(ksrc)
     if out == ksrc or ksrc in out.parents and not str(out).startswith(str(TOP)):
         raise Error(f"OUT={out} lies in the kernel tree: give another place")
-    files = {} if pristine else generate(ksrc, version)
+    files = {} if pristine else generate(ksrc, version, read_overlay())
     if out.exists():
         stamp = out / STAMP
         if not stamp.is_file():

@@ -2,8 +2,29 @@
 // Swap tells the device, and zswap, about a whole range of freed slots at once, and
 // lets the device finish what it put off before swapoff returns.
 
+// The declaration stays as it is; that it is written anew makes Coccinelle remove the
+// whole of the line after it.
+@zswap@
+identifier si, offset, nr_entries, notify, i;
+position p;
+@@
+ static void swap_range_free@p(struct swap_info_struct *si, unsigned long offset,
+			     unsigned int nr_entries)
+ {
+ 	...
+-	void (*notify)(struct block_device *, unsigned long);
++	void (*notify)(struct block_device *, unsigned long);
+-	unsigned int i;
+ 	...
+-	for (i = 0; i < nr_entries; i++)
+-		zswap_invalidate(swp_entry(si->type, offset + i));
++
++	zswap_invalidate_range(swp_entry(si->type, offset), nr_entries);
+ 	...
+ }
+
 @notify@
-identifier si, offset, nr_entries, end, notify, i;
+identifier si, offset, nr_entries, end, notify;
 position p;
 @@
  static void swap_range_free@p(struct swap_info_struct *si, unsigned long offset,
@@ -12,12 +33,6 @@ position p;
  	...
 -	void (*notify)(struct block_device *, unsigned long);
 +	void (*notify)(struct block_device *bdev, unsigned long i, unsigned int nr);
--	unsigned int i;
- 	...
--	for (i = 0; i < nr_entries; i++)
--		zswap_invalidate(swp_entry(si->type, offset + i));
-+
-+	zswap_invalidate_range(swp_entry(si->type, offset), nr_entries);
  	...
  	if (si->flags & SWP_BLKDEV)
  		notify = si->bdev->bd_disk->fops->swap_slot_free_notify;
