@@ -17,6 +17,8 @@ KINDS = plain,kasan,kcsan
 MINUTES = 30
 # Only these sections of the report, or only mutants with this in their name.
 ONLY =
+# Who signs off the patches of "make series", "Name <address>".
+SIGNOFF =
 # 1: what is counted now is what later counts are compared with.
 UPDATE =
 
@@ -35,6 +37,7 @@ help:
 	@echo 'make model              check the protocol of index mode with spin'
 	@echo 'make docs               build the documentation; warnings are errors'
 	@echo 'make apply OUT=dir      only the patched kernel tree'
+	@echo 'make series             the kernel patches, to be mailed, in build/series'
 	@echo 'make boot               a shell in the patched kernel'
 	@echo 'make clean              remove what was built, keep what was fetched'
 	@echo 'make distclean          remove build/ altogether'
@@ -43,6 +46,7 @@ help:
 	@echo 'SECONDS=300             how long the slot reuse test runs; 60 unless told'
 	@echo 'KINDS=plain             test or torture these kernels: plain,kasan,kcsan,rt,arm64'
 	@echo 'KERNEL=7.2              fetch this version; 7.3 unless told'
+	@echo "SIGNOFF='Name <addr>'   series: who signs off the patches"
 	@echo 'UPDATE=1                perf-check: write the baseline, harness/perf-baseline.toml'
 
 deps:
@@ -73,6 +77,9 @@ model: deps
 apply: deps
 	@$(RUN) apply --out='$(OUT)'
 
+series: deps
+	@$(RUN) series --signoff='$(SIGNOFF)'
+
 docs: deps
 	@$(RUN) docs
 
@@ -85,4 +92,4 @@ clean:
 distclean:
 	rm -rf build
 
-.PHONY: help deps bench perf-check test test-all torture mutants model docs apply boot clean distclean
+.PHONY: help deps bench perf-check test test-all torture mutants model docs apply series boot clean distclean

@@ -17,6 +17,7 @@ import apply
 import bench
 import mutants
 import perf_check
+import series
 import test
 import vm
 
@@ -140,6 +141,12 @@ def do_apply(source, args):
     source.patched_tree(args.out.expanduser().resolve())
 
 
+def do_series(source, args):
+    script("deps.sh", "series")
+    stage("write the series")
+    series.make(source.tree, source.own, args.signoff, stage)
+
+
 def do_docs(source, _args):
     print(script("docs.sh", source.patched_tree()))
 
@@ -217,11 +224,13 @@ def main():
     for name, function in (("apply", do_apply), ("bench", do_bench),
                            ("test", do_test), ("torture", do_torture),
                            ("mutants", do_mutants), ("perf-check", do_perf_check),
-                           ("docs", do_docs), ("boot", do_boot)):
+                           ("series", do_series), ("docs", do_docs), ("boot", do_boot)):
         job = jobs.add_parser(name)
         job.set_defaults(function=function)
         if name == "apply":
             job.add_argument("--out", type=pathlib.Path, required=True)
+        if name == "series":
+            job.add_argument("--signoff", default="", help="'Name <address>'")
         if name == "bench":
             job.add_argument("--quick", action="store_true")
             job.add_argument("--only", type=sections, default="",

@@ -1,0 +1,367 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Write the overlay as a series of patches that can be mailed: build/series/.
+
+Which part belongs to which patch is in series.toml. Each step is made by the same
+means as the whole, with the parts of the patches so far.
+"""
+
+import itertools
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tomllib
+import types
+
+import apply
+import cover
+
+HARNESS = pathlib.Path(__file__).resolve().parent
+TABLE = HARNESS / "series.toml"
+BUILD = HARNESS.parent / "build"
+OUT = BUILD / "series"
+NOBODY = "*** your name *** <address>"
+BRANCH = "percpu_defer"
+DATE = "2026-01-01T00:00:00Z"      # of all commits, so that their hashes stay the same
+# Hooks, signatures and line ends are the user's own affair.
+ENV = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1",
+       "GIT_AUTHOR_DATE": DATE, "GIT_COMMITTER_DATE": DATE}
+# MAINTAINERS comes last, so each new file is said to lack an entry.
+CHECKPATCH = ["--strict", "--no-summary", "--show-types", "--terse",
+              "--ignore", "FILE_PATH_CHANGES"]
+
+
+class Table:
+    """What series.toml says."""
+
+    def __init__(self, path=TABLE):
+        table = tomllib.loads(path.read_text())
+        self.prefix = table["prefix"]
+        self.cover = table["cover"]
+        self.patches = [types.SimpleNamespace(**patch) for patch in table["patch"]]
+        self.later = [types.SimpleNamespace(**later) for later in table["later"]]
+        self.number = {patch.name: i for i, patch in enumerate(self.patches)}
+        if unknown := [later.until for later in self.later
+                       if later.until not in self.number]:
+            raise apply.Error(f"series.toml: there is no patch '{unknown[0]}'")
+
+
+def split(path, text):
+    """What is in a file: pairs of a name, and text that can be left out.
+
+    The rules of a semantic patch, and the edits of a list. Of an edit without a name,
+    and where there is nothing to leave out, the name is empty.
+    """
+    if path.name.endswith(".edit.toml"):
+        head, *edits = re.split(r"^(?=\[\[edit\]\]$)", text, flags=re.M)
+        names = [re.search(r'\A\[\[edit\]\]\nname = "(.*)"$', edit, re.M)
+                 for edit in edits]
+        return head, [(name[1] if name else "", edit)
+                      for name, edit in zip(names, edits)]
+    if path.name.endswith(".cocci"):
+        # A rule begins with the comment before it.
+        head, *rules = re.split(
+            r"^(?=(?://.*\n)*" + apply.RULE.pattern.replace("(", "(?:", 1) + ")",
+            text, flags=re.M)
+        return head, [(apply.RULE.search(rule)[1], rule)
+                      for rule in rejoin(rules)]
+    return "", [("", text)]
+
+
+def rejoin(rules):
+    """Comments of several lines were split at each line: put them together."""
+    whole = ""
+    for rule in rules:
+        whole += rule
+        if apply.RULE.search(rule):
+            yield whole
+            whole = ""
+
+
+def claims(table, files):
+    """What the patches say that they bring: {(path, name): number of the patch}."""
+    claimed = {}
+    for number, patch in enumerate(table.patches):
+        for part in patch.parts:
+            path, _, names = part.partition(":")
+            paths = ([one for one in files if str(one).startswith(path)]
+                     if path.endswith("/") else [pathlib.Path(path)])
+            for key in itertools.product(paths, names.split(",")):
+                if key in claimed:
+                    raise apply.Error(f"series.toml: {part} belongs to two patches")
+                claimed[key] = number
+    return claimed
+
+
+def owners(table, files):
+    """Which patch, by number, each part belongs to: {(path, name): number}."""
+    claimed = claims(table, files)
+    result, used = {}, set()
+    for path, content in files.items():
+        if path.suffix == ".inc":
+            continue
+        for name, _text in split(path, content.decode())[1]:
+            key = (path, name) if (path, name) in claimed else (path, "")
+            if key not in claimed:
+                part = f"{path}, '{name}'," if name else path
+                raise apply.Error(f"{part} belongs to no patch: "
+                                  "say in harness/series.toml to which")
+            result[path, name] = claimed[key]
+            used.add(key)
+    if unused := claimed.keys() - used:
+        path, name = min(unused)
+        raise apply.Error(f"series.toml: there is no {path}{name and ':'}{name}")
+    check_included(files)
+    return result
+
+
+def check_included(files):
+    """C that no rule puts anywhere belongs to no patch either."""
+    included = {path.parent / inc for path, content in files.items()
+                if path.suffix == ".cocci"
+                for inc in re.findall(r'^\+#include "([^"]+\.inc)"$',
+                                      content.decode(), re.M)}
+    if lost := [path for path in files
+                if path.suffix == ".inc" and path not in included]:
+        raise apply.Error(f"{lost[0]} belongs to no patch: no rule includes it")
+
+
+def earlier(text, later):
+    """The text as it is before the patch that brings what `later` names."""
+    start = later.text if hasattr(later, "text") else later.first
+    if (count := text.count(start)) != 1:
+        raise apply.Error(f"series.toml: '{start.strip().splitlines()[0]}' is "
+                          f"{count} times in {later.file}, not once")
+    begin = text.index(start)
+    end = begin + len(start)
+    if not hasattr(later, "text"):
+        end = text.find(later.to, end) if later.to else len(text)
+        if end < 0:
+            raise apply.Error(f"series.toml: there is no "
+                              f"'{later.to.strip().splitlines()[0]}' in {later.file}")
+    return text[:begin] + getattr(later, "instead", "") + text[end:]
+
+
+def overlay_at(table, files, owner, number):
+    """The overlay with what the patches up to this number bring."""
+    result = {}
+    for path, content in files.items():
+        text = content.decode()
+        for later in table.later:
+            if later.file == str(path) and table.number[later.until] > number:
+                text = earlier(text, later)
+        if path.suffix == ".inc":
+            result[path] = text.encode()
+            continue
+        head, parts = split(path, text)
+        if chosen := [part for name, part in parts if owner[path, name] <= number]:
+            result[path] = "".join([head, *chosen]).encode()
+    return result
+
+
+def signed(files, signoff):
+    """With the maintainer, who is who signs off, in what MAINTAINERS gets."""
+    path = pathlib.Path("MAINTAINERS.edit.toml")
+    if not signoff or path not in files:
+        return files
+    line = b"PERCPU_DEFER (FREEING OFF HOT PATHS)\n"
+    return files | {path: files[path].replace(line, line + f"M:\t{signoff}\n".encode())}
+
+
+def steps(ksrc, signoff=""):
+    """Yields each patch with what it makes of the kernel: path to bytes."""
+    table, files = Table(), apply.read_overlay()
+    version, owner = apply.kernel_version(ksrc), owners(table, files)
+    for number, patch in enumerate(table.patches):
+        now = signed(overlay_at(table, files, owner, number), signoff)
+        yield patch, apply.generate(ksrc, version, now)
+
+
+def git(repo, *args, who="percpu_defer <percpu_defer>", **more):
+    """Run git there; returns what it prints."""
+    name, _, address = who.rstrip(">").partition(" <")
+    env = os.environ | ENV | {
+        f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER")
+        for what, value in (("NAME", name), ("EMAIL", address))} | more.pop("env", {})
+    run = subprocess.run(["git", "-C", repo, *map(str, args)], text=True, env=env,
+                         capture_output=True, **more)
+    if run.returncode:
+        said = (run.stderr.strip() or run.stdout.strip() or "nothing").splitlines()
+        raise apply.Error(f"git {args[0]} failed in {repo}, it says: {said[-1]}")
+    return run.stdout.strip()
+
+
+def base_of_own(ksrc):
+    """The user's repository, as it was committed."""
+    if not (ksrc / ".git").exists():
+        raise apply.Error(f"{ksrc} is no git repository, so there is no commit to base "
+                          "patches on: give the top of one, or no KSRC")
+    if git(ksrc, "status", "--porcelain", "--untracked-files=no"):
+        raise apply.Error(f"{ksrc} has changes that are not committed: the patches "
+                          "would not apply to what you base them on")
+    return ksrc, git(ksrc, "rev-parse", "HEAD")
+
+
+def base_of_fetched(ksrc, version, stage):
+    """A repository of the distribution's source, which comes without one.
+
+    What is committed has the same hash wherever it is made.
+    """
+    repo = BUILD / f"tree/base-{ksrc.name}.git"
+    stamp, origin = repo / "percpu_defer", apply.origin(ksrc)
+    if not stamp.exists() or stamp.read_text() != origin:
+        shutil.rmtree(repo, ignore_errors=True)
+        repo.mkdir(parents=True)
+        git(repo, "init", "--bare", "--quiet", "--initial-branch=base")
+        add_all(repo, ksrc, stage)
+        git(repo, "commit", "--quiet", f"--message=Linux {version}",
+            env={"GIT_WORK_TREE": str(ksrc)})
+        stamp.write_text(origin)
+    return repo, git(repo, "rev-parse", "HEAD")
+
+
+def add_all(repo, ksrc, stage):
+    """Put all files of a source into the index, some 90000. Says how far it is."""
+    # All in one pack: fewer files, and faster. By force, because the distribution's
+    # .gitignore leaves out everything that is not the distribution's.
+    command = ["git", "-C", repo, "-c", "core.bigFileThreshold=1",
+               "-c", "core.compression=1", "add", "--all", "--force", "--verbose"]
+    with subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True,
+            env=os.environ | ENV | {"GIT_WORK_TREE": str(ksrc)}) as run:
+        for number, _line in enumerate(run.stdout):
+            if not number % 20000:
+                stage(f"  a repository of the unmodified kernel: {number} files")
+    if run.returncode:
+        raise apply.Error(f"git cannot add the files of {ksrc}")
+
+
+class Tree:
+    """A clone in which only the files that we touch are checked out."""
+
+    def __init__(self, where, source, base, touched):
+        git(BUILD, "clone", "--quiet", "--shared", "--no-checkout", source, where)
+        self.where = where
+        git(where, "update-ref", f"refs/heads/{BRANCH}", base)
+        git(where, "symbolic-ref", "HEAD", f"refs/heads/{BRANCH}")
+        git(where, "read-tree", base)
+        known = git(where, "ls-files", "--", *touched).splitlines()
+        git(where, "checkout-index", "--quiet", "--", *known)
+        (where / apply.STAMP).write_text("series\n")
+
+    def put(self, ksrc, files):
+        """Bring it to what these files make of the source, as "make apply" does."""
+        apply.update(ksrc, self.where, files)
+        git(self.where, "add", "--force", "--", *files)
+
+    def tree(self):
+        """The hash of all that is in it: of names, modes and contents."""
+        return git(self.where, "write-tree")
+
+
+def message(patch, who):
+    """Of a commit."""
+    note = getattr(patch, "unsigned", "") if who == NOBODY else ""
+    return (f"{patch.subject}\n\n{patch.body.strip()}\n\n"
+            f"Signed-off-by: {who}\n" + (f"---\n{note}" if note else ""))
+
+
+def checkpatch(ksrc, patches, signoff):
+    """Prints what checkpatch finds; an error is one."""
+    # Nobody has signed off, and his address is no address.
+    ignore = [] if signoff else ["--ignore", "BAD_SIGN_OFF,NO_AUTHOR_SIGN_OFF"]
+    run = subprocess.run(["scripts/checkpatch.pl", *CHECKPATCH, *ignore, *patches],
+                         cwd=ksrc, text=True, capture_output=True)
+    found = [line.removeprefix(f"{patches[0].parent}/")
+             for line in run.stdout.splitlines()
+             if re.search(r": (ERROR|WARNING|CHECK):", line)]
+    print("\n".join(found) or "checkpatch --strict finds nothing")
+    if run.stderr.strip():
+        raise apply.Error(f"checkpatch.pl says: {run.stderr.strip().splitlines()[-1]}")
+    if errors := [line for line in found if ": ERROR:" in line]:
+        raise apply.Error(f"checkpatch finds {len(errors)} errors, see above, in "
+                          f"{patches[0].parent}")
+
+
+def recipients(ksrc, patches):
+    """Whom the kernel's maintainers want to be told, an address a line."""
+    run = subprocess.run(["scripts/get_maintainer.pl", "--no-git", "--no-git-fallback",
+                          "--no-roles", "--no-rolestats", *patches],
+                         cwd=ksrc, text=True, capture_output=True)
+    if run.returncode or not run.stdout:
+        raise apply.Error("get_maintainer.pl names nobody; it says: "
+                          f"{(run.stderr.strip() or 'nothing').splitlines()[-1]}")
+    return run.stdout
+
+
+def same(what, tree, wanted):
+    """The proof that the patches are worth something."""
+    if tree.tree() != wanted.tree():
+        differ = git(tree.where, "diff", "--name-only", tree.tree(), wanted.tree(),
+                     env={"GIT_ALTERNATE_OBJECT_DIRECTORIES":
+                          str(wanted.where / ".git/objects")})
+        raise apply.Error(f"{what} does not give what make apply does, in: "
+                          f"{', '.join(differ.split())}")
+
+
+def publish(tmp):
+    """The result is there as a whole, or as it was before."""
+    old = OUT.with_suffix(".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if OUT.exists():
+        OUT.rename(old)
+    tmp.rename(OUT)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def make(ksrc, own, signoff, stage):
+    """Write the series, and prove that it gives what make apply does."""
+    if signoff and not re.fullmatch(r"[^<>@]+ <[^<>@\s]+@[^<>@\s]+>", signoff):
+        raise apply.Error(f"SIGNOFF='{signoff}' is not of the form 'Name <address>'")
+    version, who = apply.kernel_version(ksrc), signoff or NOBODY
+    tmp, work = OUT.with_suffix(".tmp"), BUILD / "tree/series"
+    table = Table()
+    owners(table, apply.read_overlay())       # says at once what is missing
+    for folder in tmp, work:
+        shutil.rmtree(folder, ignore_errors=True)
+    source, base = (base_of_own(ksrc) if own else
+                    base_of_fetched(ksrc, version, stage))
+    work.mkdir(parents=True)
+
+    whole = apply.generate(ksrc, version, signed(apply.read_overlay(), signoff))
+    wanted, built, mailed = (Tree(work / name, source, base, whole)
+                             for name in ("wanted", "built", "mailed"))
+    wanted.put(ksrc, whole)
+    for patch, files in steps(ksrc, signoff):
+        stage(f"  {patch.subject}")
+        built.put(ksrc, files)
+        git(built.where, "commit", "--quiet", "--file=-", who=who,
+            input=message(patch, who))
+    same("the last patch", built, wanted)
+
+    git(built.where, "config", f"branch.{BRANCH}.description",
+        cover.text(table.cover, version, own))
+    git(built.where, "format-patch", "--quiet", "--cover-letter", f"--base={base}",
+        "--cover-from-description=subject", f"--subject-prefix={table.prefix}",
+        "--no-signature", f"--output-directory={tmp}", base, who=who)
+    _letter, *patches = sorted(tmp.glob("*.patch"))
+    stage("git am, on the unmodified kernel")
+    git(mailed.where, "am", "--quiet", *patches)
+    same("git am", mailed, wanted)
+    stage("checkpatch, which takes a minute")
+    checkpatch(ksrc, patches, signoff)
+    (tmp / "recipients.txt").write_text(recipients(ksrc, patches))
+    publish(tmp)
+    shutil.rmtree(work)
+    report(stage)
+
+
+def report(stage):
+    """Where it is, and what only a human can do."""
+    blanks = sum(bool(re.search(r"(^|\s)\*\*\* ", line)) for path in OUT.glob("*.patch")
+                 for line in path.read_text().splitlines())
+    stage("the series is in build/series; git am gives what make apply does")
+    if blanks:
+        stage(f"{blanks} lines are for you to fill in: "
+              "grep -n -F '*** ' build/series/*.patch")

@@ -1,0 +1,334 @@
+# SPDX-License-Identifier: GPL-2.0
+"""series.py and cover.py: the patches are all of the overlay, each part in one.
+
+PD_PRISTINE names an unmodified kernel source; the tests work on a copy of the few
+files of it that the overlay touches.
+"""
+
+import contextlib
+import io
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import types
+import unittest
+import unittest.mock
+
+HARNESS = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(HARNESS))
+
+import apply            # pylint: disable=wrong-import-position
+import cover            # pylint: disable=wrong-import-position
+import series           # pylint: disable=wrong-import-position
+from sections import common, unmap    # pylint: disable=wrong-import-position
+
+
+def setUpModule():
+    subprocess.run([HARNESS / "deps.sh", "series"], check=True)
+
+
+class TableTest(unittest.TestCase):
+    """The table of this repository."""
+
+    def setUp(self):
+        self.table, self.files = series.Table(), apply.read_overlay()
+
+    def test_whole(self):
+        """With all patches, nothing is left out, and nothing is different."""
+        owner = series.owners(self.table, self.files)
+        last = len(self.table.patches) - 1
+        self.assertEqual(series.overlay_at(self.table, self.files, owner, last),
+                         self.files)
+        self.assertEqual(set(owner.values()), set(range(last + 1)))
+
+    def test_first(self):
+        """The library comes first, and nothing but it."""
+        owner = series.owners(self.table, self.files)
+        first = series.overlay_at(self.table, self.files, owner, 0)
+        self.assertEqual({str(path) for path in first if path.suffix != ".inc"},
+                         {"include/linux/percpu_defer.h", "lib/Kconfig.edit.toml",
+                          "include/trace/events/percpu_defer.h", "lib/percpu_defer.c",
+                          "lib/percpu_defer.h", "lib/Makefile.edit.toml"})
+        self.assertNotIn(b"percpu_defer_map.o",
+                         first[pathlib.Path("lib/Makefile.edit.toml")])
+
+    def test_order(self):
+        """What is used comes before its users."""
+        number = self.table.number
+        for before, after in (("core", "map"), ("map", "kunit"), ("core", "torture"),
+                              ("map", "zram-defer"), ("zsmalloc-bulk", "zsmalloc-defer"),
+                              ("zsmalloc-defer", "zsmalloc-kunit"),
+                              ("zsmalloc-bulk", "zram-bulk"), ("zram-bulk", "swap-range"),
+                              ("memcg-bulk", "zswap-range"), ("swap-range", "swap-flush"),
+                              ("swap-flush", "zram-defer"), ("zswap-range", "zswap-defer"),
+                              ("zram-defer", "selftests"), ("zswap-defer", "selftests")):
+            self.assertLess(number[before], number[after], f"{before}, {after}")
+
+    def test_messages(self):
+        """They say why, are no wider than a mail, and quote no measurement."""
+        for patch in self.table.patches:
+            self.assertLessEqual(len(patch.subject), 70, patch.subject)
+            self.assertRegex(patch.subject, r"^[\w/]+: \S", patch.name)
+            self.assertGreater(len(patch.body), 40, patch.name)
+            for line in patch.body.splitlines():
+                self.assertLessEqual(len(line), 75, line)
+            self.assertIsNone(re.search(r"\d ?(%|us\b|ns\b|times as)", patch.body),
+                              patch.name)
+
+    def refuse(self, *words):
+        with self.assertRaises(apply.Error) as caught:
+            series.owners(self.table, self.files)
+        for word in words:
+            self.assertIn(word, str(caught.exception))
+
+    def test_new_file(self):
+        self.files[pathlib.Path("mm/new.c")] = b"/* new */\n"
+        self.refuse("mm/new.c belongs to no patch")
+
+    def test_new_rule(self):
+        path = pathlib.Path("mm/zswap.c.cocci")
+        self.files[path] += b"\n@another@\nposition p;\n@@\n f@p();\n"
+        self.refuse("mm/zswap.c.cocci, 'another', belongs to no patch")
+
+    def test_new_include(self):
+        self.files[pathlib.Path("mm/zswap_new.c.inc")] = b"/* new */\n"
+        self.refuse("mm/zswap_new.c.inc belongs to no patch")
+
+    def test_file_gone(self):
+        del self.files[pathlib.Path("lib/percpu_defer_stat.c")]
+        self.refuse("there is no lib/percpu_defer_stat.c")
+
+    def test_rule_gone(self):
+        path = pathlib.Path("mm/zswap.c.cocci")
+        self.files[path] = self.files[path].replace(b"@writeback@", b"@write_back@")
+        self.refuse("'write_back', belongs to no patch")
+
+    def test_twice(self):
+        self.table.patches[1].parts.append("lib/percpu_defer.c")
+        self.refuse("lib/percpu_defer.c belongs to two patches")
+
+    def test_later_does_not_match(self):
+        """An edited file must not leave half a function in an early patch."""
+        path = pathlib.Path("drivers/block/zram/zram_drv_free.c.inc")
+        owner = series.owners(self.table, self.files)
+        self.files[path] = self.files[path].replace(b"user is waiting", b"user waits")
+        with self.assertRaisesRegex(apply.Error, "0 times in .*zram_drv_free.c.inc"):
+            series.overlay_at(self.table, self.files, owner, 0)
+
+
+class SplitTest(unittest.TestCase):
+    def test_rules(self):
+        text = "// head\n\n// two\n// lines\n@a@\nx\n\n// matches: 2\n@b depends on a@\ny\n"
+        head, parts = series.split(pathlib.Path("x.c.cocci"), text)
+        self.assertEqual(head, "// head\n\n")
+        self.assertEqual(parts, [("a", "// two\n// lines\n@a@\nx\n\n"),
+                                 ("b", "// matches: 2\n@b depends on a@\ny\n")])
+
+    def test_edits(self):
+        text = "# head\n[[edit]]\nafter = 'x'\n\n[[edit]]\nname = \"n\"\nafter = 'y'\n"
+        head, parts = series.split(pathlib.Path("x.edit.toml"), text)
+        self.assertEqual(head, "# head\n")
+        self.assertEqual(parts, [("", "[[edit]]\nafter = 'x'\n\n"),
+                                 ("n", "[[edit]]\nname = \"n\"\nafter = 'y'\n")])
+
+
+class MakeTest(unittest.TestCase):
+    """A small overlay of two patches, as a series on a small kernel."""
+
+    TABLE = """
+prefix = "PATCH"
+cover = { subject = "one, two", body = "Why.\\n\\n{measured}\\n\\n{base}" }
+later = [{ until = "two", file = "lib/new.c", text = "int b;\\n" }]
+[[patch]]
+name = "one"
+subject = "lib: one"
+body = "Because of one."
+parts = ["lib/new.c", "MAINTAINERS.edit.toml"]
+[[patch]]
+name = "two"
+subject = "lib: two"
+body = "Because of two."
+parts = ["lib/Kconfig.edit.toml"]
+"""
+
+    def setUp(self):
+        tmp = tempfile.TemporaryDirectory()
+        self.addCleanup(tmp.cleanup)
+        top = pathlib.Path(tmp.name)
+        self.ksrc, self.build = top / "ksrc", top / "build"
+        self.build.mkdir()
+        pristine = pathlib.Path(os.environ["PD_PRISTINE"])
+        for name in ("Makefile", "Kbuild", "MAINTAINERS", "lib/Kconfig"):
+            (self.ksrc / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(pristine / name, self.ksrc / name)
+        (top / "series.toml").write_text(self.TABLE)
+        files = apply.read_overlay()
+        overlay = {pathlib.Path(name): files[pathlib.Path(name)]
+                   for name in ("MAINTAINERS.edit.toml", "lib/Kconfig.edit.toml")}
+        # Edits of what the small MAINTAINERS has, and no more.
+        overlay[pathlib.Path("lib/new.c")] = b"int a;\nint b;\n"
+        self.table = series.Table(top / "series.toml")
+        for patch in (unittest.mock.patch.object(series, "BUILD", self.build),
+                      unittest.mock.patch.object(series, "OUT", self.build / "series"),
+                      unittest.mock.patch.object(series, "Table", lambda: self.table),
+                      unittest.mock.patch.object(apply, "read_overlay", lambda: overlay),
+                      unittest.mock.patch.object(series, "checkpatch"),
+                      unittest.mock.patch.object(series, "recipients",
+                                                 lambda *_args: "a@example.com\n"),
+                      unittest.mock.patch.object(cover, "RESULTS", top / "none")):
+            patch.start()
+            self.addCleanup(patch.stop)
+
+    def make(self, signoff="", own=False):
+        """Returns what is said on stderr."""
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            series.make(self.ksrc, own, signoff, lambda text: None)
+        return said.getvalue()
+
+    def text(self, start):
+        found, = (self.build / "series").glob(f"{start}*")
+        return found.read_text()
+
+    def test_good(self):
+        said = self.make("Some One <some@example.com>")
+        self.assertIn('run "make bench"', said)
+        self.assertEqual(
+            sorted(path.name for path in (self.build / "series").iterdir()),
+            ["0000-cover-letter.patch", "0001-lib-one.patch", "0002-lib-two.patch",
+             "recipients.txt"])
+        for number in "12":
+            self.assertIn("Signed-off-by: Some One <some@example.com>\n",
+                          self.text(f"000{number}"))
+        self.assertIn("+M:\tSome One <some@example.com>\n", self.text("0001"))
+        self.assertIn("+int a;\n", self.text("0001"))
+        self.assertNotIn("int b;", self.text("0001"))
+        self.assertIn("+int b;\n", self.text("0002"))
+        self.assertIn("*** What was measured belongs here", self.text("0000"))
+        self.assertEqual(sorted(path.name for path in self.build.iterdir()),
+                         ["series", "tree"])
+
+    def test_base_is_reproducible(self):
+        bases = set()
+        for _ in range(2):
+            self.make()
+            bases.add(re.search(r"^base-commit: (\w+)$", self.text("0000"), re.M)[1])
+            shutil.rmtree(self.build / "tree")
+            (self.ksrc / "lib/Kconfig").touch()
+        self.assertEqual(len(bases), 1)
+
+    def test_nobody(self):
+        self.make()
+        self.assertIn(f"Signed-off-by: {series.NOBODY}\n", self.text("0002"))
+        self.assertNotIn("+M:", self.text("0001"))
+
+    def test_bad_signoff(self):
+        for bad in ("me", "me@example.com", "Me <me>", "Me <me@example.com"):
+            with self.assertRaisesRegex(apply.Error, "not of the form"):
+                self.make(bad)
+
+    def test_own_repository(self):
+        with self.assertRaisesRegex(apply.Error, "is no git repository"):
+            self.make(own=True)
+        for args in (("init", "--quiet"), ("add", "--all"),
+                     ("commit", "--quiet", "--message=Linux")):
+            series.git(self.ksrc, *args)
+        self.make(own=True)
+        head = series.git(self.ksrc, "rev-parse", "HEAD")
+        self.assertIn(f"\nbase-commit: {head}\n", self.text("0000"))
+        (self.ksrc / "lib/Kconfig").write_text("changed")
+        with self.assertRaisesRegex(apply.Error, "changes that are not committed"):
+            self.make(own=True)
+
+    def test_patch_that_differs(self):
+        """The proof must be able to fail; what there was before stays."""
+        self.make()
+        before = self.text("0002")
+        real = series.steps
+
+        def steps(ksrc, signoff):
+            for patch, files in real(ksrc, signoff):
+                yield patch, files | {pathlib.Path("lib/new.c"): b"int c;\n"}
+
+        with unittest.mock.patch.object(series, "steps", steps):
+            with self.assertRaisesRegex(apply.Error, "the last patch does not give.*lib/new.c"):
+                self.make()
+        self.assertEqual(self.text("0002"), before)
+
+    def test_mail_that_differs(self):
+        """So must that of git am, after which a file is another one."""
+        real = series.git
+
+        def git(repo, *args, **more):
+            said = real(repo, *args, **more)
+            if args[0] == "am":
+                (repo / "lib/new.c").write_text("int d;\n")
+                real(repo, "add", "lib/new.c")
+            return said
+
+        with unittest.mock.patch.object(series, "git", git):
+            with self.assertRaisesRegex(apply.Error, "git am does not give what"):
+                self.make()
+
+
+class CheckpatchTest(unittest.TestCase):
+    def check(self, output):
+        run = types.SimpleNamespace(stdout=output, stderr="", returncode=1)
+        with unittest.mock.patch.object(subprocess, "run", lambda *_a, **_k: run), \
+                contextlib.redirect_stdout(io.StringIO()) as said:
+            series.checkpatch("ksrc", [pathlib.Path("out/1.patch")], "")
+        return said.getvalue()
+
+    def test_warnings_are_shown(self):
+        self.assertEqual(self.check("out/1.patch:3: WARNING:X: what\n"),
+                         "1.patch:3: WARNING:X: what\n")
+
+    def test_errors_stop(self):
+        with self.assertRaisesRegex(apply.Error, "finds 1 errors"):
+            self.check("out/1.patch:3: ERROR:X: what\nout/1.patch:4: CHECK:Y: what\n")
+
+
+class CoverTest(unittest.TestCase):
+    def report(self):
+        def row(ms):
+            return dict.fromkeys(unmap.TIMES, [ms * 1000000] * 3)
+
+        samples = {f"{column} 1 256": row(ms) for column, ms in
+                   (("base", 120), ("off", 60), ("on", 4), ("limit", 3))}
+        samples["on 1 256"]["back"] = [500000000] * 5
+        samples["base 1 256"]["back"] = [130000000] * 5
+        return {"kernel": "7.3-patched", "base_kernel": "7.3-base", "accelerator": "tcg",
+                "cpus": 2, "date": "2026-11-25", "quick": False, "repetitions": 3,
+                "sections": {"unmap": {backend: samples for backend in common.BACKENDS}}}
+
+    def text(self, report):
+        with tempfile.TemporaryDirectory() as tmp:
+            results = pathlib.Path(tmp) / "bench.json"
+            results.write_text(json.dumps(report))
+            with unittest.mock.patch.object(cover, "RESULTS", results):
+                return cover.text({"subject": "s", "body": "b\n\n{measured}\n\n{base}"},
+                                  "7.3.4", False)
+
+    def test_tables(self):
+        text = self.text(self.report())
+        line, = (line for line in text[text.index("\nzram"):text.index("\nzswap")]
+                 .splitlines() if line.startswith("1 x 256 MB"))
+        self.assertEqual(line.split(), [
+            "1", "x", "256", "MB", "120.0", "(120.0-120.0)", "4.0", "(4.0-4.0)", "30.00",
+            "3.0", "0.03", "130.0", "500.0"])
+        self.assertIn("What got worse", text)
+        self.assertIn("instead of 130.0", text)
+        self.assertIn("*** Not in bench.json, so not here: faults, instructions.", text)
+        self.assertLess(max(map(len, text.splitlines())), 100)
+
+    def test_quick_run(self):
+        self.assertIn("*** This is of a quick run", self.text(self.report() |
+                                                              {"quick": True}))
+
+
+if __name__ == "__main__":
+    unittest.main()
