@@ -38,6 +38,7 @@ help:
 	@echo 'make docs               build the documentation; warnings are errors'
 	@echo 'make apply OUT=dir      only the patched kernel tree'
 	@echo 'make series             the kernel patches, to be mailed, in build/series'
+	@echo 'make series-check       build and boot each step of it, and run KUnit; ONLY=1: one'
 	@echo 'make boot               a shell in the patched kernel'
 	@echo 'make clean              remove what was built, keep what was fetched'
 	@echo 'make distclean          remove build/ altogether'
@@ -80,6 +81,9 @@ apply: deps
 series: deps
 	@$(RUN) series --signoff='$(SIGNOFF)'
 
+series-check: deps
+	@$(RUN) series-check --only='$(ONLY)'
+
 docs: deps
 	@$(RUN) docs
 
@@ -92,4 +96,4 @@ clean:
 distclean:
 	rm -rf build
 
-.PHONY: help deps bench perf-check test test-all torture mutants model docs apply series boot clean distclean
+.PHONY: help deps bench perf-check test test-all torture mutants model docs apply series series-check boot clean distclean

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Configures and builds a kernel out of tree.
 # usage: build.sh TREE OUT FRAGMENT...
+# A FRAGMENT is the name of one in harness/config, or a path.
 # For ARCH with CROSS_COMPILE, if they are in the environment.
 # Prints nothing on stdout.
 set -eu
@@ -38,7 +39,10 @@ esac
 
 fragments=
 for fragment; do
-	fragments="$fragments $HARNESS/config/$fragment.config"
+	case $fragment in
+	*/*) fragments="$fragments $fragment" ;;
+	*) fragments="$fragments $HARNESS/config/$fragment.config" ;;
+	esac
 done
 
 mkdir -p "$out"

@@ -18,6 +18,7 @@ import bench
 import mutants
 import perf_check
 import series
+import series_check
 import test
 import vm
 
@@ -114,7 +115,7 @@ class Kernel:
             self.arch = vm.ARM64
             env |= {"ARCH": "arm64", "CROSS_COMPILE": "aarch64-linux-gnu-"}
             script("deps.sh", "arm64")
-        out = BUILD / "kernel" / name
+        self.out = out = BUILD / "kernel" / name
         script("build.sh", tree, out, *fragments, *version_fragment(tree), env=env)
         self.image = out / self.arch.image
         self.initramfs = out.with_name(name + ".cpio.gz")
@@ -145,6 +146,16 @@ def do_series(source, args):
     script("deps.sh", "series")
     stage("write the series")
     series.make(source.tree, source.own, args.signoff, stage)
+
+
+def do_series_check(source, args):
+    selftests = source.patched_tree()
+
+    def build(tree, fragment):
+        return Kernel(f"series-{source.name}", tree,
+                      ("common", *KINDS["plain"], fragment), selftests)
+
+    series_check.run(source.tree, build, args.only, stage)
 
 
 def do_docs(source, _args):
@@ -224,13 +235,16 @@ def main():
     for name, function in (("apply", do_apply), ("bench", do_bench),
                            ("test", do_test), ("torture", do_torture),
                            ("mutants", do_mutants), ("perf-check", do_perf_check),
-                           ("series", do_series), ("docs", do_docs), ("boot", do_boot)):
+                           ("series", do_series),
+                           ("series-check", do_series_check), ("docs", do_docs), ("boot", do_boot)):
         job = jobs.add_parser(name)
         job.set_defaults(function=function)
         if name == "apply":
             job.add_argument("--out", type=pathlib.Path, required=True)
         if name == "series":
             job.add_argument("--signoff", default="", help="'Name <address>'")
+        if name == "series-check":
+            job.add_argument("--only", default="", help="number or name of a patch")
         if name == "bench":
             job.add_argument("--quick", action="store_true")
             job.add_argument("--only", type=sections, default="",

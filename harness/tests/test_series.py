@@ -25,6 +25,8 @@ sys.path.insert(0, str(HARNESS))
 import apply            # pylint: disable=wrong-import-position
 import cover            # pylint: disable=wrong-import-position
 import series           # pylint: disable=wrong-import-position
+import series_check     # pylint: disable=wrong-import-position
+import vm               # pylint: disable=wrong-import-position
 from sections import common, unmap    # pylint: disable=wrong-import-position
 
 
@@ -328,6 +330,38 @@ class CoverTest(unittest.TestCase):
     def test_quick_run(self):
         self.assertIn("*** This is of a quick run", self.text(self.report() |
                                                               {"quick": True}))
+
+
+class CheckTest(unittest.TestCase):
+    """series_check.py, without a kernel."""
+
+    def test_choose(self):
+        steps = [(types.SimpleNamespace(name=name), {}) for name in ("a", "b")]
+        self.assertEqual([number for number, *_ in series_check.choose(steps, "")], [1, 2])
+        self.assertEqual([number for number, *_ in series_check.choose(steps, "b")], [2])
+        self.assertEqual([number for number, *_ in series_check.choose(steps, "1")], [1])
+        with self.assertRaisesRegex(vm.VmError, "no patch '3'"):
+            series_check.choose(steps, "3")
+
+    def test_options_that_are_not_there_yet(self):
+        with tempfile.TemporaryDirectory() as tmp:
+            fragment = pathlib.Path(tmp) / "fragment"
+            with unittest.mock.patch.object(series_check, "FRAGMENT", fragment):
+                series_check.write_fragment({})
+                self.assertEqual(fragment.read_text().strip(), "")
+                series_check.write_fragment({pathlib.Path("lib/Kconfig.debug"):
+                                             b"config PERCPU_DEFER_KUNIT_TEST\n"})
+                self.assertEqual(fragment.read_text(),
+                                 "CONFIG_PERCPU_DEFER_KUNIT_TEST=m\n")
+
+    def test_compiler_warning(self):
+        with tempfile.TemporaryDirectory() as tmp:
+            log = pathlib.Path(tmp) / "log"
+            log.write_text("  CC x.o\n")
+            series_check.expect_no_warnings(log)
+            log.write_text("x.c:1:2: warning: 'f' defined but not used\n")
+            with self.assertRaisesRegex(vm.VmError, "'f' defined but not used"):
+                series_check.expect_no_warnings(log)
 
 
 if __name__ == "__main__":

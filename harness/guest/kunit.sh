@@ -1,0 +1,14 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Guest job: runs all KUnit tests that there are as modules. Each one's KTAP stands
+# between BEGIN and END.
+
+find /lib/modules -name '*_kunit.ko' | sort | while read -r path; do
+	module=$(basename "$path" .ko)
+	name=${module%_kunit}
+	echo "BEGIN $name"
+	modprobe "$module"
+	cat "/sys/kernel/debug/kunit/$name/results"
+	echo "END $?"
+	rmmod "$module"
+done

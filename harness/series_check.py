@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Build and boot the kernel after each patch of the series, and run KUnit in it.
+
+One source tree and one build folder go through all steps, so that each builds
+little more than what its patch touches.
+"""
+
+import pathlib
+import re
+import subprocess
+
+import apply
+import series
+import test
+import vm
+
+HARNESS = pathlib.Path(__file__).resolve().parent
+BUILD = HARNESS.parent / "build"
+TREE = BUILD / "tree/series-check"
+FRAGMENT = BUILD / "series-check.config"
+OPTIONS = HARNESS / "config/patched.config"
+
+
+def choose(steps, only):
+    """The steps to check: all, or the one with this number or name."""
+    chosen = [(number, patch, files) for number, (patch, files) in enumerate(steps, 1)
+              if only in ("", str(number), patch.name)]
+    if not chosen:
+        raise vm.VmError(f"the series has no patch '{only}': give a number, or a name "
+                         "of harness/series.toml")
+    return chosen
+
+
+def write_fragment(files):
+    """Configuration of our own options, as far as there are any yet."""
+    kconfig = "\n".join(content.decode() for path, content in files.items()
+                        if path.name.startswith("Kconfig"))
+    known = {f"CONFIG_{name}" for name in re.findall(r"^config (\w+)$", kconfig, re.M)}
+    lines = [line for line in OPTIONS.read_text().splitlines()
+             if line.partition("=")[0] in known]
+    FRAGMENT.write_text("\n".join([*lines, ""]))
+
+
+def library_objects(files):
+    """What nothing selects yet, or this configuration does not, is to build as well."""
+    return [str(path.with_suffix(".o")) for path in files
+            if path.parent == pathlib.Path("lib") and path.suffix == ".c"
+            and path.name.startswith("percpu_defer")]
+
+
+def compile_objects(kernel, names):
+    run = subprocess.run(["make", "-s", "-C", TREE, f"O={kernel.out}", *names],
+                         text=True, capture_output=True)
+    if run.returncode or run.stderr.strip():
+        raise vm.VmError(f"{', '.join(names)}: "
+                         f"{(run.stderr.strip() or 'make failed').splitlines()[0]}")
+
+
+def expect_no_warnings(log):
+    """A step that leaves something unused has been cut in the wrong place."""
+    if found := re.search(r"^.*warning:.*$", log.read_text(), re.M):
+        raise vm.VmError(f"the compiler warns: {found[0]} (see {log})")
+
+
+def run_kunit(kernel, patch):
+    """Returns the count of the tests there are so far."""
+    count = test.Count()
+    lines = kernel.run("kunit", {}, log=BUILD / f"log/series-{patch.name}")
+    for name, ktap, code in test.sections(lines):
+        before = count.failed
+        if not test.count_ktap(kernel, ktap, count) or code and count.failed == before:
+            raise vm.VmError(f"the KUnit test {name} ended with {code}")
+    if count.failed:
+        raise vm.VmError(f"KUnit: {count} (see build/log/series-{patch.name}.*)")
+    return count
+
+
+def run(ksrc, build, only, stage):
+    """Check the steps; build(tree, fragment) returns the kernel."""
+    chosen = choose(series.steps(ksrc), only)
+    apply.apply(ksrc, TREE, True)
+    for number, patch, files in chosen:
+        stage(f"{number}: {patch.subject}")
+        apply.update(ksrc, TREE, files)
+        write_fragment(files)
+        kernel = build(TREE, str(FRAGMENT))
+        expect_no_warnings(kernel.out.with_name(kernel.out.name + ".log"))
+        compile_objects(kernel, library_objects(files))
+        stage(f"{number}: builds and boots; KUnit: {run_kunit(kernel, patch)}")
+    print(f"{len(chosen)} steps build, boot and pass KUnit", flush=True)
