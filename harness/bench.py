@@ -137,7 +137,7 @@ def run(kernels, sections, quick, stage):
     report = {"kernel": kernels.patched.version, "base_kernel": kernels.base.version,
               "accelerator": vm.accelerator(kernels.patched.image), "cpus": vm.CPUS,
               "date": datetime.date.today().isoformat(), "quick": quick,
-              "repetitions": common.REPETITIONS, "sections": samples}
+              "repetitions": common.repetitions(quick), "sections": samples}
     # As a reader of the file finds it.
     files = make_files(json.loads(json.dumps(report)), sections)
     write(files)

@@ -135,7 +135,7 @@ def measure(kernels, quick, stage):
         for kernel, column in (kernels.base, "base"), (kernels.patched, "on"):
             stage(f"attribution: {backend}, {column}")
             data[backend][column] = count(kernel, column, backend, kernels.perf,
-                                          2 if quick else REPETITIONS, stage)
+                                          1 if quick else REPETITIONS, stage)
     return data
 
 

@@ -15,8 +15,9 @@ BACKENDS = ("zram", "zswap")
 SWAP_MB = 2200
 
 
-# How often sections measure, unless they say otherwise.
-REPETITIONS = 3
+def repetitions(quick):
+    """How often sections measure, unless they say otherwise."""
+    return 2 if quick else 3
 
 
 def cell(samples, digits=1):
@@ -40,6 +41,7 @@ class Samples(typing.NamedTuple):
     patched: list
     unit: str
     more_is_better: bool = False
+    reason: str = ""    # why it is bound to be worse, if it is
 
     def worse(self):
         """A line if no sample of patched is as good as any of base, else None.
@@ -55,7 +57,7 @@ class Samples(typing.NamedTuple):
         middle = statistics.median(base)
         change = f", {statistics.median(patched) / middle - 1:+.1%}" if middle else ""
         return (f"{self.what}: {cell(patched)} {self.unit} instead of {cell(base)}"
-                f"{change}")
+                f"{change}{self.reason and '; ' + self.reason}")
 
     def chance(self):
         """How likely that line is if the kernels do not differ."""

@@ -5,7 +5,7 @@ from sections import common, turns
 
 MEGABYTES = 64
 # The slowest of a hundred vary much from boot to boot.
-REPETITIONS, QUICK_REPETITIONS = 9, 3
+REPETITIONS, QUICK_REPETITIONS = 9, 2
 
 TITLE = "Page faults from swap"
 SHOWS = (f"How long it takes to bring back a page, of {MEGABYTES} MB in swap, which frees "

@@ -31,10 +31,10 @@ def collect(kernels, rows, repetitions, stage):
 
 def measure(kernels, quick, stage):
     if quick:
-        return collect(kernels, QUICK, common.REPETITIONS, stage)
+        return collect(kernels, QUICK, common.repetitions(quick), stage)
     rows = dict.fromkeys(PROCESSES + SIZES)
     data = collect(kernels, [row for row in rows if row[1] < LARGE],
-                   common.REPETITIONS, stage)
+                   common.repetitions(quick), stage)
     large = collect(kernels, [row for row in rows if row[1] >= LARGE], LARGE_REPETITIONS,
                     stage)
     return {backend: data[backend] | large[backend] for backend in data}
