@@ -16,16 +16,6 @@ log=$out.log
 # What a build prints, line by line; only to say how far it is.
 usual_steps=1900
 
-configure() {
-	# Run from the tree: merge_config.sh starts make where it stands.
-	(cd "$tree" && ./scripts/kconfig/merge_config.sh -n -Q -O "$out" "$@") \
-		>"$out.config.log" 2>&1 ||
-		die "cannot configure the kernel (see $out.config.log)"
-	if grep -A1 'not in final' "$out.config.log" >&2; then
-		die "this kernel lacks options the harness asks for (above)"
-	fi
-}
-
 show_progress() {
 	while sleep 15; do
 		stage "  build: step $(wc -l <"$log") of about $usual_steps"
@@ -37,18 +27,9 @@ arm64) image=Image ;;
 *) image=bzImage ;;
 esac
 
-fragments=
-for fragment; do
-	case $fragment in
-	*/*) fragments="$fragments $fragment" ;;
-	*) fragments="$fragments $HARNESS/config/$fragment.config" ;;
-	esac
-done
-
 mkdir -p "$out"
 need_space "$out" 2000 "a kernel build"
-# shellcheck disable=SC2086 # a list of files without blanks
-configure $fragments
+"$HARNESS/configure.sh" "$tree" "$out" "$@"
 stage "build $(basename "$out") (log: $log)"
 show_progress &
 progress=$!

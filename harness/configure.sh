@@ -1,0 +1,32 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Configures a kernel that is to be built out of tree.
+# usage: configure.sh TREE OUT FRAGMENT...
+# A FRAGMENT is a name in harness/config, or a path.
+# For ARCH with CROSS_COMPILE, if they are in the environment.
+# Prints nothing on stdout.
+set -eu
+. "$(dirname -- "$0")/common.sh"
+
+[ $# -ge 3 ] || die "usage: configure.sh TREE OUT FRAGMENT..."
+tree=$1
+out=$2
+shift 2
+
+fragments=
+for fragment; do
+	case $fragment in
+	*/*) fragments="$fragments $fragment" ;;
+	*) fragments="$fragments $HARNESS/config/$fragment.config" ;;
+	esac
+done
+
+mkdir -p "$out"
+# Run from the tree: merge_config.sh starts make where it stands.
+# shellcheck disable=SC2086 # a list of files without blanks
+(cd "$tree" && ./scripts/kconfig/merge_config.sh -n -Q -O "$out" $fragments) \
+	>"$out.config.log" 2>&1 ||
+	die "cannot configure the kernel (see $out.config.log)"
+if grep -A1 'not in final' "$out.config.log" >&2; then
+	die "this kernel lacks options the harness asks for (above)"
+fi
