@@ -28,10 +28,10 @@ BUILD = TOP / "build"
 # Kernels to test, by the fragments in harness/config that make them.
 KINDS = {
     "plain": ("x86_64", "symbols"),
-    "kasan": ("x86_64", "debug", "kasan"),
-    "kcsan": ("x86_64", "debug", "kcsan"),
-    "rt": ("x86_64", "debug", "rt"),
-    "arm64": ("arm64", "debug"),
+    "kasan": ("x86_64", "debug", "torture", "kasan"),
+    "kcsan": ("x86_64", "debug", "torture", "kcsan"),
+    "rt": ("x86_64", "debug", "torture", "rt"),
+    "arm64": ("arm64", "debug", "torture"),
 }
 
 
