@@ -39,7 +39,7 @@ struct share {
 	const struct contender *contender;
 };
 
-static struct share share[MAX_CPUS];
+static struct share shares[MAX_CPUS];
 static struct completion go;
 
 /* How an object is handed over, by who has @share of them. */
@@ -204,7 +204,7 @@ static const struct contender contenders[] = {
 	 */
 	{ "llist_add + work", run_llist, finish_llist, .lone = true },
 	{ "kvfree_rcu", run_kvfree_rcu, finish_kvfree_rcu, .frees = true },
-	{ "ptr_ring_produce", run_ring, finish_ring },
+	{ .name = "ptr_ring_produce", .run = run_ring, .finish = finish_ring },
 	/* Likewise. */
 	{ "array + spinlock", run_array, finish_array, .lone = true },
 };
@@ -236,25 +236,25 @@ static u64 run_once(struct kunit *test, const struct contender *contender,
 		struct task_struct *task;
 
 		for (i = 0; i < NR; i++) {
-			share[cpu].item[i] = kmalloc_obj(struct item);
-			KUNIT_ASSERT_NOT_NULL(test, share[cpu].item[i]);
+			shares[cpu].item[i] = kmalloc_obj(struct item);
+			KUNIT_ASSERT_NOT_NULL(test, shares[cpu].item[i]);
 		}
-		share[cpu].contender = contender;
-		share[cpu].first = cpu * 2 * NR;
-		init_completion(&share[cpu].ready);
-		task = kthread_run_on_cpu(share_thread, &share[cpu], cpu, "bench/%u");
+		shares[cpu].contender = contender;
+		shares[cpu].first = cpu * 2 * NR;
+		init_completion(&shares[cpu].ready);
+		task = kthread_run_on_cpu(share_thread, &shares[cpu], cpu, "bench/%u");
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
-		wait_for_completion(&share[cpu].ready);
+		wait_for_completion(&shares[cpu].ready);
 	}
 	complete_all(&go);
 	for (cpu = 0; cpu < cpus; cpu++) {
-		wait_for_completion(&share[cpu].ready);
-		ns += share[cpu].ns;
+		wait_for_completion(&shares[cpu].ready);
+		ns += shares[cpu].ns;
 	}
 	contender->finish();
 	for (cpu = 0; !contender->frees && cpu < cpus; cpu++)
 		for (i = 0; i < NR; i++)
-			kfree(share[cpu].item[i]);
+			kfree(shares[cpu].item[i]);
 	return ns / cpus;
 }
 
@@ -308,8 +308,8 @@ static int percpu_defer_bench_init(struct kunit *test)
 	unsigned int cpus = min(num_online_cpus(), MAX_CPUS), cpu;
 
 	for (cpu = 0; cpu < cpus; cpu++) {
-		share[cpu].item = kunit_kcalloc(test, NR, sizeof(struct item *), GFP_KERNEL);
-		KUNIT_ASSERT_NOT_NULL(test, share[cpu].item);
+		shares[cpu].item = kunit_kcalloc(test, NR, sizeof(struct item *), GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, shares[cpu].item);
 	}
 	bench_array = kunit_kcalloc(test, cpus * NR, sizeof(*bench_array), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, bench_array);
