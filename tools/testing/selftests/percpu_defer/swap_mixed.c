@@ -28,6 +28,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "kselftest.h"
 #include "swap_cgroup.h"
 #include "swap_measure.h"
 
@@ -37,7 +38,7 @@
 /* Of what the kernel counts in /proc/vmstat. */
 static const char *const counter[] = { "pswpout", "pswpin", "zswpout", "zswpin" };
 
-#define NR_COUNTERS	(sizeof(counter) / sizeof(*counter))
+#define NR_COUNTERS	ARRAY_SIZE(counter)
 
 /* Adds one to the first word of as many pages as there are, and looks if it was so. */
 static void use(char *memory, size_t pages, uint16_t *used, uint64_t seed)

@@ -19,7 +19,7 @@ static const char * const events[] = {
 	"percpu_defer_fallback",
 };
 
-#define NR_EVENTS	(sizeof(events) / sizeof(*events))
+#define NR_EVENTS	ARRAY_SIZE(events)
 
 /* Is there a line with both words in the trace? */
 static bool traced(const char *event, const char *text)

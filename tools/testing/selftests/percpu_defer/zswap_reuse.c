@@ -98,7 +98,7 @@ static struct {
 	{ .path = THP "hugepages-64kB/enabled" },
 };
 
-#define NR_HUGE	(sizeof(huge) / sizeof(*huge))
+#define NR_HUGE	ARRAY_SIZE(huge)
 
 static void huge_begin(void)
 {

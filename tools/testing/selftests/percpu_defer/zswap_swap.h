@@ -24,7 +24,7 @@ static struct zswap_parameter {
 	{ .path = ZSWAP_PARAMETERS "enabled" },
 };
 
-#define NR_PARAMETERS	(sizeof(zswap_parameter) / sizeof(*zswap_parameter))
+#define NR_PARAMETERS	ARRAY_SIZE(zswap_parameter)
 
 /* Returns 0 or an errno. */
 static inline int write_zswap(const char *parameter, const char *text)
