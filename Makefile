@@ -15,7 +15,8 @@ SECONDS = 60
 KINDS = plain,kasan,kcsan
 # How long to torture them.
 MINUTES = 30
-# Only these sections of the report, or only mutants with this in their name.
+# Only these sections of the report, these checks of lint, or only mutants with
+# this in their name.
 ONLY =
 # Who signs off the patches of "make series", "Name <address>".
 SIGNOFF =
@@ -36,6 +37,7 @@ help:
 	@echo 'make mutants            break the kernel on purpose, the tests must notice'
 	@echo 'make model              check the protocol of index mode with spin'
 	@echo 'make docs               build the documentation; warnings are errors'
+	@echo 'make lint               static analysis; ONLY=sparse does one of its checks'
 	@echo 'make apply OUT=dir      only the patched kernel tree'
 	@echo 'make series             the kernel patches, to be mailed, in build/series'
 	@echo 'make series-check       build and boot each step of it, and run KUnit; ONLY=1: one'
@@ -87,13 +89,16 @@ series-check: deps
 docs: deps
 	@$(RUN) docs
 
+lint: deps
+	@$(RUN) lint --only='$(ONLY)'
+
 boot: deps
 	@$(RUN) boot
 
 clean:
-	rm -rf build/kernel build/tree build/log build/accel
+	rm -rf build/kernel build/tree build/log build/accel build/lint
 
 distclean:
 	rm -rf build
 
-.PHONY: help deps bench perf-check test test-all torture mutants model docs apply series series-check boot clean distclean
+.PHONY: help deps bench perf-check test test-all torture mutants model docs lint apply series series-check boot clean distclean

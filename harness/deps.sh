@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Makes sure that the packages the harness needs are installed; with an argument,
-# "arm64", "docs", "perf", "report" or "series", also those for that.
+# "arm64", "docs", "lint", "perf", "report" or "series", also those for that.
 set -eu
 . "$(dirname -- "$0")/common.sh"
 
@@ -11,6 +11,7 @@ PACKAGES='bc bison busybox-static coccinelle cpio debian-archive-keyring flex gc
 	tar xz-utils'
 ARM64_PACKAGES='gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm'
 DOCS_PACKAGES='python3-sphinx python3-yaml'
+LINT_PACKAGES='codespell git perl pyflakes3 shellcheck'
 PERF_PACKAGES='binutils linux-perf'
 SERIES_PACKAGES='git perl'
 REPORT_PACKAGES='gnuplot-nox python3-markdown'
@@ -18,6 +19,7 @@ REPORT_PACKAGES='gnuplot-nox python3-markdown'
 case ${1-} in
 arm64) PACKAGES="$PACKAGES $ARM64_PACKAGES" ;;
 docs) PACKAGES="$PACKAGES $DOCS_PACKAGES" ;;
+lint) PACKAGES="$PACKAGES $LINT_PACKAGES" ;;
 perf) PACKAGES="$PACKAGES $PERF_PACKAGES" ;;
 report) PACKAGES="$PACKAGES $REPORT_PACKAGES" ;;
 series) PACKAGES="$PACKAGES $SERIES_PACKAGES" ;;

@@ -15,6 +15,7 @@ import types
 
 import apply
 import bench
+import lint
 import mutants
 import perf_check
 import series
@@ -162,6 +163,17 @@ def do_docs(source, _args):
     print(script("docs.sh", source.patched_tree()))
 
 
+def do_lint(source, args):
+    script("deps.sh", "lint")
+
+    def configure(tree, out, fragments, env):
+        script("configure.sh", tree, out, *fragments, *version_fragment(tree), env=env)
+    work = lint.prepare(source, configure, HARNESS / "newer.sh", (Failed, apply.Error),
+                        stage)
+    if not lint.run(work, args.only):
+        raise Failed
+
+
 def do_boot(source, _args):
     kernel = patched_kernel(source)
     stage("boot; type 'poweroff -f' to leave")
@@ -219,12 +231,14 @@ def kinds(text):
     return text.split(",")
 
 
-def sections(text):
-    """Sections of the report, as an argument."""
-    try:
-        return bench.choose(text)
-    except vm.VmError as error:
-        sys.exit(f"error: {error}")
+def chosen(choose):
+    """Some of what there is to choose from, as an argument."""
+    def of(text):
+        try:
+            return choose(text)
+        except vm.VmError as error:
+            sys.exit(f"error: {error}")
+    return of
 
 
 def main():
@@ -236,7 +250,8 @@ def main():
                            ("test", do_test), ("torture", do_torture),
                            ("mutants", do_mutants), ("perf-check", do_perf_check),
                            ("series", do_series),
-                           ("series-check", do_series_check), ("docs", do_docs), ("boot", do_boot)):
+                           ("series-check", do_series_check), ("docs", do_docs),
+                           ("lint", do_lint), ("boot", do_boot)):
         job = jobs.add_parser(name)
         job.set_defaults(function=function)
         if name == "apply":
@@ -247,8 +262,11 @@ def main():
             job.add_argument("--only", default="", help="number or name of a patch")
         if name == "bench":
             job.add_argument("--quick", action="store_true")
-            job.add_argument("--only", type=sections, default="",
+            job.add_argument("--only", type=chosen(bench.choose), default="",
                              help="sections of the report, with commas")
+        if name == "lint":
+            job.add_argument("--only", type=chosen(lint.choose), default="",
+                             help="checks, with commas")
         if name == "perf-check":
             job.add_argument("--update", action="store_true",
                              help="take what is counted as the baseline")
