@@ -6,7 +6,8 @@ usage: apply.py KSRC OUT [--pristine]
 
 KSRC is copied, never changed. Of this repository,
   <file>             is copied to the same path;
-  <file>.cocci       is a semantic patch that converts <file>;
+  <file>.c.cocci     is a semantic patch that converts <file>.c; other semantic
+                     patches are files like any other;
   <file>.edit.toml   lists literal insertions and replacements in <file>; some have
                      a name, for series.toml;
   <name>.inc         is C; the semantic patch has put an #include of it where it

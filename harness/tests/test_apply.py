@@ -36,9 +36,9 @@ class ApplyTest(unittest.TestCase):
         pristine = pathlib.Path(os.environ["PD_PRISTINE"])
         names = ["Makefile", "Kbuild"]
         for path in apply.overlay():
-            for suffix in (".cocci", ".edit.toml"):
+            for suffix in (".c.cocci", ".edit.toml"):
                 if path.name.endswith(suffix):
-                    names.append(str(path).removesuffix(suffix))
+                    names.append(str(path).removesuffix(suffix.removeprefix(".c")))
         for name in names:
             (self.ksrc / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(pristine / name, self.ksrc / name)
@@ -79,7 +79,7 @@ class ApplyTest(unittest.TestCase):
         self.assertFalse(".c.inc" in text)
         self.assertFalse("SPDX" in text)
         self.assertTrue((self.out / "lib/percpu_defer.c").is_file())
-        self.assertEqual(list(self.out.rglob("*.cocci")), [])
+        self.assertEqual(list(self.out.rglob("*.c.cocci")), [])
 
     def test_again_touches_nothing(self):
         self.run_apply()
