@@ -59,7 +59,7 @@ def split(path, text):
                  for edit in edits]
         return head, [(name[1] if name else "", edit)
                       for name, edit in zip(names, edits)]
-    if path.name.endswith(".cocci"):
+    if path.name.endswith(".c.cocci"):
         # A rule begins with the comment before it.
         head, *rules = re.split(
             r"^(?=(?://.*\n)*" + apply.RULE.pattern.replace("(", "(?:", 1) + ")",
@@ -119,7 +119,7 @@ def owners(table, files):
 def check_included(files):
     """C that no rule puts anywhere belongs to no patch either."""
     included = {path.parent / inc for path, content in files.items()
-                if path.suffix == ".cocci"
+                if path.name.endswith(".c.cocci")
                 for inc in re.findall(r'^\+#include "([^"]+\.inc)"$',
                                       content.decode(), re.M)}
     if lost := [path for path in files

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* As much of the kernel as it takes to compile what the checkers are tried on. */
+#include <stdbool.h>
+#include <stddef.h>
+
+#define __init
+#define __iomem
+#define __percpu
+#define likely(x)	(x)
+#define unlikely(x)	(x)
+#define __maybe_unused	__attribute__((unused))
+#define GFP_KERNEL	0
+#define GFP_ATOMIC	0
+
+#define container_of(ptr, type, member)					\
+	((type *)((char *)(ptr) - offsetof(type, member)))
+
+typedef struct { int taken; } spinlock_t;
+typedef int irqreturn_t;
+enum { IRQ_NONE, IRQ_HANDLED };
+
+void spin_lock(spinlock_t *lock);
+int spin_trylock(spinlock_t *lock);
+void spin_unlock(spinlock_t *lock);
+void spin_lock_irq(spinlock_t *lock);
+void spin_unlock_irq(spinlock_t *lock);
+void spin_lock_bh(spinlock_t *lock);
+void spin_unlock_bh(spinlock_t *lock);
+#define spin_lock_irqsave(lock, flags)		((flags) = 0, spin_lock(lock))
+#define spin_unlock_irqrestore(lock, flags)	((void)(flags), spin_unlock(lock))
+void rcu_read_lock(void);
+void rcu_read_unlock(void);
+void preempt_disable(void);
+void preempt_enable(void);
+void cond_resched(void);
+struct mutex { int taken; };
+void mutex_lock(struct mutex *lock);
+void mutex_unlock(struct mutex *lock);
+
+void take();
+#define guard(class)			take
+#define scoped_guard(class, ...)	for (bool once = true; once; once = false)
+
+void *kmalloc(size_t size, int gfp);
+void *kzalloc(size_t size, int gfp);
+void kfree(const void *ptr);
+int pr_info(const char *format, ...);
+
+struct list_head { struct list_head *next, *prev; };
+#define LIST_HEAD(name)	struct list_head name = { &(name), &(name) }
+bool list_empty(const struct list_head *head);
+void list_add(struct list_head *new, struct list_head *head);
+void list_add_tail(struct list_head *new, struct list_head *head);
+void list_del(struct list_head *entry);
+void list_splice_init(struct list_head *list, struct list_head *head);
+#define list_for_each_entry_safe(pos, n, head, member)			\
+	for (pos = container_of((head)->next, typeof(*pos), member),	\
+	     n = container_of(pos->member.next, typeof(*pos), member);	\
+	     &pos->member != (head);					\
+	     pos = n, n = container_of(n->member.next, typeof(*n), member))
+#define list_for_each_entry(pos, head, member)				\
+	for (pos = container_of((head)->next, typeof(*pos), member);	\
+	     &pos->member != (head);					\
+	     pos = container_of(pos->member.next, typeof(*pos), member))
+struct hlist_node { struct hlist_node *next; };
+struct llist_node { struct llist_node *next; };
+struct llist_head { struct llist_node *first; };
+bool llist_add(struct llist_node *new, struct llist_head *head);
+struct llist_node *llist_del_all(struct llist_head *head);
+
+struct work_struct { int queued; };
+struct delayed_work { int queued; };
+struct workqueue_struct;
+#define INIT_WORK(work, fn)		((work)->queued = sizeof(fn))
+#define INIT_DELAYED_WORK(work, fn)	((work)->queued = sizeof(fn))
+bool schedule_work(struct work_struct *work);
+bool queue_work(struct workqueue_struct *wq, struct work_struct *work);
+bool schedule_delayed_work(struct delayed_work *work, unsigned long delay);
+bool cancel_work_sync(struct work_struct *work);
+bool cancel_delayed_work_sync(struct delayed_work *work);
+bool flush_work(struct work_struct *work);
+
+struct timer_list { int running; };
+#define timer_setup(timer, fn, flags)	((timer)->running = sizeof(fn))
+int timer_delete(struct timer_list *timer);
+int timer_delete_sync(struct timer_list *timer);
+int mod_timer(struct timer_list *timer, unsigned long when);
+int request_irq(unsigned int irq, irqreturn_t (*fn)(int, void *), unsigned long flags,
+		const char *name, void *dev);
+int request_threaded_irq(unsigned int irq, irqreturn_t (*fn)(int, void *),
+			 irqreturn_t (*thread)(int, void *), unsigned long flags,
+			 const char *name, void *dev);
+int devm_request_irq(void *owner, unsigned int irq, irqreturn_t (*fn)(int, void *),
+		     unsigned long flags, const char *name, void *dev);
+void free_irq(unsigned int irq, void *dev);
+
+#define DEFINE_PER_CPU(type, name)	type name
+#define this_cpu_ptr(ptr)		(ptr)
+#define get_cpu_ptr(ptr)		(ptr)
+#define put_cpu_ptr(ptr)		((void)(ptr))
+
+struct percpu_defer { int pending; };
+typedef void (*percpu_defer_drain_t)(struct percpu_defer *pd, unsigned long *obj,
+				     unsigned int nr);
+struct percpu_defer_range { unsigned long first, nr; };
+struct percpu_defer_map { struct percpu_defer defer; };
+typedef unsigned long (*percpu_defer_map_drain_t)(struct percpu_defer_map *map,
+						  const struct percpu_defer_range *range,
+						  unsigned int nr, bool try);
+
+#define DEFINE_PERCPU_DEFER(name, drain)				\
+	struct percpu_defer name = { sizeof(__percpu_defer_start(&name, drain)) }
+#define DEFINE_STATIC_PERCPU_DEFER(name, drain)				\
+	static struct percpu_defer name = { sizeof(__percpu_defer_start(&name, drain)) }
+#define DEFINE_PERCPU_DEFER_PUSH(push, type)				\
+	static inline bool push(struct percpu_defer *pd, type *obj)	\
+	{								\
+		return percpu_defer_push(pd, (unsigned long)obj);	\
+	}
+int __percpu_defer_start(struct percpu_defer *pd, percpu_defer_drain_t drain);
+int percpu_defer_start(struct percpu_defer *pd);
+int percpu_defer_init(struct percpu_defer *pd, const char *name,
+		      percpu_defer_drain_t drain);
+int percpu_defer_map_init(struct percpu_defer_map *map, const char *name,
+			  unsigned long nr, percpu_defer_map_drain_t drain);
+void percpu_defer_destroy(struct percpu_defer *pd);
+void percpu_defer_map_destroy(struct percpu_defer_map *map);
+void percpu_defer_flush(struct percpu_defer *pd);
+void percpu_defer_flush_all(void);
+unsigned long percpu_defer_help(struct percpu_defer *pd, unsigned long max);
+unsigned long percpu_defer_pending(struct percpu_defer *pd);
+void percpu_defer_set_cap(struct percpu_defer *pd, unsigned long cap);
+void percpu_defer_set_enabled(struct percpu_defer *pd, bool on);
+bool percpu_defer_push(struct percpu_defer *pd, unsigned long obj);
+unsigned int percpu_defer_push_many(struct percpu_defer *pd, const unsigned long *obj,
+				    unsigned int nr);
+bool percpu_defer_map_push(struct percpu_defer_map *map, unsigned long first,
+			   unsigned long nr);
+bool percpu_defer_map_cancel(struct percpu_defer_map *map, unsigned long index);
+bool percpu_defer_map_claim(struct percpu_defer_map *map, unsigned long index);
+bool percpu_defer_map_dead(const struct percpu_defer_map *map, unsigned long index);
