@@ -18,7 +18,7 @@ TITLE = "Where the time of a slot goes"
 SHOWS = "Which part of the work takes how much of the CPU time of a slot, unmap and worker."
 
 MEGABYTES = 256
-REPETITIONS = 6
+REPETITIONS = 4
 SLOTS = MEGABYTES * 256
 
 # What happens in an unmap and in the worker that does its work; not in swap-out.

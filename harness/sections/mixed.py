@@ -24,7 +24,7 @@ def measure(kernels, quick, stage):
     params = {"pd_procs": PROCESSES, "pd_lives": 1 if quick else LIVES,
               "pd_mb": MEGABYTES // 2 if quick else MEGABYTES}
     return turns.collect_columns(kernels, "mixed", params, TIMES + PAGES,
-                                 1 if quick else 5, stage, patched=("off", "on"))
+                                 1 if quick else 3, stage, patched=("off", "on"))
 
 
 def total(samples, column, times):
