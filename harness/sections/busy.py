@@ -21,6 +21,8 @@ SMALL_GUEST_MB = 700
 TIMES = ("munmap", "back", "cpu", "workers")
 NAMES = (*TIMES, "left", "held", "pending", "cap", "pending_peak", "fallback_cap")
 UNIT = {"zram": 4096, "zswap": 1}
+STARVED = ("workers get only what the kernel keeps from SCHED_FIFO, or nothing until it "
+           "ends; what may wait is bounded")
 HOGS = {"other": "normal priority", "fifo": "SCHED_FIFO",
         "starve": "SCHED_FIFO, nothing kept for others"}
 
@@ -149,4 +151,5 @@ def comparisons(data):
                 yield common.Samples(
                     f"{backend}, CPUs busy with {HOGS[hogs]}: {what}",
                     total(base(samples, hogs), *times),
-                    total(samples[f"on {hogs}"], *times), "ms")
+                    total(samples[f"on {hogs}"], *times), "ms",
+                    reason=STARVED if what == "all back after" and hogs != "other" else "")
