@@ -12,9 +12,8 @@
 #include "swap_region.h"
 #include "zram_swap.h"
 
-/* Takes a worker of low priority some hundred milliseconds to free. */
-#define REGION_BYTES	(128UL << 20)
-#define ZRAM_MB		192
+#define REGION_BYTES	(32UL << 20)
+#define ZRAM_MB		48
 
 /* Counts the slots that do not read as zeros; the first has the swap header. */
 static unsigned long slots_with_content(void)

@@ -18,13 +18,13 @@
 #include "swap_region.h"
 #include "zram_swap.h"
 
-#define KEPT_BYTES	(4UL << 20)
-#define FREED_BYTES	(40UL << 20)
+#define KEPT_BYTES	(2UL << 20)
+#define FREED_BYTES	(20UL << 20)
 /* With what is kept, more than the device has left. */
-#define AGAIN_BYTES	(56UL << 20)
-#define ZRAM_MB		64
-#define BACKING_MB	64
-#define RAW_MB		16
+#define AGAIN_BYTES	(28UL << 20)
+#define ZRAM_MB		32
+#define BACKING_MB	32
+#define RAW_MB		8
 #define BLOCK		4096
 
 #define PATIENCE_MS	10000

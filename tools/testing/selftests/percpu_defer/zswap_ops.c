@@ -17,12 +17,13 @@
 #include "swap_region.h"
 #include "zswap_swap.h"
 
-#define KEPT_BYTES	(4UL << 20)
-#define FREED_BYTES	(40UL << 20)
+#define KEPT_BYTES	(2UL << 20)
+#define FREED_BYTES	(20UL << 20)
 /* With what is kept, more than the device has left. */
-#define AGAIN_BYTES	(56UL << 20)
-#define IMAGE_BYTES	(32UL << 20)
-#define ZRAM_MB		64UL
+#define AGAIN_BYTES	(28UL << 20)
+#define IMAGE_BYTES	(16UL << 20)
+#define ZRAM_MB		32UL
+#define POOL_MB		64UL
 #define LIMIT_BYTES	(8UL << 20)
 
 #define PATIENCE_MS	10000
@@ -385,6 +386,15 @@ static bool twice(size_t size)
 	return good & only_stored(0);
 }
 
+static void resize(unsigned long mb)
+{
+	zram_swapoff();
+	if (write_zram("reset", "1"))
+		ksft_exit_fail_msg("cannot reset %s\n", zram_dev);
+	zram_set_size(mb);
+	zram_swapon();
+}
+
 /* In the size of the machine: max_pool_percent is one of its memory. */
 static void test_pool_limit(void)
 {
@@ -396,10 +406,13 @@ static void test_pool_limit(void)
 	/* Objects have their class's size, and handles. */
 	limit -= limit / 10;
 	limit -= limit % page_size();
-	if (limit > ZRAM_MB << 20)
+	if (limit > POOL_MB << 20)
 		limit = 0;
-	if (limit)
+	if (limit) {
+		resize(POOL_MB);
 		good &= twice(limit);
+		resize(ZRAM_MB);
+	}
 	good &= !write_zswap("max_pool_percent", "50");
 	if (!limit) {
 		ksft_test_result_skip("max_pool_percent: too much memory\n");
@@ -579,10 +592,7 @@ static void test_swapoff(void)
 	fast_drains();
 	kept = swapped_region(KEPT_BYTES, KEPT_BYTES);
 	good = end(good);
-	zram_swapoff();
-	good &= !write_zram("reset", "1");
-	zram_set_size(ZRAM_MB);
-	zram_swapon();
+	resize(ZRAM_MB);
 	ksft_test_result(good, "swapoff\n");
 }
 
