@@ -14,7 +14,7 @@ selftests=${4:-$1}
 root=$out.root
 
 rm -rf "$root"
-mkdir -p "$root/bin" "$root/job" "$out.selftests"
+mkdir -p "$root/bin" "$root/job" "$root/kselftest" "$out.selftests"
 log=$out.log
 make -C "$selftests/tools/testing/selftests/percpu_defer" \
 	OUTPUT="$out.selftests" LDLIBS=-static all >"$log" 2>&1 ||
@@ -27,6 +27,8 @@ cp "$("$HARNESS/busybox.sh")" "$root/bin/busybox"
 cp "$HARNESS/guest/init" "$root/init"
 cp "$HARNESS"/guest/*.sh "$root/job/"
 find "$out.selftests" -maxdepth 1 -type f -exec cp -t "$root/job" {} +
+cp "$selftests"/tools/testing/selftests/percpu_defer/*.sh "$root/job/"
+cp "$1/tools/testing/selftests/kselftest/ktap_helpers.sh" "$root/kselftest/"
 cp -r "$1/tools/testing/selftests/zram" "$root/job/zram"
 make -C "$1" O="$kernel" INSTALL_MOD_PATH="$root" INSTALL_MOD_STRIP=1 \
 	modules_install >>"$log" 2>&1 || die "cannot install the modules (see $log)"

@@ -69,9 +69,10 @@ COMPLAINTS = re.compile(
 # KCSAN's strict rules: those in which none of our functions is on top.
 OTHERS_RACE = re.compile(
     r"BUG: KCSAN: (?!.*(?:percpu_defer|torture|drain|push|swap_unmap"
-    r"|slot_(?:dead|selected|detach|free)"
+    r"|slots?_(?:dead|selected|detach|free|set|fill)|samples?_free"
     r"|zram_(?:account_freed|batch|free_table|discard_slots|slot_free|write_page_retry)"
     r"|zs_(?:bulk|free|defer|help|flush)"
+    r"|brd_(?:erase|discard_now|revive|live_page)"
     r"|zswap_(?:\w+_many|free_|claim|cancel|is_|map|invalidate|entry_free_def|help"
     r"|may_store|flush|defer)))")
 

@@ -34,14 +34,20 @@ kunit zsmalloc
 if [ "$pd_torture" = 0 ]; then
 	# Times are worth something in a plain kernel only.
 	kunit percpu_defer_bench
+	kunit percpu_defer_pages
 else
 	selftest torture.sh
 fi
+selftest sample.sh
+# What is not converted has nothing to look at.
+[ ! -e /sys/module/brd/parameters/deferred_discard ] || selftest brd_discard
 selftest zram_dead
 selftest zram_ops
 [ "$pd_torture" = 0 ] || selftest zram_trace
 selftest zram_selftest.sh
 selftest swap_reuse "$pd_seconds"
 selftest zswap_selftest.sh
-selftest zswap_ops
-selftest zswap_reuse "$pd_seconds"
+if [ -e /sys/module/zswap/parameters/deferred_invalidate ]; then
+	selftest zswap_ops
+	selftest zswap_reuse "$pd_seconds"
+fi
