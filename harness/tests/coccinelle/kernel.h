@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* As much of the kernel as it takes to compile what the checkers are tried on. */
+#ifndef KERNEL_H
+#define KERNEL_H
+
 #include <stdbool.h>
 #include <stddef.h>
 
+#define __exit
 #define __init
 #define __iomem
 #define __percpu
 #define likely(x)	(x)
 #define unlikely(x)	(x)
 #define __maybe_unused	__attribute__((unused))
+#define ENOMEM		12
 #define GFP_KERNEL	0
 #define GFP_ATOMIC	0
 
@@ -16,9 +21,11 @@
 	((type *)((char *)(ptr) - offsetof(type, member)))
 
 typedef struct { int taken; } spinlock_t;
+typedef struct { int taken; } rwlock_t;
 typedef int irqreturn_t;
 enum { IRQ_NONE, IRQ_HANDLED };
 
+struct xarray { spinlock_t xa_lock; };
 void spin_lock(spinlock_t *lock);
 int spin_trylock(spinlock_t *lock);
 void spin_unlock(spinlock_t *lock);
@@ -28,6 +35,12 @@ void spin_lock_bh(spinlock_t *lock);
 void spin_unlock_bh(spinlock_t *lock);
 #define spin_lock_irqsave(lock, flags)		((flags) = 0, spin_lock(lock))
 #define spin_unlock_irqrestore(lock, flags)	((void)(flags), spin_unlock(lock))
+void raw_spin_lock(spinlock_t *lock);
+void raw_spin_unlock(spinlock_t *lock);
+void write_lock_bh(rwlock_t *lock);
+void write_unlock_bh(rwlock_t *lock);
+#define xa_lock(xa)				spin_lock(&(xa)->xa_lock)
+#define xa_unlock(xa)				spin_unlock(&(xa)->xa_lock)
 void rcu_read_lock(void);
 void rcu_read_unlock(void);
 void preempt_disable(void);
@@ -44,6 +57,15 @@ void take();
 void *kmalloc(size_t size, int gfp);
 void *kzalloc(size_t size, int gfp);
 void kfree(const void *ptr);
+struct kmem_cache;
+#define KMEM_CACHE(type, flags)		kmem_cache_create(#type, sizeof(struct type))
+struct kmem_cache *kmem_cache_create(const char *name, size_t size);
+void kmem_cache_destroy(struct kmem_cache *cache);
+void kmem_cache_free(struct kmem_cache *cache, void *obj);
+void kmem_cache_free_bulk(struct kmem_cache *cache, size_t nr, void **obj);
+struct page;
+void __free_page(struct page *page);
+void put_page(struct page *page);
 int pr_info(const char *format, ...);
 
 struct list_head { struct list_head *next, *prev; };
@@ -65,16 +87,21 @@ void list_splice_init(struct list_head *list, struct list_head *head);
 struct hlist_node { struct hlist_node *next; };
 struct llist_node { struct llist_node *next; };
 struct llist_head { struct llist_node *first; };
+#define LLIST_HEAD(name)	struct llist_head name = { NULL }
 bool llist_add(struct llist_node *new, struct llist_head *head);
 struct llist_node *llist_del_all(struct llist_head *head);
 
 struct work_struct { int queued; };
-struct delayed_work { int queued; };
+struct delayed_work { struct work_struct work; };
 struct workqueue_struct;
 #define INIT_WORK(work, fn)		((work)->queued = sizeof(fn))
-#define INIT_DELAYED_WORK(work, fn)	((work)->queued = sizeof(fn))
+#define INIT_DELAYED_WORK(delayed, fn)	INIT_WORK(&(delayed)->work, fn)
+#define DECLARE_WORK(work, fn)		struct work_struct work = { sizeof(&(fn)) }
 bool schedule_work(struct work_struct *work);
 bool queue_work(struct workqueue_struct *wq, struct work_struct *work);
+bool queue_work_on(int cpu, struct workqueue_struct *wq, struct work_struct *work);
+bool queue_delayed_work(struct workqueue_struct *wq, struct delayed_work *work,
+			unsigned long delay);
 bool schedule_delayed_work(struct delayed_work *work, unsigned long delay);
 bool cancel_work_sync(struct work_struct *work);
 bool cancel_delayed_work_sync(struct delayed_work *work);
@@ -139,3 +166,5 @@ bool percpu_defer_map_push(struct percpu_defer_map *map, unsigned long first,
 bool percpu_defer_map_cancel(struct percpu_defer_map *map, unsigned long index);
 bool percpu_defer_map_claim(struct percpu_defer_map *map, unsigned long index);
 bool percpu_defer_map_dead(const struct percpu_defer_map *map, unsigned long index);
+
+#endif /* KERNEL_H */
