@@ -7,7 +7,7 @@ KSRC =
 KERNEL = 7.3
 # Where "make apply" puts the patched tree.
 OUT = build/tree/apply
-# 1: a tenth of what is measured, for a first impression.
+# 1: a tenth of what is measured, and without what explains it, for a first impression.
 QUICK =
 # How long the slot reuse test runs.
 SECONDS = 60
@@ -41,6 +41,7 @@ help:
 	@echo 'make apply OUT=dir      only the patched kernel tree'
 	@echo 'make series             the kernel patches, to be mailed, in build/series'
 	@echo 'make series-check       build and boot each step of it, and run KUnit; ONLY=1: one'
+	@echo 'make kernels            what was seen to work on which kernel'
 	@echo 'make boot               a shell in the patched kernel'
 	@echo 'make clean              remove what was built, keep what was fetched'
 	@echo 'make distclean          remove build/ altogether'
@@ -48,7 +49,7 @@ help:
 	@echo 'KSRC=dir                take this kernel tree (copied, never changed)'
 	@echo 'SECONDS=300             how long the slot reuse test runs; 60 unless told'
 	@echo 'KINDS=plain             test or torture these kernels: plain,kasan,kcsan,rt,arm64'
-	@echo 'KERNEL=7.2              fetch this version; 7.3 unless told'
+	@echo 'KERNEL=7.2              fetch this version, 6.12, 7.2 or newer; 7.3 unless told'
 	@echo "SIGNOFF='Name <addr>'   series: who signs off the patches"
 	@echo 'UPDATE=1                perf-check: write the baseline, harness/perf-baseline.toml'
 
@@ -95,10 +96,13 @@ lint: deps
 boot: deps
 	@$(RUN) boot
 
+kernels:
+	@./harness/works.py
+
 clean:
 	rm -rf build/kernel build/tree build/log build/accel build/lint
 
 distclean:
 	rm -rf build
 
-.PHONY: help deps bench perf-check test test-all torture mutants model docs lint apply series series-check boot clean distclean
+.PHONY: help deps bench perf-check test test-all torture mutants model docs lint apply series series-check boot kernels clean distclean

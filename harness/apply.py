@@ -15,6 +15,8 @@ KSRC is copied, never changed. Of this repository,
 Each rule and each edit has to match as often as it says (once, unless told
 otherwise), or nothing is done.
 
+For a kernel older than OLDEST, older.py changes all this before.
+
 OUT is made, or, when it was made by us from the same KSRC, brought up to date:
 files that come out the same keep their time stamp, so a build redoes little.
 With --pristine OUT is a copy of KSRC and nothing else.
@@ -33,6 +35,9 @@ import sys
 import tempfile
 import tomllib
 
+import older
+from parts import RULE, Error, edit
+
 TOP = pathlib.Path(__file__).resolve().parent.parent
 KERNEL_DIRS = ("Documentation", "drivers", "include", "lib", "mm", "samples",
                "scripts", "tools")
@@ -40,10 +45,6 @@ KERNEL_FILES = ("MAINTAINERS.edit.toml",)
 OLDEST = (7, 2)
 COPY_MB = 2500
 STAMP = ".percpu_defer"     # in OUT: where it came from, and what we touched
-
-
-class Error(Exception):
-    pass
 
 
 def kernel_version(tree):
@@ -57,9 +58,11 @@ def kernel_version(tree):
         raise Error(f"{tree} is no kernel tree: give KSRC=<top of a kernel source>")
     version = ".".join(found[k] for k in ("VERSION", "PATCHLEVEL", "SUBLEVEL")
                        if found.get(k))
-    if (int(found["VERSION"]), int(found["PATCHLEVEL"])) < OLDEST:
+    number, others = (int(found["VERSION"]), int(found["PATCHLEVEL"])), older.supported()
+    if number < OLDEST and number not in others:
         raise Error(f"{tree} is Linux {version}, too old: "
-                    f"{OLDEST[0]}.{OLDEST[1]} or newer is needed")
+                    f"{OLDEST[0]}.{OLDEST[1]} or newer is needed, or "
+                    + ", ".join(f"{one}.{two}" for one, two in others))
     return version + found.get("EXTRAVERSION", "")
 
 
@@ -72,9 +75,10 @@ def overlay():
     yield from map(pathlib.Path, KERNEL_FILES)
 
 
-def read_overlay():
-    """The same with what is in them: path to bytes."""
-    return {path: (TOP / path).read_bytes() for path in overlay()}
+def read_overlay(version=""):
+    """The same with what is in them, path to bytes, as this version needs it."""
+    files = {path: (TOP / path).read_bytes() for path in overlay()}
+    return older.adapt(version, files) if older.table(version) else files
 
 
 class Rule:
@@ -82,10 +86,6 @@ class Rule:
 
     def __init__(self, name, wanted):
         self.name, self.wanted = name, wanted
-
-
-# A rule begins with its name, in a line of its own.
-RULE = re.compile(r"@(\w+)(?: depends on [^@]*)?@$", re.M)
 
 
 def rules_of(path, cocci):
@@ -151,17 +151,10 @@ def expand_includes(path, text, files):
     return INCLUDE.sub(content, text)
 
 
-def edit(path, toml, text, version):
+def edit_file(path, toml, text, version):
     """Apply the literal edits of a file."""
     for number, one in enumerate(tomllib.loads(toml)["edit"], 1):
-        how, = {"before", "after", "replace"} & one.keys()
-        anchor = one[how]
-        if (count := text.count(anchor)) != 1:
-            raise Error(f"{path}: edit {number} matched {count} times in "
-                        f"Linux {version}, not 1: adapt its anchor to this kernel")
-        new = {"before": one["text"] + anchor, "after": anchor + one["text"],
-               "replace": one["text"]}[how]
-        text = text.replace(anchor, new)
+        text = edit(f"{path}: edit {number}", one, text, f"Linux {version}")
     return text
 
 
@@ -186,7 +179,7 @@ def generate(ksrc, version, files):
     for path, content in files.items():
         if path.name.endswith(".edit.toml"):
             name = target(path, ".edit.toml")
-            text_of[name] = edit(path, content.decode(), text_of[name], version)
+            text_of[name] = edit_file(path, content.decode(), text_of[name], version)
     for path, content in files.items():
         if not path.name.endswith((".c.cocci", ".edit.toml", ".inc")):
             if (ksrc / path).exists():
@@ -263,7 +256,7 @@ def apply(ksrc, out, pristine):
     version = kernel_version(ksrc)
     if out == ksrc or ksrc in out.parents and not str(out).startswith(str(TOP)):
         raise Error(f"OUT={out} lies in the kernel tree: give another place")
-    files = {} if pristine else generate(ksrc, version, read_overlay())
+    files = {} if pristine else generate(ksrc, version, read_overlay(version))
     if out.exists():
         stamp = out / STAMP
         if not stamp.is_file():
@@ -277,6 +270,8 @@ def apply(ksrc, out, pristine):
     update(ksrc, out, files)
     print(f"{out}: Linux {version}, {len(files)} files added or changed",
           file=sys.stderr)
+    for line in () if pristine else older.says(version):
+        print(line, file=sys.stderr)
 
 
 def main():

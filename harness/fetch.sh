@@ -1,22 +1,29 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Brings the kernel source of the distribution, and prints where it is.
-# usage: fetch.sh [VERSION]     VERSION is 7.3 unless told, or 7.2, ...
+# usage: fetch.sh [VERSION]     VERSION is 7.3 unless told, or 7.2, 6.12, ...
 set -eu
 . "$(dirname -- "$0")/common.sh"
 . "$(dirname -- "$0")/apt.sh"
 
 VERSION=${1:-7.3}
-# Suites newer than the machine's own that carry the 7.x kernels.
-SUITES='sid forky trixie-backports'
+# Suites newer than the machine's own that carry the 7.x kernels, and the one
+# that keeps an older kernel for good.
+case $VERSION in
+6.*) SUITES=trixie wanted=linux-source-$VERSION ;;
+*) SUITES='sid forky trixie-backports' wanted="linux-source-$VERSION or newer" ;;
+esac
 
-# The package of the version asked for, or of the next newer 7.x.
+# The package of the version asked for, or of the next newer 7.x. What we change in
+# an older kernel is made for that version alone.
 choose_package() {
 	apt apt-cache search --names-only '^linux-source-[0-9]+[.][0-9]+$' |
 		sed 's/ .*//; s/linux-source-//' | sort -V |
 		awk -v want="$VERSION" '{
 			split($1, a, "."); split(want, b, ".")
-			if (a[1] == b[1] && a[2] >= b[2]) { print $1; exit }
+			if (a[1] == b[1] && (a[2] == b[2] || a[2] > b[2] && b[1] > 6)) {
+				print $1; exit
+			}
 		}'
 }
 
@@ -43,7 +50,7 @@ need_space "$BUILD" 5000 "the kernel source"
 stage "fetch linux-source-$VERSION from the distribution"
 update_lists "$SUITES"
 found=$(choose_package)
-[ -n "$found" ] || die "the distribution has no linux-source-$VERSION or newer: give KSRC=<kernel tree>"
+[ -n "$found" ] || die "the distribution has no $wanted: give KSRC=<kernel tree>"
 [ "$found" = "$VERSION" ] || stage "linux-source-$VERSION is gone, taking $found"
 tree=$BUILD/src/linux-$found
 if [ ! -f "$tree/Makefile" ]; then

@@ -22,6 +22,7 @@ import series
 import series_check
 import test
 import vm
+import works
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 HARNESS = TOP / "harness"
@@ -88,7 +89,13 @@ class Source:
         out = out or BUILD / "tree" / f"patched-{self.name}"
         stage("apply percpu_defer to the kernel")
         script("apply.py", self.tree, out)
+        self.note("apply")
         return out
+
+    def note(self, *what):
+        """For "make kernels", which tells nothing about a tree of the user's own."""
+        if not self.own:
+            works.note(apply.kernel_version(self.tree), *what)
 
     def base_tree(self):
         """What we fetched is clean and stays so; another's tree is copied."""
@@ -147,6 +154,7 @@ def do_series(source, args):
     script("deps.sh", "series")
     stage("write the series")
     series.make(source.tree, source.own, args.signoff, stage)
+    source.note("series")
 
 
 def do_series_check(source, args):
@@ -185,6 +193,8 @@ def do_test(source, args):
                for kind in args.kinds]
     if not test.run(source.tree, kernels, args.seconds, args.torture, stage):
         raise Failed
+    # "make test-all" tortures for longer.
+    source.note("test" if args.torture <= 60 else "test-all", args.kinds)
 
 
 def do_torture(source, args):
@@ -215,7 +225,9 @@ def do_bench(source, args):
     kernels = types.SimpleNamespace(patched=patched,
                                     base=base_kernel(source, patched.tree),
                                     perf=pathlib.Path(script("perf.sh")))
-    bench.run(kernels, args.only, args.quick, stage)
+    bench.run(kernels, bench.load(args.only, args.quick), args.quick, stage)
+    if not args.only and not args.quick:
+        source.note("bench")
 
 
 def do_perf_check(source, args):

@@ -16,6 +16,8 @@ import types
 
 import apply
 import cover
+import older
+from parts import named, split
 
 HARNESS = pathlib.Path(__file__).resolve().parent
 TABLE = HARNESS / "series.toml"
@@ -47,47 +49,12 @@ class Table:
             raise apply.Error(f"series.toml: there is no patch '{unknown[0]}'")
 
 
-def split(path, text):
-    """What is in a file: pairs of a name, and text that can be left out.
-
-    The rules of a semantic patch, and the edits of a list. Of an edit without a name,
-    and where there is nothing to leave out, the name is empty.
-    """
-    if path.name.endswith(".edit.toml"):
-        head, *edits = re.split(r"^(?=\[\[edit\]\]$)", text, flags=re.M)
-        names = [re.search(r'\A\[\[edit\]\]\nname = "(.*)"$', edit, re.M)
-                 for edit in edits]
-        return head, [(name[1] if name else "", edit)
-                      for name, edit in zip(names, edits)]
-    if path.name.endswith(".c.cocci"):
-        # A rule begins with the comment before it.
-        head, *rules = re.split(
-            r"^(?=(?://.*\n)*" + apply.RULE.pattern.replace("(", "(?:", 1) + ")",
-            text, flags=re.M)
-        return head, [(apply.RULE.search(rule)[1], rule)
-                      for rule in rejoin(rules)]
-    return "", [("", text)]
-
-
-def rejoin(rules):
-    """Comments of several lines were split at each line: put them together."""
-    whole = ""
-    for rule in rules:
-        whole += rule
-        if apply.RULE.search(rule):
-            yield whole
-            whole = ""
-
-
 def claims(table, files):
     """What the patches say that they bring: {(path, name): number of the patch}."""
     claimed = {}
     for number, patch in enumerate(table.patches):
         for part in patch.parts:
-            path, _, names = part.partition(":")
-            paths = ([one for one in files if str(one).startswith(path)]
-                     if path.endswith("/") else [pathlib.Path(path)])
-            for key in itertools.product(paths, names.split(",")):
+            for key in itertools.product(*named(part, files)):
                 if key in claimed:
                     raise apply.Error(f"series.toml: {part} belongs to two patches")
                 claimed[key] = number
@@ -169,10 +136,19 @@ def signed(files, signoff):
     return files | {path: files[path].replace(line, line + f"M:\t{signoff}\n".encode())}
 
 
+def mailable(ksrc):
+    """Its version, unless some of what the patches are made of is left out there."""
+    version = apply.kernel_version(ksrc)
+    if older.table(version).get("without"):
+        raise apply.Error(f"Linux {version} is too old for a series: give KERNEL=7.3")
+    return version
+
+
 def steps(ksrc, signoff=""):
     """Yields each patch with what it makes of the kernel: path to bytes."""
-    table, files = Table(), apply.read_overlay()
-    version, owner = apply.kernel_version(ksrc), owners(table, files)
+    table, version = Table(), mailable(ksrc)
+    files = apply.read_overlay(version)
+    owner = owners(table, files)
     for number, patch in enumerate(table.patches):
         now = signed(overlay_at(table, files, owner, number), signoff)
         yield patch, apply.generate(ksrc, version, now)
@@ -319,17 +295,17 @@ def make(ksrc, own, signoff, stage):
     """Write the series, and prove that it gives what make apply does."""
     if signoff and not re.fullmatch(r"[^<>@]+ <[^<>@\s]+@[^<>@\s]+>", signoff):
         raise apply.Error(f"SIGNOFF='{signoff}' is not of the form 'Name <address>'")
-    version, who = apply.kernel_version(ksrc), signoff or NOBODY
+    version, who = mailable(ksrc), signoff or NOBODY
     tmp, work = OUT.with_suffix(".tmp"), BUILD / "tree/series"
-    table = Table()
-    owners(table, apply.read_overlay())       # says at once what is missing
+    table, overlay = Table(), apply.read_overlay(version)
+    owners(table, overlay)       # says at once what is missing
     for folder in tmp, work:
         shutil.rmtree(folder, ignore_errors=True)
     source, base = (base_of_own(ksrc) if own else
                     base_of_fetched(ksrc, version, stage))
     work.mkdir(parents=True)
 
-    whole = apply.generate(ksrc, version, signed(apply.read_overlay(), signoff))
+    whole = apply.generate(ksrc, version, signed(overlay, signoff))
     wanted, built, mailed = (Tree(work / name, source, base, whole)
                              for name in ("wanted", "built", "mailed"))
     wanted.put(ksrc, whole)

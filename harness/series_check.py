@@ -35,7 +35,7 @@ def write_fragment(files):
     """Configuration of our own options, as far as there are any yet."""
     kconfig = "\n".join(content.decode() for path, content in files.items()
                         if path.name.startswith("Kconfig"))
-    known = {f"CONFIG_{name}" for name in re.findall(r"^config (\w+)$", kconfig, re.M)}
+    known = {f"CONFIG_{name}" for name in re.findall(r"^(?:menu)?config (\w+)$", kconfig, re.M)}
     lines = [line for line in OPTIONS.read_text().splitlines()
              if line.partition("=")[0] in known]
     FRAGMENT.write_text("\n".join([*lines, ""]))

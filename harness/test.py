@@ -6,6 +6,8 @@ import pathlib
 import sys
 import unittest
 
+import apply
+import older
 import vm
 
 HARNESS = pathlib.Path(__file__).resolve().parent
@@ -64,10 +66,25 @@ def count_ktap(kernel, lines, count):
 SILENCE = 600
 
 
-def run_guest_tests(kernel, seconds, torture, count):
+def expected(version, torture):
+    """The tests that have to run, and what is to be said about those that cannot."""
+    names = {"percpu_defer", "percpu_defer_map", "zsmalloc", "sample.sh", "brd_discard",
+             "zram_dead", "zram_ops", "zram_selftest.sh", "swap_reuse",
+             "zswap_selftest.sh", "zswap_ops", "zswap_reuse"}
+    names |= {"torture.sh", "zram_trace"} if torture else \
+        {"percpu_defer_bench", "percpu_defer_pages"}
+    without = older.without_tests(version)
+    return names - without.keys(), sorted(set(without.values()))
+
+
+def run_guest_tests(kernel, seconds, torture, count, stage):
+    def on_line(line):
+        if line.startswith("BEGIN "):
+            stage(f"  {line.split()[1]}")
+        print(line, flush=True)
     try:
         lines = kernel.run("test", {"pd_seconds": seconds, "pd_torture": torture},
-                           on_line=print, silence=seconds + SILENCE)
+                           on_line=on_line, silence=seconds + SILENCE)
     except vm.VmError as error:
         print(f"error: {error}", file=sys.stderr)
         count.failed += 1
@@ -79,11 +96,10 @@ def run_guest_tests(kernel, seconds, torture, count):
         if not count_ktap(kernel, ktap, count) or code and count.failed == before:
             print(f"error: {name} ended with {code}", file=sys.stderr)
             count.failed += 1
-    expected = {"percpu_defer", "percpu_defer_map", "zsmalloc", "zram_dead", "zram_ops",
-                "zram_selftest.sh", "swap_reuse", "zswap_selftest.sh", "zswap_ops",
-                "zswap_reuse"}
-    expected |= {"torture.sh", "zram_trace"} if torture else {"percpu_defer_bench"}
-    if missing := expected - ran:
+    names, left_out = expected(apply.kernel_version(kernel.tree), torture)
+    for line in left_out:
+        print(line, flush=True)
+    if missing := names - ran:
         print(f"error: did not run: {', '.join(sorted(missing))}", file=sys.stderr)
         count.failed += 1
 
@@ -99,7 +115,7 @@ def run(source, kernels, seconds, torture, stage):
     for kind, build in kernels:
         kernel = build()
         stage(f"test in the {kind} kernel ({seconds} s of slot reuse)")
-        run_guest_tests(kernel, seconds, 0 if kind == "plain" else torture, count)
+        run_guest_tests(kernel, seconds, 0 if kind == "plain" else torture, count, stage)
         stage(f"so far {count}")
     print(count, flush=True)
     return not count.failed

@@ -63,12 +63,14 @@ class TableTest(unittest.TestCase):
         """What is used comes before its users."""
         number = self.table.number
         for before, after in (("core", "map"), ("map", "kunit"), ("core", "torture"),
+                              ("map", "sample"), ("sample", "docs"),
                               ("map", "zram-defer"), ("zsmalloc-bulk", "zsmalloc-defer"),
                               ("zsmalloc-defer", "zsmalloc-kunit"),
                               ("zsmalloc-bulk", "zram-bulk"), ("zram-bulk", "swap-range"),
                               ("memcg-bulk", "zswap-range"), ("swap-range", "swap-flush"),
                               ("swap-flush", "zram-defer"), ("zswap-range", "zswap-defer"),
-                              ("zram-defer", "selftests"), ("zswap-defer", "selftests")):
+                              ("zram-defer", "selftests"), ("zswap-defer", "selftests"),
+                              ("map", "brd-defer"), ("brd-defer", "selftests")):
             self.assertLess(number[before], number[after], f"{before}, {after}")
 
     def test_messages(self):
@@ -178,7 +180,9 @@ parts = ["lib/Kconfig.edit.toml"]
         for patch in (unittest.mock.patch.object(series, "BUILD", self.build),
                       unittest.mock.patch.object(series, "OUT", self.build / "series"),
                       unittest.mock.patch.object(series, "Table", lambda: self.table),
-                      unittest.mock.patch.object(apply, "read_overlay", lambda: overlay),
+                      unittest.mock.patch.object(apply, "read_overlay", lambda *_: overlay),
+                      unittest.mock.patch.object(apply, "kernel_version",
+                                                 lambda _: "7.3.4"),
                       unittest.mock.patch.object(series, "checkpatch"),
                       unittest.mock.patch.object(series, "recipients",
                                                  lambda *_args: "a@example.com\n"),
@@ -232,6 +236,21 @@ parts = ["lib/Kconfig.edit.toml"]
         for bad in ("me", "me@example.com", "Me <me>", "Me <me@example.com"):
             with self.assertRaisesRegex(apply.Error, "not of the form"):
                 self.make(bad)
+
+    def test_older_kernel(self):
+        with unittest.mock.patch.object(apply, "kernel_version", lambda _: "6.12.1"):
+            with self.assertRaisesRegex(apply.Error, "6.12.1 is too old for a series"):
+                self.make()
+            with self.assertRaisesRegex(apply.Error, "too old for a series"):
+                list(series.steps(self.ksrc))
+
+    def test_kernel_with_edits(self):
+        """The series is of what the kernel gets, not of what another one would."""
+        with unittest.mock.patch.object(apply, "kernel_version", lambda _: "7.2.1"), \
+                unittest.mock.patch.object(apply, "generate", lambda *args: args[2]):
+            *_, (_patch, overlay) = series.steps(self.ksrc)
+        self.assertEqual(overlay, apply.read_overlay("7.2.1"))
+        self.assertNotEqual(overlay, apply.read_overlay("7.3.1"))
 
     def test_own_repository(self):
         with self.assertRaisesRegex(apply.Error, "is no git repository"):
@@ -353,6 +372,9 @@ class CheckTest(unittest.TestCase):
                                              b"config PERCPU_DEFER_KUNIT_TEST\n"})
                 self.assertEqual(fragment.read_text(),
                                  "CONFIG_PERCPU_DEFER_KUNIT_TEST=m\n")
+                series_check.write_fragment({pathlib.Path("samples/Kconfig"):
+                                             b"menuconfig SAMPLES\n"})
+                self.assertEqual(fragment.read_text(), "CONFIG_SAMPLES=y\n")
 
     def test_compiler_warning(self):
         with tempfile.TemporaryDirectory() as tmp:

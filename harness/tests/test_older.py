@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-2.0
+"""older.py and works.py: what older kernels get, and what is known to work there."""
+
+import json
+import pathlib
+import sys
+import tempfile
+import unittest
+import unittest.mock
+
+HARNESS = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(HARNESS))
+
+import apply    # pylint: disable=wrong-import-position
+import older    # pylint: disable=wrong-import-position
+import test     # pylint: disable=wrong-import-position
+import works    # pylint: disable=wrong-import-position
+
+OVERLAY = {
+    "mm/a.c.cocci": "// a\n\n@one@\nslot_lock\n\n@two@\nslot_unlock my_slot_lock\n",
+    "mm/a.c.inc": "slot_lock();\n",
+    "lib/b.c": "int b;\n",
+}
+
+
+class OlderTest(unittest.TestCase):
+    """A small overlay, and a table of one entry."""
+
+    def setUp(self):
+        tmp = tempfile.TemporaryDirectory()
+        self.addCleanup(tmp.cleanup)
+        self.top = pathlib.Path(tmp.name)
+        patch = unittest.mock.patch.object(older, "KERNELS", self.top)
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def adapt(self, toml):
+        (self.top / "6.1.toml").write_text(toml)
+        overlay = {pathlib.Path(path): text.encode() for path, text in OVERLAY.items()}
+        return {str(path): content.decode()
+                for path, content in older.adapt("6.1.7", overlay).items()}
+
+    def refuse(self, toml, *words):
+        with self.assertRaises(apply.Error) as caught:
+            self.adapt(toml)
+        for word in ("harness/kernels/6.1.toml: ", *words):
+            self.assertIn(word, str(caught.exception))
+
+    def test_versions(self):
+        self.assertEqual(older.table("6.1.7"), {})
+        (self.top / "6.1.toml").write_text("edit = []")
+        (self.top / "5.15.toml").write_text("")
+        self.assertEqual(older.table("6.1-rc3"), {})
+        self.assertEqual(older.table("6.1.7"), {"edit": []})
+        self.assertEqual(older.table("6.10.7"), {})
+        self.assertEqual(older.supported(), [(5, 15), (6, 1)])
+
+    def test_without(self):
+        files = self.adapt('[[without]]\nparts = ["lib/", "mm/a.c.cocci:one"]')
+        self.assertEqual(files, {
+            "mm/a.c.cocci": "// a\n\n@two@\nslot_unlock my_slot_lock\n",
+            "mm/a.c.inc": OVERLAY["mm/a.c.inc"]})
+
+    def test_without_what_is_not_there(self):
+        for part in ("lib/c.c", "fs/", "mm/a.c.cocci:three", "fs/x.c.cocci:one"):
+            self.refuse(f'[[without]]\nparts = ["{part}"]', f"there is no {part[:3]}")
+
+    def test_words(self):
+        files = self.adapt('[[words]]\nfiles = ["mm/"]\ncalled.slot_lock = "lock"\n'
+                           'called.slot_unlock = "slot_lock"')
+        self.assertEqual(files["mm/a.c.cocci"],
+                         "// a\n\n@one@\nlock\n\n@two@\nslot_lock my_slot_lock\n")
+        self.assertEqual(files["mm/a.c.inc"], "lock();\n")
+
+    def test_words_that_are_not_there(self):
+        self.refuse('[[words]]\nfiles = ["mm/"]\ncalled.slot = "x"',
+                    "there is no word 'slot'")
+        self.refuse('[[words]]\nfiles = ["mm/b.c"]\ncalled.slot = "x"', "no mm/b.c")
+
+    def test_edit(self):
+        edit = '[[edit]]\nfile = "lib/b.c"\nafter = "int "\ntext = "a, "\n'
+        self.assertEqual(self.adapt(edit)["lib/b.c"], "int a, b;\n")
+        self.refuse(edit + edit.replace('"int "', '"long"'),
+                    "edit 2 matched 0 times in lib/b.c")
+        self.refuse(edit.replace("b.c", "c.c"), "edit 1 matched 0 times in lib/c.c")
+
+    def test_more(self):
+        for name, text in (("mm/a.c.cocci", "\n@three@\n"), ("lib/new.c", "new\n")):
+            (self.top / "6.1" / name).parent.mkdir(parents=True)
+            (self.top / "6.1" / name).write_text(text)
+        files = self.adapt("")
+        self.assertEqual(files["mm/a.c.cocci"], OVERLAY["mm/a.c.cocci"] + "\n@three@\n")
+        self.assertEqual(files["lib/new.c"], "new\n")
+        self.assertEqual(files["lib/b.c"], OVERLAY["lib/b.c"])
+
+    def test_is_said(self):
+        self.adapt('[[without]]\nparts = ["lib/"]\nsay = "no lib"\ntests = ["swap_reuse"]')
+        self.assertEqual(older.says("6.1.7"), ["no lib"])
+        names, said = test.expected("6.1.7", 0)
+        self.assertEqual(said, ["no lib"])
+        self.assertEqual(test.expected("7.3.4", 0), (names | {"swap_reuse"}, []))
+        self.assertNotIn("swap_reuse", names)
+
+
+class TableTest(unittest.TestCase):
+    """The tables of this repository match its overlay."""
+
+    def test_all(self):
+        for number in older.supported():
+            version = ".".join(map(str, number)) + ".1"
+            self.assertNotEqual(apply.read_overlay(version), apply.read_overlay())
+            for without in older.table(version).get("without", ()):
+                self.assertTrue(without["why"])
+
+    def test_newer(self):
+        self.assertEqual(apply.read_overlay("7.3.4"), apply.read_overlay())
+
+
+class WorksTest(unittest.TestCase):
+    def setUp(self):
+        tmp = tempfile.TemporaryDirectory()
+        self.addCleanup(tmp.cleanup)
+        self.folder = pathlib.Path(tmp.name) / "works"
+
+    def dates(self, version, notes):
+        self.folder.mkdir(exist_ok=True)
+        (self.folder / f"{version}.json").write_text(json.dumps(notes))
+
+    def test_table(self):
+        self.dates("6.12.117", {"apply": {"": "2026-11-03"},
+                                "test": {"plain": "2026-11-02", "kcsan": "2026-11-01"}})
+        self.dates("7.3.4", {"test": {"plain": "2026-11-02", "kasan": "2026-11-01",
+                                      "kcsan": "2026-11-02", "rt": "2026-10-01"}})
+        self.assertEqual(works.table(self.folder).splitlines()[:5], [
+            "| | Linux 7.3.4 | Linux 6.12.117 |", "|---|---|---|",
+            "| `make apply` | - | 2026-11-03 |",
+            "| `make test` | 2026-11-01 | plain, kcsan: 2026-11-01 |",
+            "| `make test-all` | - | - |"])
+
+    def test_note(self):
+        works.note("7.3.4", "apply", folder=self.folder)
+        works.note("7.3.4", "test", ["plain"], folder=self.folder)
+        works.note("7.3.4", "test", ["kasan"], folder=self.folder)
+        notes = works.read(self.folder / "7.3.4.json")
+        self.assertEqual(notes.keys(), {"apply", "test"})
+        self.assertEqual(notes["test"].keys(), {"plain", "kasan"})
+        self.assertRegex(notes["apply"][""], r"^\d{4}-\d\d-\d\d$")
+        (self.folder / "7.3.4.json").write_text("rubbish")
+        works.note("7.3.4", "bench", folder=self.folder)
+        self.assertEqual(works.read(self.folder / "7.3.4.json").keys(), {"bench"})
+
+
+if __name__ == "__main__":
+    unittest.main()
