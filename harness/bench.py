@@ -26,7 +26,10 @@ from sections import common
 HARNESS = pathlib.Path(__file__).resolve().parent
 RESULTS = HARNESS.parent / "build/results"
 ORDER = ("unmap", "short_runs", "busy", "memory", "lmk", "faults", "others",
-         "accounting", "mixed", "attribution", "instructions")
+         "accounting", "mixed", "discard", "attribution", "instructions")
+# What explains the times more than it is one, and takes long: a quick report has it only
+# when it is asked for.
+EXPLAINS = ("attribution", "instructions")
 TERMINAL = 'set terminal svg size 720,420 font "sans-serif,12" background "white"'
 STYLE = """body { font: 16px/1.45 sans-serif; max-width: 75em; margin: 2em auto }
 table { border-collapse: collapse; margin: 1em 0; font-size: 14px }
@@ -36,14 +39,18 @@ th { background: #eee } svg { max-width: 100%; height: auto }"""
 
 
 def choose(only):
-    """The sections with these names, with commas between them; all, if none is told."""
-    names = [name for name in ORDER if (HARNESS / f"sections/{name}.py").exists()]
-    wanted = [name for name in only.split(",") if name] or names
-    if unknown := [name for name in wanted if name not in names]:
+    """Names of sections, from a list with commas between them, in the report's order."""
+    wanted = [name for name in only.split(",") if name]
+    if unknown := [name for name in wanted if name not in ORDER]:
         raise vm.VmError(f"the report has no section '{unknown[0]}'; "
-                         f"there are {', '.join(names)}")
-    return {name: importlib.import_module(f"sections.{name}")
-            for name in names if name in wanted}
+                         f"there are {', '.join(ORDER)}")
+    return [name for name in ORDER if name in wanted]
+
+
+def load(names, quick):
+    """The sections with these names; if there are none, what a report has by default."""
+    names = names or [name for name in ORDER if not (quick and name in EXPLAINS)]
+    return {name: importlib.import_module(f"sections.{name}") for name in names}
 
 
 def draw(name, script):

@@ -19,7 +19,7 @@ SETTINGS = ((5, 3), (0, 3), (19, 3), (-10, 3), (5, 1), (5, 2))
 
 def measure(kernels, quick, stage):
     settings = ",".join(f"{nice}:{mask}" for nice, mask in SETTINGS)
-    params = {"pd_mb": MEGABYTES // 2 if quick else MEGABYTES, "pd_reps": 1}
+    params = {"pd_mb": MEGABYTES // 4 if quick else MEGABYTES, "pd_reps": 1}
     return {backend: turns.collect(
         kernels, "accounting", backend,
         {"base": params | {"pd_settings": "{}:{}".format(*SETTINGS[0])},

@@ -19,7 +19,6 @@ SHOWS = "Which part of the work takes how much of the CPU time of a slot, unmap 
 
 MEGABYTES = 256
 REPETITIONS = 4
-SLOTS = MEGABYTES * 256
 
 # What happens in an unmap and in the worker that does its work; not in swap-out.
 ROOTS = {"__vm_munmap", "percpu_defer_drain_cpu", "percpu_defer_aged"}
@@ -90,7 +89,7 @@ def functions_at(vmlinux, addresses):
     return found
 
 
-def count(kernel, column, backend, extra, repetitions, stage):
+def count(kernel, column, backend, extra, megabytes, repetitions, stage):
     """Returns the nanoseconds a slot took each time, and samples of perf by part."""
     initramfs = kernel.initramfs.with_suffix(".perf")
     with open(initramfs, "wb") as out:
@@ -103,14 +102,14 @@ def count(kernel, column, backend, extra, repetitions, stage):
 
     costs, stacks = [], collections.Counter()
     for line in vm.run(kernel.image, initramfs, "attribution",
-                       {"pd_backend": backend, "pd_cols": column, "pd_mb": MEGABYTES,
+                       {"pd_backend": backend, "pd_cols": column, "pd_mb": megabytes,
                         "pd_reps": repetitions, "brd.rd_nr": 1,
-                        "brd.rd_size": 2 * MEGABYTES << 10},
+                        "brd.rd_size": 2 * megabytes << 10},
                        log=vm.TOP / f"build/log/attribution-{backend}-{column}",
                        on_line=on_line):
         word = line.split()
         if word[0] == "cost":
-            costs.append(int(word[1]) / SLOTS)
+            costs.append(int(word[1]) / (megabytes * 256))
         elif word[0] == "stack":
             # A caller's address is the one behind the call.
             ips = [int(ip, 16) - (i > 0) for i, ip in enumerate(word[2:])]
@@ -125,7 +124,7 @@ def count(kernel, column, backend, extra, repetitions, stage):
             counts[part_of(chain)] += number
     if not counts.total() or len(costs) != repetitions:
         raise vm.VmError(f"perf has no samples of {vmlinux}")
-    return {"ns": costs, "samples": counts}
+    return {"mb": megabytes, "ns": costs, "samples": counts}
 
 
 def measure(kernels, quick, stage):
@@ -135,6 +134,7 @@ def measure(kernels, quick, stage):
         for kernel, column in (kernels.base, "base"), (kernels.patched, "on"):
             stage(f"attribution: {backend}, {column}")
             data[backend][column] = count(kernel, column, backend, kernels.perf,
+                                          MEGABYTES // 4 if quick else MEGABYTES,
                                           1 if quick else REPETITIONS, stage)
     return data
 
@@ -148,7 +148,7 @@ def tables(data):
     for backend, rows in data.items():
         base, patched = (ns_by_part(rows[column]) for column in ("base", "on"))
         counts = [sum(row["samples"].values()) for row in rows.values()]
-        yield (f"{backend}, 1 x {MEGABYTES} MB, by the shares of {counts[0]} and "
+        yield (f"{backend}, 1 x {rows['base']['mb']} MB, by the shares of {counts[0]} and "
                f"{counts[1]} samples of perf:\n")
         yield "| ns for a slot | base | patched |"
         yield "|---|---|---|"

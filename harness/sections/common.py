@@ -13,6 +13,8 @@ import vm
 BACKENDS = ("zram", "zswap")
 # Of a swap device: for 2 GB, and what is left over from before.
 SWAP_MB = 2200
+# Why the last page may be back later than with the unmodified kernel.
+WAITS = "what was freed waits for more, for up to 10 ms, before it goes to a worker"
 
 
 def repetitions(quick):
@@ -74,17 +76,22 @@ class Events(typing.NamedTuple):
     patched: int
     tries: int
 
+    def at_random(self, least):
+        """How likely patched has so many, if those that there were are spread at random."""
+        both = self.base + self.patched
+        return sum(math.comb(self.tries, one) * math.comb(self.tries, both - one)
+                   for one in range(least, both + 1)) / math.comb(2 * self.tries, both)
+
     def worse(self):
         if self.patched <= self.base:
             return None
-        return f"{self.what} in {self.patched} of {self.tries} tries instead of {self.base}"
+        return (f"{self.what} in {self.patched} of {self.tries} tries instead of {self.base}; "
+                f"so many or more come by chance in {self.at_random(self.patched):.0%} of "
+                "such comparisons")
 
     def chance(self):
-        """How likely that line is if those that there were are spread at random."""
-        both = self.base + self.patched
-        even = (math.comb(self.tries, both // 2) ** 2 / math.comb(2 * self.tries, both)
-                if both % 2 == 0 else 0)
-        return (1 - even) / 2
+        """How likely that line is if the kernels do not differ."""
+        return self.at_random((self.base + self.patched) // 2 + 1)
 
 
 def collect(kernel, job, params, fields, stage, **more):

@@ -119,4 +119,5 @@ def comparisons(data):
                 if unit == "ms":
                     yield common.Samples(
                         f"{backend}, swapped out by {name}: {what}",
-                        value(columns["base"]), value(columns["on"]), unit)
+                        value(columns["base"]), value(columns["on"]), unit,
+                        reason=common.WAITS if "back" in what else "")

@@ -154,9 +154,11 @@ def plots(data):
 def comparisons(data):
     for backend, samples in data.items():
         for shape in dict.fromkeys(shapes(samples, PROCESSES) + shapes(samples, SIZES)):
-            for what, times in (("munmap", ("munmap",)),
-                                ("CPU time of unmap and workers", ("cpu", "workers")),
-                                ("the last page is back after", ("back",))):
+            for what, times, reason in (
+                    ("munmap", ("munmap",), ""),
+                    ("CPU time of unmap and workers", ("cpu", "workers"), ""),
+                    ("the last page is back after", ("back",), common.WAITS)):
                 yield common.Samples(f"{backend}, {label(shape)}: {what}",
                                      ms(samples, "base", shape, *times),
-                                     ms(samples, "on", shape, *times), "ms")
+                                     ms(samples, "on", shape, *times), "ms",
+                                     reason=reason)

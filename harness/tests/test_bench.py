@@ -104,10 +104,15 @@ class ReportTest(unittest.TestCase):
             bench.draw("x", "polt sin(x)")
 
     def test_choose(self):
-        self.assertEqual(list(bench.choose("faults,unmap")), ["unmap", "faults"])
-        self.assertIn("instructions", bench.choose(""))
+        self.assertEqual(bench.choose("faults,unmap"), ["unmap", "faults"])
+        self.assertEqual(bench.choose(""), [])
         with self.assertRaisesRegex(vm.VmError, "no section 'lkm'; there are unmap,"):
             bench.choose("lkm")
+
+    def test_load(self):
+        self.assertEqual(list(bench.load([], False)), list(bench.ORDER))
+        self.assertNotIn("instructions", bench.load([], True))
+        self.assertEqual(list(bench.load(["instructions"], True)), ["instructions"])
 
 
 class ChanceTest(unittest.TestCase):
@@ -123,6 +128,9 @@ class ChanceTest(unittest.TestCase):
         self.assertEqual(common.Events("", 0, 1, 50).chance(), 0.5)
         # Two are in different kernels in 50 of 99 cases.
         self.assertAlmostEqual(common.Events("", 2, 0, 50).chance(), 49 / 99 / 2)
+        # Of the four ways to have three in four tries, two have both of these.
+        self.assertIn("by chance in 50% of", common.Events("", 1, 2, 2).worse())
+        self.assertIsNone(common.Events("", 2, 2, 50).worse())
 
 
 class UnmapTest(unittest.TestCase):

@@ -77,7 +77,11 @@ class Worse(unittest.TestCase):
         data = {"back": {}, "oom": {"zswap, cgroup": {"extra": 1, "base": tries,
                                                       "on": killed}}}
         self.assertEqual(worse(data), [
-            "zswap, cgroup short of memory: an OOM kill in 1 of 2 tries instead of 0"])
+            "zswap, cgroup short of memory: an OOM kill in 1 of 2 tries instead of 0; "
+            "so many or more come by chance in 50% of such comparisons"])
+
+    def test_quick(self):
+        self.assertIn("does not look for", "".join(memory.tables({"back": {}, "oom": {}})))
 
 
 if __name__ == "__main__":
