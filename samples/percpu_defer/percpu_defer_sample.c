@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How percpu_defer is used: in index mode for what is in slots that are freed, in
- * object mode for what is replaced in them. The module counts what is in use, and
- * does not load if something was freed twice, never, or in a slot filled anew.
+ * How percpu_defer is used: in index mode when slots are freed, in object mode when
+ * one gets other content. Does not load if something was freed twice or never.
  */
 #include <linux/module.h>
 #include <linux/percpu_defer.h>
@@ -33,17 +32,9 @@ static void samples_drain(struct percpu_defer *pd, unsigned long *obj, unsigned 
 
 static struct percpu_defer samples_defer;
 DEFINE_PERCPU_DEFER_PUSH(samples_push, struct sample)
-
-/* From tasks and softirqs, with any locks held. */
-static void sample_free(struct sample *sample)
-{
-	if (!samples_push(&samples_defer, sample))
-		samples_free(&sample, 1);
-}
-
-static DEFINE_SPINLOCK(slots_lock);	/* of all slots; protects: */
+static struct percpu_defer_map slots_dead;
+static DEFINE_SPINLOCK(slots_lock);
 static struct sample *slots[NR];
-static DEFINE_SPINLOCK(used_lock);	/* taken before @slots_lock; protects: */
 static unsigned int nr_used;		/* so many slots, the first ones */
 
 /* Index mode: a slot may be filled anew. The claim, under its lock, tells. */
@@ -54,44 +45,37 @@ static unsigned long slots_drain(struct percpu_defer_map *map,
 	unsigned long i, claimed = 0;
 
 	for (; nr; nr--, range++) {
+		/* Called from reclaim, so who has the lock may need memory. */
+		if (!try)
+			spin_lock(&slots_lock);
+		else if (!spin_trylock(&slots_lock))
+			continue;
 		for (i = range->first; i < range->first + range->nr; i++) {
-			struct sample *sample = NULL;
-
-			/* Called from reclaim, so who has the lock may need memory. */
-			if (!try)
-				spin_lock(&slots_lock);
-			else if (!spin_trylock(&slots_lock))
+			if (!percpu_defer_map_claim(map, i))
 				continue;
-			if (percpu_defer_map_claim(map, i)) {
-				swap(slots[i], sample);
-				claimed++;
-			}
-			spin_unlock(&slots_lock);
-			if (sample)
-				samples_free(&sample, 1);
+			samples_free(&slots[i], 1);
+			slots[i] = NULL;
+			claimed++;
 		}
+		spin_unlock(&slots_lock);
 		cond_resched();
 	}
 	return claimed;
 }
 
-static struct percpu_defer_map slots_dead;
-
-/* Cancels first: the slot may be dead, and the drain must leave the new content. */
+/* Under slots_lock. The slot may be dead; the drain must leave the new content. */
 static void slot_set(unsigned int i, struct sample *sample)
 {
-	spin_lock(&slots_lock);
 	percpu_defer_map_cancel(&slots_dead, i);
 	swap(slots[i], sample);
-	spin_unlock(&slots_lock);
-	if (sample)
-		sample_free(sample);
+	if (sample && !samples_push(&samples_defer, sample))
+		samples_free(&sample, 1);
 }
 
-/* Under the lock that slots are allocated under: none is filled before the push. */
+/* The lock is that of slot_set(), too: no slot is filled before the push. */
 static void slots_free(void)
 {
-	guard(spinlock)(&used_lock);
+	guard(spinlock)(&slots_lock);
 	if (nr_used && percpu_defer_map_push(&slots_dead, 0, nr_used))
 		nr_used = 0;
 	while (nr_used)
@@ -101,13 +85,13 @@ static void slots_free(void)
 static int __init slots_fill(unsigned int nr)
 {
 	while (nr--) {
-		/* Not under a lock that a drain takes, which reclaim may call. */
+		/* Not under the lock: a drain takes it, which reclaim may call. */
 		struct sample *sample = kmem_cache_zalloc(samples, GFP_KERNEL);
 
 		if (!sample)
 			return -ENOMEM;
 		atomic_inc(&nr_in_use);
-		guard(spinlock)(&used_lock);
+		guard(spinlock)(&slots_lock);
 		slot_set(nr_used++, sample);
 	}
 	return 0;
@@ -118,18 +102,14 @@ static int __init expect_in_use(int nr)
 {
 	percpu_defer_flush(&slots_dead.defer);
 	percpu_defer_flush(&samples_defer);
-	if (atomic_read(&nr_in_use) == nr)
-		return 0;
-	pr_err("percpu_defer: %d in use, not %d\n", atomic_read(&nr_in_use), nr);
-	return -EIO;
+	return atomic_read(&nr_in_use) == nr ? 0 : -EIO;
 }
 
-/* Fills slots again while they are dead. */
 static int __init sample_run(void)
 {
 	int err = slots_fill(NR);
 
-	slots_free();
+	slots_free();	/* and fill some again while they are dead */
 	err = err ?: slots_fill(NR / 2) ?: expect_in_use(NR / 2);
 	slots_free();
 	return err ?: expect_in_use(0);
@@ -142,33 +122,28 @@ static void sample_exit(void)
 	percpu_defer_destroy(&samples_defer);
 	kmem_cache_destroy(samples);
 }
+module_exit(sample_exit);
 
 static int __init sample_init(void)
 {
-	int err;
+	int err, on;
 
 	samples = KMEM_CACHE(sample, 0);
 	err = samples ? 0 : -ENOMEM;
 	err = err ?: percpu_defer_init(&samples_defer, "sample-objects", samples_drain);
 	err = err ?: percpu_defer_map_init(&slots_dead, "sample-slots", NR, slots_drain);
-	/* KASAN tells of who uses a sample that waits. */
-	samples_defer.size = sizeof(struct sample);
-	/* So late that the slots are dead when they are filled again. */
-	slots_dead.defer.age = 60 * HZ;
-	err = err ?: sample_run();
-	if (!err) {
-		/* Again, with pushes that are refused. */
-		percpu_defer_set_enabled(&slots_dead.defer, false);
-		percpu_defer_set_enabled(&samples_defer, false);
+	samples_defer.size = sizeof(struct sample);	/* for KASAN */
+	slots_dead.defer.age = 60 * HZ;	/* not before the slots are filled again */
+	/* The second time, pushes are refused. */
+	for (on = 1; !err && on >= 0; on--) {
+		percpu_defer_set_enabled(&slots_dead.defer, on);
+		percpu_defer_set_enabled(&samples_defer, on);
 		err = sample_run();
 	}
 	if (err)
 		sample_exit();
 	return err;
 }
-
 module_init(sample_init);
-module_exit(sample_exit);
-
 MODULE_DESCRIPTION("How percpu_defer is used");
 MODULE_LICENSE("GPL");
