@@ -8,6 +8,7 @@ import statistics
 import sys
 import textwrap
 
+import older
 from sections import common, faults, instructions, unmap
 
 RESULTS = pathlib.Path(__file__).resolve().parent.parent / "build/results/bench.json"
@@ -125,6 +126,8 @@ def text(letter, version, own):
     """The subject, an empty line and the rest."""
     base = paragraph((OWN if own else FETCHED).format(
         version=version, short=".".join(version.split(".")[:2])))
+    base += "".join(f"\n{paragraph(line[0].upper() + line[1:] + '.')}"
+                    for line in older.says(version))
     body = letter["body"]
     for name, what in (("measured", results()), ("base", base)):
         body = body.replace("{" + name + "}", what.strip())

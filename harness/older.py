@@ -8,11 +8,13 @@ kernels/<version>.toml says how, in this order:
   [[words]]    in `files`, or all of a folder ("folder/"), what identifiers are
                `called` there
   [[edit]]     a literal insertion or replacement in `file`, as in *.edit.toml
-What is in the folder kernels/<version>/ comes on top: a file of the overlay is
-continued by that of the same name, others are new.
+  [[add]]      `parts` of what is in the folder kernels/<version>/, and which `patch`
+               of the series they belong to. All of it comes on top: a file of the
+               overlay is continued by that of the same name, others are new.
 Each entry has to match, an edit once, or nothing is done.
 """
 
+import itertools
 import pathlib
 import re
 import tomllib
@@ -43,53 +45,83 @@ def leave_out(part, files):
     for path in paths:
         if path not in files:
             raise Error(f"there is no {path}")
-        head, old = split(path, files[path])
         if names == [""]:
             del files[path]
-        elif unknown := set(names) - {name for name, _text in old}:
-            raise Error(f"there is no {path}:{min(unknown)}")
+            continue
+        head, old = split(path, files[path])
+        if kept := [text for name, text in old if name not in names]:
+            files[path] = head + "".join(kept)
         else:
-            files[path] = head + "".join(text for name, text in old
-                                         if name not in names)
+            del files[path]
+        if unknown := set(names) - {name for name, _text in old}:
+            raise Error(f"there is no {path}:{min(unknown)}")
     if not paths:
         raise Error(f"there is no {part}")
 
 
 def rename(entry, files):
-    paths = [path for part in entry["files"] for path in named(part, files)[0]]
+    paths = {path for part in entry["files"] for path in named(part, files)[0]}
     word = re.compile(r"\b(?:" + "|".join(map(re.escape, entry["called"])) + r")\b")
     found = set()
 
     def called(match):
         found.add(match[0])
         return entry["called"][match[0]]
-    for path in paths:
-        if path not in files:
-            raise Error(f"there is no {path}")
+    for path in paths & files.keys():
         files[path] = word.sub(called, files[path])
+    if lost := paths - files.keys():
+        raise Error(f"there is no {min(lost)}")
     if unused := entry["called"].keys() - found:
         raise Error(f"{', '.join(entry['files'])}: there is no word '{min(unused)}'")
 
 
-def adapt(version, overlay):
-    """The overlay, path to bytes, as this version needs it."""
+def replace(entry, files):
+    path = pathlib.Path(entry["file"])
+    what = "edit of " + repr(next(entry[how] for how in ("before", "after", "replace")
+                                  if how in entry).strip().partition("\n")[0])
+    files[path] = edit(what, entry, files.get(path, ""), path)
+
+
+def additions(entries, top, patches):
+    """What is in the folder, path to text; for a step, what its patches bring of it."""
+    extra = {path.relative_to(top): path.read_text() for path in sorted(top.rglob("*"))
+             if path.is_file() and not path.name.endswith("~")}
+    brings = {(path, name): add["patch"] for add in entries for part in add["parts"]
+              for path, name in itertools.product(*named(part, extra))}
+    result = {}
+    for path, text in extra.items():
+        head, parts = split(path, text)
+        if lost := [name for name, _text in parts if (path, name) not in brings]:
+            raise Error(f"{path} is in no [[add]]" + (lost[0] and f" with '{lost[0]}'"))
+        if chosen := [part for name, part in parts
+                      if patches is None or brings[path, name] in patches]:
+            result[path] = head + "".join(chosen)
+    return result
+
+
+def adapt(version, overlay, patches=None):
+    """The overlay, path to bytes, as this version needs it.
+
+    patches: the names of those so far, if it is the overlay of a step of the series.
+    What an entry is about may come with a later one.
+    """
     entries, top = table(version), folder(version)
     files = {path: content.decode() for path, content in overlay.items()}
+    changes = [*((leave_out, part) for without in entries.get("without", ())
+                 for part in without["parts"]),
+               *((rename, entry) for entry in entries.get("words", ())),
+               *((replace, entry) for entry in entries.get("edit", ()))]
     try:
-        for without in entries.get("without", ()):
-            for part in without["parts"]:
-                leave_out(part, files)
-        for entry in entries.get("words", ()):
-            rename(entry, files)
-        for number, one in enumerate(entries.get("edit", ()), 1):
-            path = pathlib.Path(one["file"])
-            files[path] = edit(f"edit {number}", one, files.get(path, ""), path)
+        for change, entry in changes:
+            try:
+                change(entry, files)
+            except Error:
+                if patches is None:
+                    raise
+        for path, text in additions(entries.get("add", ()), top, patches).items():
+            files[path] = files.get(path, "") + text
     except Error as error:
         raise Error(f"harness/kernels/{top.name}.toml: {error}") from error
-    for path in sorted(top.rglob("*")):
-        if path.is_file() and not path.name.endswith("~"):
-            name = path.relative_to(top)
-            files[name] = files.get(name, "") + path.read_text()
     return {path: text.encode() for path, text in files.items()}
 
 

@@ -136,22 +136,22 @@ def signed(files, signoff):
     return files | {path: files[path].replace(line, line + f"M:\t{signoff}\n".encode())}
 
 
-def mailable(ksrc):
-    """Its version, unless some of what the patches are made of is left out there."""
-    version = apply.kernel_version(ksrc)
-    if older.table(version).get("without"):
-        raise apply.Error(f"Linux {version} is too old for a series: give KERNEL=7.3")
-    return version
-
-
 def steps(ksrc, signoff=""):
-    """Yields each patch with what it makes of the kernel: path to bytes."""
-    table, version = Table(), mailable(ksrc)
-    files = apply.read_overlay(version)
+    """Yields each patch with what it makes of the kernel: path to bytes.
+
+    Those that an older kernel goes without are left out.
+    """
+    table, version = Table(), apply.kernel_version(ksrc)
+    files = apply.read_overlay()
     owner = owners(table, files)
+    before, patches = {}, set()
     for number, patch in enumerate(table.patches):
-        now = signed(overlay_at(table, files, owner, number), signoff)
-        yield patch, apply.generate(ksrc, version, now)
+        patches.add(patch.name)
+        now = older.adapt(version, overlay_at(table, files, owner, number), patches)
+        after = apply.generate(ksrc, version, signed(now, signoff))
+        if after != before:
+            yield patch, after
+        before = after
 
 
 def git(repo, *args, who="percpu_defer <percpu_defer>", **more):
@@ -295,10 +295,10 @@ def make(ksrc, own, signoff, stage):
     """Write the series, and prove that it gives what make apply does."""
     if signoff and not re.fullmatch(r"[^<>@]+ <[^<>@\s]+@[^<>@\s]+>", signoff):
         raise apply.Error(f"SIGNOFF='{signoff}' is not of the form 'Name <address>'")
-    version, who = mailable(ksrc), signoff or NOBODY
+    version, who = apply.kernel_version(ksrc), signoff or NOBODY
     tmp, work = OUT.with_suffix(".tmp"), BUILD / "tree/series"
     table, overlay = Table(), apply.read_overlay(version)
-    owners(table, overlay)       # says at once what is missing
+    owners(table, apply.read_overlay())       # says at once what is missing
     for folder in tmp, work:
         shutil.rmtree(folder, ignore_errors=True)
     source, base = (base_of_own(ksrc) if own else

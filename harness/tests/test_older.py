@@ -34,11 +34,11 @@ class OlderTest(unittest.TestCase):
         patch.start()
         self.addCleanup(patch.stop)
 
-    def adapt(self, toml):
+    def adapt(self, toml, patches=None):
         (self.top / "6.1.toml").write_text(toml)
         overlay = {pathlib.Path(path): text.encode() for path, text in OVERLAY.items()}
         return {str(path): content.decode()
-                for path, content in older.adapt("6.1.7", overlay).items()}
+                for path, content in older.adapt("6.1.7", overlay, patches).items()}
 
     def refuse(self, toml, *words):
         with self.assertRaises(apply.Error) as caught:
@@ -81,17 +81,58 @@ class OlderTest(unittest.TestCase):
         edit = '[[edit]]\nfile = "lib/b.c"\nafter = "int "\ntext = "a, "\n'
         self.assertEqual(self.adapt(edit)["lib/b.c"], "int a, b;\n")
         self.refuse(edit + edit.replace('"int "', '"long"'),
-                    "edit 2 matched 0 times in lib/b.c")
-        self.refuse(edit.replace("b.c", "c.c"), "edit 1 matched 0 times in lib/c.c")
+                    "edit of 'long' matched 0 times in lib/b.c")
+        self.refuse(edit.replace("b.c", "c.c"), "edit of 'int' matched 0 times in lib/c.c")
 
-    def test_more(self):
-        for name, text in (("mm/a.c.cocci", "\n@three@\n"), ("lib/new.c", "new\n")):
-            (self.top / "6.1" / name).parent.mkdir(parents=True)
-            (self.top / "6.1" / name).write_text(text)
-        files = self.adapt("")
-        self.assertEqual(files["mm/a.c.cocci"], OVERLAY["mm/a.c.cocci"] + "\n@three@\n")
+    def test_without_a_whole_file(self):
+        files = self.adapt('[[without]]\nparts = ["mm/a.c.cocci:one,two"]')
+        self.assertNotIn("mm/a.c.cocci", files)
+
+    def add(self, **files):
+        for name, text in files.items():
+            path = self.top / "6.1" / name.replace("__", "/").replace("_", ".")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+    def test_add(self):
+        self.add(mm__a_c_cocci="\n@three@\n\n@four@\n", lib__new_c="new\n")
+        toml = ('[[add]]\nparts = ["mm/a.c.cocci:three", "lib/new.c"]\npatch = "p"\n'
+                '[[add]]\nparts = ["mm/a.c.cocci:four"]\npatch = "q"\n')
+        files = self.adapt(toml)
+        self.assertEqual(files["mm/a.c.cocci"],
+                         OVERLAY["mm/a.c.cocci"] + "\n@three@\n\n@four@\n")
         self.assertEqual(files["lib/new.c"], "new\n")
         self.assertEqual(files["lib/b.c"], OVERLAY["lib/b.c"])
+        self.assertNotIn("lib/new.c", self.adapt(toml, set()))
+        files = self.adapt(toml, {"q"})
+        self.assertEqual(files["mm/a.c.cocci"],
+                         OVERLAY["mm/a.c.cocci"] + "\n@four@\n")
+
+    def test_add_that_no_patch_brings(self):
+        self.add(mm__a_c_cocci="\n@three@\n\n@four@\n")
+        self.refuse("", "mm/a.c.cocci is in no [[add]] with 'three'")
+        self.refuse('[[add]]\nparts = ["mm/a.c.cocci:three"]\npatch = "p"\n',
+                    "mm/a.c.cocci is in no [[add]] with 'four'")
+
+    def test_step(self):
+        """What is not there yet is no error, and the rest is done."""
+        files = self.adapt('''
+            [[without]]
+            parts = ["fs/", "mm/a.c.cocci:two,three"]
+            [[words]]
+            files = ["mm/", "fs/c.c"]
+            called = {slot_lock = "lock", slot_wait = "wait"}
+            [[edit]]
+            file = "fs/c.c"
+            after = "int "
+            text = "c"
+            [[edit]]
+            file = "lib/b.c"
+            after = "int "
+            text = "a, "
+            ''', {"first"})
+        self.assertEqual(files, {"mm/a.c.cocci": "// a\n\n@one@\nlock\n\n",
+                                 "mm/a.c.inc": "lock();\n", "lib/b.c": "int a, b;\n"})
 
     def test_is_said(self):
         self.adapt('[[without]]\nparts = ["lib/"]\nsay = "no lib"\ntests = ["swap_reuse"]')

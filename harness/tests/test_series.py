@@ -24,6 +24,7 @@ sys.path.insert(0, str(HARNESS))
 
 import apply            # pylint: disable=wrong-import-position
 import cover            # pylint: disable=wrong-import-position
+import older            # pylint: disable=wrong-import-position
 import series           # pylint: disable=wrong-import-position
 import series_check     # pylint: disable=wrong-import-position
 import vm               # pylint: disable=wrong-import-position
@@ -238,23 +239,17 @@ parts = ["lib/Kconfig.edit.toml"]
                 self.make(bad)
 
     def test_older_kernel(self):
-        with unittest.mock.patch.object(apply, "kernel_version", lambda _: "6.12.1"):
-            with self.assertRaisesRegex(apply.Error, "6.12.1 is too old for a series"):
-                self.make()
-            with self.assertRaisesRegex(apply.Error, "too old for a series"):
-                list(series.steps(self.ksrc))
+        """Each step is of what it gets, and a patch that it goes without is none."""
+        kept, steps = pathlib.Path("MAINTAINERS.edit.toml"), []
 
-    def test_kernel_with_edits(self):
-        """The series is of what the kernel gets, not of what another one would."""
-        common, new = apply.read_overlay(), pathlib.Path("lib/new.c")
-
-        def read_overlay(version):
-            return common | {new: common[new] + version.encode()}
-        with unittest.mock.patch.object(apply, "kernel_version", lambda _: "7.2.1"), \
-                unittest.mock.patch.object(apply, "read_overlay", read_overlay), \
+        def adapt(version, overlay, patches):
+            steps.append((version, sorted(patches)))
+            return {kept: overlay[kept]}
+        with unittest.mock.patch.object(older, "adapt", adapt), \
                 unittest.mock.patch.object(apply, "generate", lambda *args: args[2]):
-            *_, (_patch, overlay) = series.steps(self.ksrc)
-        self.assertEqual(overlay, read_overlay("7.2.1"))
+            names = [patch.name for patch, _files in series.steps(self.ksrc)]
+        self.assertEqual(names, ["one"])
+        self.assertEqual(steps, [("7.3.4", ["one"]), ("7.3.4", ["one", "two"])])
 
     def test_own_repository(self):
         with self.assertRaisesRegex(apply.Error, "is no git repository"):
