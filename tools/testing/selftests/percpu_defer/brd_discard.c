@@ -215,7 +215,9 @@ int main(int argc, char **argv)
 	disk = open(DISK, O_RDWR | O_DIRECT);
 	if (disk < 0 || ioctl(disk, BLKGETSIZE64, &bytes))
 		ksft_exit_skip("needs " DISK "\n");
-	pages = bytes / page_size() < MAX_PAGES ? bytes / page_size() : MAX_PAGES;
+	pages = bytes / page_size();
+	if (pages > MAX_PAGES)
+		pages = MAX_PAGES;
 	page = aligned_alloc(page_size(), page_size());
 	if (!page || !pages)
 		ksft_exit_fail_msg("cannot begin\n");
