@@ -2,9 +2,11 @@
 """older.py and works.py: what older kernels get, and what is known to work there."""
 
 import json
+import os
 import pathlib
 import sys
 import tempfile
+import types
 import unittest
 import unittest.mock
 
@@ -155,6 +157,25 @@ class TableTest(unittest.TestCase):
 
     def test_newer(self):
         self.assertEqual(apply.read_overlay("7.3.4"), apply.read_overlay())
+
+
+class CountTest(unittest.TestCase):
+    """The parser of the kernel in PD_PRISTINE; that of Linux 6.12 is an older one."""
+
+    def count(self, *lines):
+        count = test.Count()
+        kernel = types.SimpleNamespace(tree=pathlib.Path(os.environ["PD_PRISTINE"]))
+        return test.count_ktap(kernel, lines, count), str(count)
+
+    def test_results(self):
+        self.assertEqual(self.count("TAP version 13", "1..4", "ok 1 one", "not ok 2 two",
+                                    "ok 3 three # SKIP why", "ok 4 # SKIP why"),
+                         (True, "1 passed, 1 failed, 2 skipped"))
+
+    def test_nothing(self):
+        found, count = self.count("no word of it")
+        self.assertFalse(found)
+        self.assertEqual(count, "0 passed, 1 failed")
 
 
 class WorksTest(unittest.TestCase):
