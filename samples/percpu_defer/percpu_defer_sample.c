@@ -53,7 +53,7 @@ static unsigned long slots_drain(struct percpu_defer_map *map,
 		for (i = range->first; i < range->first + range->nr; i++) {
 			if (!percpu_defer_map_claim(map, i))
 				continue;
-			samples_free(&slots[i], 1);
+			samples_free(&slots[i], !!slots[i]);	/* one, if all is right */
 			slots[i] = NULL;
 			claimed++;
 		}
