@@ -20,6 +20,7 @@
 
 #include "kselftest.h"
 #include "swap_pages.h"
+#include "text_files.h"
 
 #define DISK		"/dev/ram1"
 #define PAGES_USED	"/sys/kernel/debug/ramdisk_pages/ram1"
@@ -34,25 +35,12 @@ static char *page;
 /* What each page holds: zeros, if 0. */
 static uint64_t generation[MAX_PAGES];
 
-/* False if there is no such file, as in a kernel without deferral. */
-static bool write_text(const char *path, const char *text)
-{
-	int file = open(path, O_WRONLY);
-	bool good = file >= 0 && write(file, text, strlen(text)) > 0;
-
-	if (file >= 0)
-		close(file);
-	return good;
-}
-
 static unsigned long pages_used(void)
 {
-	FILE *file = fopen(PAGES_USED, "r");
-	unsigned long used;
+	unsigned long long used;
 
-	if (!file || fscanf(file, "%lu", &used) != 1)
+	if (read_numbers(PAGES_USED, &used, 1) != 1)
 		ksft_exit_fail_msg("cannot read " PAGES_USED "\n");
-	fclose(file);
 	return used;
 }
 
@@ -159,7 +147,7 @@ static void test_back(void)
 {
 	write_all(3);
 	discard(0, pages);
-	write_text(FLUSH, "1");
+	write_file(FLUSH, "1");
 	ksft_test_result(!pages_used(), "nothing is used after a discard and a flush\n");
 }
 
@@ -168,17 +156,17 @@ static void test_off(void)
 	const char *name = "without deferred_discard, a discard frees\n";
 
 	write_all(4);
-	if (!write_text(SWITCH, "N")) {
+	if (write_file(SWITCH, "N")) {
 		ksft_test_result_skip("%s", name);
 		return;
 	}
 	/* Some are dead since before. */
-	write_text(SWITCH, "Y");
+	write_file(SWITCH, "Y");
 	discard(0, pages / 2);
-	write_text(SWITCH, "N");
+	write_file(SWITCH, "N");
 	discard(0, pages);
 	ksft_test_result(!pages_used(), "%s", name);
-	write_text(SWITCH, "Y");
+	write_file(SWITCH, "Y");
 }
 
 /* Discards and writes at random, with time for drains now and then. */

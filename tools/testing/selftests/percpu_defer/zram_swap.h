@@ -13,6 +13,7 @@
 
 #include "kselftest.h"
 #include "swap_pages.h"
+#include "text_files.h"
 
 static unsigned int zram_id;
 static char zram_dev[32];
@@ -22,42 +23,12 @@ static inline void zram_path(char *path, size_t size, const char *file)
 	snprintf(path, size, "/sys/block/zram%u/%s", zram_id, file);
 }
 
-/* Returns 0 or an errno. */
-static inline int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-	ssize_t done;
-	int error = 0;
-
-	if (fd < 0)
-		return errno;
-	done = write(fd, text, strlen(text));
-	if (done != (ssize_t)strlen(text))
-		error = done < 0 ? errno : EIO;
-	close(fd);
-	return error;
-}
-
 static inline int write_zram(const char *file, const char *text)
 {
 	char path[64];
 
 	zram_path(path, sizeof(path), file);
 	return write_file(path, text);
-}
-
-/* Reads the numbers of a statistics file; returns how many. */
-static inline int read_numbers(const char *path, unsigned long long *number, int max)
-{
-	FILE *file = fopen(path, "r");
-	int n = 0;
-
-	if (!file)
-		return 0;
-	while (n < max && fscanf(file, "%llu", number + n) == 1)
-		n++;
-	fclose(file);
-	return n;
 }
 
 static inline bool expect(const char *what, unsigned long long is,
