@@ -297,7 +297,7 @@ def make(ksrc, own, signoff, stage):
         raise apply.Error(f"SIGNOFF='{signoff}' is not of the form 'Name <address>'")
     version, who = apply.kernel_version(ksrc), signoff or NOBODY
     tmp, work = OUT.with_suffix(".tmp"), BUILD / "tree/series"
-    table, overlay = Table(), apply.read_overlay(version)
+    table = Table()
     owners(table, apply.read_overlay())       # says at once what is missing
     for folder in tmp, work:
         shutil.rmtree(folder, ignore_errors=True)
@@ -305,7 +305,7 @@ def make(ksrc, own, signoff, stage):
                     base_of_fetched(ksrc, version, stage))
     work.mkdir(parents=True)
 
-    whole = apply.generate(ksrc, version, signed(overlay, signoff))
+    whole = apply.generate(ksrc, version, signed(apply.read_overlay(version), signoff))
     wanted, built, mailed = (Tree(work / name, source, base, whole)
                              for name in ("wanted", "built", "mailed"))
     wanted.put(ksrc, whole)
