@@ -22,6 +22,7 @@ TOP = pathlib.Path(__file__).resolve().parent.parent
 ACCEL_FILE = TOP / "build/accel"
 PROBE_SECONDS = 20
 CONTEXT = 50        # lines of the console to show when something is wrong
+DEADLINE = 7200     # seconds after which a guest that still prints is ended
 CPUS = 2
 MEMORY = "6G"
 
@@ -77,8 +78,18 @@ OTHERS_RACE = re.compile(
     r"|may_store|flush|defer)))")
 
 
+# More vCPUs than CPUs: one that waits for its turn is not stuck. The largest values that
+# the kernel takes; it sets 0 to what the line before says.
+PATIENT = ("rcupdate.rcu_cpu_stall_timeout=300", "rcupdate.rcu_exp_cpu_stall_timeout=0",
+           "watchdog_thresh=60", "sysctl.kernel.hung_task_timeout_secs=600")
+
+
 class VmError(Exception):
-    pass
+    """A guest that is not well; `lines` is what its job had printed."""
+
+    def __init__(self, text, lines=()):
+        super().__init__(text)
+        self.lines = list(lines)
 
 
 def command(kernel, initramfs, append, memory=MEMORY, cpus=CPUS, accel=None,
@@ -155,44 +166,61 @@ def judge_console(lines):
             raise VmError(f"the kernel complains: {line.strip()}")
 
 
-def run(kernel, initramfs, job, params, silence=300, log=None,
-        on_line=lambda line: None, arch=X86_64, cpus=CPUS, accel=None):
-    """Run a job to its end; returns what it printed, line by line."""
+def wait_for(qemu, console, output, on_line, silence, deadline):
+    """Read what the guest says, until it ends."""
+    began = last = time.monotonic()
+    while True:
+        over = qemu.poll() is not None
+        if console.new():
+            last = time.monotonic()
+        for line in output.new():
+            last = time.monotonic()
+            on_line(line)
+        if over:
+            return
+        now = time.monotonic()
+        if now - last > silence or now - began > deadline:
+            show_context(console.lines, len(console.lines) - CONTEXT + 5)
+            show_context(output.lines, len(output.lines) - CONTEXT + 5)
+            raise VmError(f"the guest said nothing for {silence} s"
+                          if now - last > silence else
+                          f"the guest did not end within {deadline} s", output.lines)
+        time.sleep(0.2)
+
+
+def run(kernel, initramfs, job, params, silence=300, deadline=DEADLINE, log=None,
+        on_line=lambda line: None, arch=X86_64, cpus=CPUS, accel=None, boot=()):
+    """Run a job to its end; returns what it printed, line by line.
+
+    silence, deadline: seconds without a line, and of all in all; boot: more for the
+    kernel's command line, as PATIENT.
+    """
     log = pathlib.Path(log or TOP / f"build/log/{job}")
     log.parent.mkdir(parents=True, exist_ok=True)
     console, output = (Tail(log.with_suffix(s)) for s in (".console", ".output"))
     for tail in (console, output):
         tail.path.unlink(missing_ok=True)
-    append = " ".join([f"pd_job={job} pd_tty={arch.job}",
+    append = " ".join([f"pd_job={job} pd_tty={arch.job}", *boot,
                        *(f"{k}={v}" for k, v in params.items())])
     qemu = subprocess.Popen(
         command(kernel, initramfs, append, cpus=cpus, accel=accel, arch=arch) +
         ["-serial", f"file:{console.path}",
          *(option.format(output.path) for option in arch.job_port)],
         stdin=subprocess.DEVNULL)
-    last = time.monotonic()
     try:
-        while True:
-            over = qemu.poll() is not None
-            if console.new():
-                last = time.monotonic()
-            for line in output.new():
-                last = time.monotonic()
-                on_line(line)
-            if over:
-                break
-            if time.monotonic() - last > silence:
-                show_context(console.lines, len(console.lines) - CONTEXT + 5)
-                raise VmError(f"the guest said nothing for {silence} s")
-            time.sleep(0.2)
+        wait_for(qemu, console, output, on_line, silence, deadline)
     finally:
         qemu.kill()
         qemu.wait()
-    judge_console(console.lines)
+    try:
+        judge_console(console.lines)
+    except VmError as error:
+        error.lines = output.lines
+        raise
     if not output.lines or output.lines[-1] != "EXIT 0":
         show_context(console.lines, len(console.lines) - CONTEXT + 5)
         show_context(output.lines, len(output.lines) - CONTEXT + 5)
-        raise VmError(f"the job '{job}' did not end well (see {log}.*)")
+        raise VmError(f"the job '{job}' did not end well (see {log}.*)", output.lines)
     return output.lines[:-1]
 
 

@@ -109,6 +109,31 @@ class VmTest(unittest.TestCase):
         self.assertIn("last words", shown)
         self.assertLess(time.monotonic() - start, 30)
 
+    def test_deadline(self):
+        """A guest that keeps printing ends all the same, with what it has said."""
+        self.use_tcg()
+        self.qemu("while echo again >>$console; do echo one >>$output; sleep 0.1; done")
+        start = time.monotonic()
+        said, shown = self.run_vm(silence=30, deadline=1)
+        self.assertIn("did not end within 1 s", said)
+        self.assertIn("again", shown)
+        self.assertLess(time.monotonic() - start, 30)
+
+    def test_lines_of_a_bad_guest(self):
+        self.use_tcg()
+        self.qemu("echo BUG: x >$console; echo one >$output; echo EXIT 0 >>$output")
+        with contextlib.redirect_stderr(io.StringIO()), \
+                self.assertRaises(vm.VmError) as caught:
+            vm.run("kernel", "initramfs", "job", {}, log=self.tmp / "log")
+        self.assertEqual(caught.exception.lines, ["one", "EXIT 0"])
+
+    def test_command_line(self):
+        self.use_tcg()
+        self.qemu("echo \"$*\" >$output; echo EXIT 0 >>$output; touch $console")
+        line = self.run_vm(cpus=6, boot=vm.PATIENT)[0][0]
+        self.assertIn("-smp 6 ", line)
+        self.assertIn(" rcupdate.rcu_cpu_stall_timeout=300 ", line)
+
     def test_kvm_hangs(self):
         """A /dev/kvm that is there but of no use is found out and remembered."""
         self.qemu("case \"$*\" in *'accel kvm'*) exec sleep 60;; esac")
