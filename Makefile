@@ -12,11 +12,13 @@ QUICK =
 # How long the slot reuse test runs.
 SECONDS = 60
 # Which kernels to test: plain,kasan,kcsan,rt,arm64.
-KINDS = plain,kasan,kcsan
+KINDS = plain,kasan
+# Which parts of test-all to run, with commas; all unless told.
+PARTS =
 # How long to torture them.
 MINUTES = 30
-# Only these sections of the report, these checks of lint, or only mutants with
-# this in their name.
+# Only these sections of the report, these checks of lint, this test, or only mutants
+# with this in their name.
 ONLY =
 # Who signs off the patches of "make series", "Name <address>".
 SIGNOFF =
@@ -31,8 +33,10 @@ help:
 	@echo 'make bench QUICK=1      the same, but less, for a first impression'
 	@echo 'make bench ONLY=unmap   only this section of the report; ONLY=? lists them'
 	@echo 'make perf-check         count instructions; fails when they are 5 % above the baseline'
-	@echo 'make test               all tests, in a plain kernel, with KASAN, and with KCSAN'
-	@echo 'make test-all           the same in more kernels, and for longer'
+	@echo 'make test               the tests, in a plain kernel and with KASAN'
+	@echo 'make test ONLY=o_age    one test; a name that is none lists them all'
+	@echo 'make test-all           all parts of the tests that are not green for this tree'
+	@echo 'make test-all PARTS=rt,model  these parts; a name that is none lists them all'
 	@echo 'make torture MINUTES=30 the torture test, in the kasan and the kcsan kernel'
 	@echo 'make mutants            break the kernel on purpose, the tests must notice'
 	@echo 'make model              check the protocol of index mode with spin'
@@ -63,10 +67,10 @@ perf-check: deps
 	@$(RUN) perf-check $(if $(UPDATE),--update)
 
 test: deps
-	@$(RUN) test --seconds='$(SECONDS)' --kinds='$(KINDS)'
+	@$(RUN) test --seconds='$(SECONDS)' --kinds='$(KINDS)' --only='$(ONLY)'
 
 test-all: deps
-	@$(RUN) test --seconds='$(SECONDS)' --kinds=plain,kasan,kcsan,rt,arm64 --torture=180
+	@$(RUN) test-all --seconds='$(SECONDS)' --minutes='$(MINUTES)' --parts='$(PARTS)'
 
 torture: KINDS = kasan,kcsan
 torture: deps

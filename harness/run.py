@@ -21,6 +21,7 @@ import perf_check
 import series
 import series_check
 import test
+import test_all
 import vm
 import works
 
@@ -40,7 +41,7 @@ KINDS = {
 HELD = []       # open files that scripts inherit
 
 
-class Failed(Exception):
+class Failed(vm.VmError):
     """A step failed and has said why."""
 
 
@@ -96,6 +97,11 @@ class Source:
         """For "make kernels", which tells nothing about a tree of the user's own."""
         if not self.own:
             works.note(apply.kernel_version(self.tree), *what)
+
+    def identity(self):
+        """Changes when the kernel source does."""
+        return apply.origin(self.tree).strip() if self.own else \
+            apply.kernel_version(self.tree)
 
     def base_tree(self):
         """What we fetched is clean and stays so; another's tree is copied."""
@@ -188,13 +194,127 @@ def do_boot(source, _args):
     vm.shell(kernel.image, kernel.initramfs)
 
 
-def do_test(source, args):
-    kernels = [(kind, lambda kind=kind: patched_kernel(source, kind=kind))
-               for kind in args.kinds]
-    if not test.run(source.tree, kernels, args.seconds, args.torture, stage):
+# How many vCPUs a perturbed kernel has, whatever the machine has.
+PERTURBED_CPUS = 6
+
+
+def perturbed(name, **limits):
+    """Arguments of a run under perturbation: more vCPUs than CPUs."""
+    return {"cpus": PERTURBED_CPUS, "boot": vm.PATIENT, "log": BUILD / f"log/{name}",
+            **limits}
+
+
+def test_kind(source, kind, args, only=test.Only()):
+    kernel = patched_kernel(source, kind=kind)
+    stage(f"test in the {kind} kernel ({args.seconds} s of slot reuse)")
+    return test.run_guest_tests(kernel, kind, args.seconds, args.torture, stage, only)
+
+
+def perturb(source, args):
+    kernel = patched_kernel(source, kind="kasan")
+    return test.run_guest(kernel, "perturb", "perturb", {"pd_seconds": args.seconds},
+                          set(), stage, **perturbed(
+                              "perturb", silence=args.seconds + test.SILENCE,
+                              deadline=test.DEADLINE + 20 * args.seconds))
+
+
+def torture_part(source, kind, args):
+    kernel = patched_kernel(source, kind=kind)
+    seconds = args.minutes * 60
+    lines, results = test.run_job(
+        kernel, "torture", {"pd_torture": seconds, "pd_perturb": 1}, stage,
+        **perturbed(f"torture-{kind}", deadline=seconds + 1200))
+    results += test.ktap.results(kernel.tree, test.ktap.Section("torture.sh", lines, 0))
+    count = test.Count()
+    test.judge(results, test.Expectations(kind, kernel.version), count)
+    return count
+
+
+def model_part(_source, _args):
+    print(script("model.sh"), flush=True)
+    return test.Count(passed=1)
+
+
+def mutants_part(source, args):
+    return run_mutants(source, args, "")
+
+
+PARTS = ("harness", "model", "plain", "kasan", "perturb", "kcsan", "rt", "arm64",
+         "torture-kasan", "torture-kcsan", "mutants")
+
+
+def parts(source, args):
+    """What PARTS are; the quick ones come first."""
+    def part(run, *more, asked=""):
+        return test_all.Part(lambda: run(source, *more, args), asked)
+    reuse = f"{args.seconds} s"
+    return {
+        "harness": test_all.Part(lambda: test.run_harness_tests(source.tree)),
+        "model": part(model_part),
+        **{kind: part(test_kind, kind, asked=f"{reuse}, torture {args.torture} s")
+           for kind in ("plain", "kasan")},
+        "perturb": part(perturb, asked=reuse),
+        **{kind: part(test_kind, kind, asked=f"{reuse}, torture {args.torture} s")
+           for kind in ("kcsan", "rt", "arm64")},
+        **{f"torture-{kind}": part(torture_part, kind, asked=f"{args.minutes} min")
+           for kind in ("kasan", "kcsan")},
+        "mutants": part(mutants_part),
+    }
+
+
+def finish(results):
+    """What "make test" and "make test-all" end with."""
+    for line in test_all.table(results):
+        print(line)
+    count = test_all.total(results)
+    if count.known:
+        print(f"{count.known} known faults, see harness/known_faults.toml")
+    print(count, flush=True)
+    if count.failed:
         raise Failed
-    # "make test-all" tortures for longer.
-    source.note("test" if args.torture <= 60 else "test-all", args.kinds)
+
+
+def test_one(source, args):
+    """ONLY=: one test, whose result is not kept."""
+    unit, only = args.only
+    if unit:
+        count = test.run_harness_tests(source.tree, unit)
+    else:
+        version = apply.kernel_version(source.tree)
+        chosen = [kind for kind in args.kinds
+                  if only.section in test.expected(version, kind)[0]]
+        if not chosen:
+            raise vm.VmError(f"ONLY={only.section}: does not run in {', '.join(args.kinds)} "
+                             f"with Linux {version}; choose other KINDS")
+        count = test.Count()
+        for kind in chosen:
+            count += test_kind(source, kind, args, only)
+    print(count, flush=True)
+    if count.failed:
+        raise Failed
+
+
+def do_test(source, args):
+    unit, only = args.only
+    if unit or only.section:
+        test_one(source, args)
+        return
+    store = test_all.Store(test_all.tree_hash(), source.identity())
+    every = parts(source, args)
+    chosen = {name: every[name] for name in ("harness", *args.kinds)}
+    results = test_all.run_parts(chosen, store, stage, again=True)
+    finish(results)
+    source.note("test", args.kinds)
+
+
+def do_test_all(source, args):
+    chosen = {name: part for name, part in parts(source, args).items()
+              if name in args.parts}
+    store = test_all.Store(test_all.tree_hash(), source.identity())
+    results = test_all.run_parts(chosen, store, stage)
+    source.note("test-all", [name for name in results
+                             if results[name]["result"] == "green"])
+    finish(results)
 
 
 def do_torture(source, args):
@@ -209,13 +329,16 @@ def do_torture(source, args):
                    log=BUILD / f"log/torture-{kind}")
 
 
-def do_mutants(source, args):
+def run_mutants(source, args, only):
     try:
-        good = mutants.run(lambda change: patched_kernel(source, change),
-                           args.seconds, args.only, stage)
+        return mutants.run(lambda change: patched_kernel(source, change),
+                           args.seconds, only, stage)
     finally:
         source.patched_tree()
-    if not good:
+
+
+def do_mutants(source, args):
+    if run_mutants(source, args, args.only).failed:
         raise Failed
 
 
@@ -243,6 +366,15 @@ def kinds(text):
     return text.split(",")
 
 
+def part_names(text):
+    """A list of parts, as an argument."""
+    names = text.split(",") if text else PARTS
+    if unknown := [name for name in names if name not in PARTS]:
+        raise argparse.ArgumentTypeError(
+            f"no part is called '{unknown[0]}'; there are {', '.join(PARTS)}")
+    return names
+
+
 def chosen(choose):
     """Some of what there is to choose from, as an argument."""
     def of(text):
@@ -259,7 +391,8 @@ def main():
     parser.add_argument("--kernel", default="7.3", help="the version to fetch")
     jobs = parser.add_subparsers(required=True)
     for name, function in (("apply", do_apply), ("bench", do_bench),
-                           ("test", do_test), ("torture", do_torture),
+                           ("test", do_test), ("test-all", do_test_all),
+                           ("torture", do_torture),
                            ("mutants", do_mutants), ("perf-check", do_perf_check),
                            ("series", do_series),
                            ("series-check", do_series_check), ("docs", do_docs),
@@ -282,17 +415,24 @@ def main():
         if name == "perf-check":
             job.add_argument("--update", action="store_true",
                              help="take what is counted as the baseline")
-        if name in ("test", "mutants"):
+        if name in ("test", "test-all", "mutants"):
             job.add_argument("--seconds", type=int, default=60,
                              help="how long the reuse test runs")
         if name in ("test", "torture"):
             job.add_argument("--kinds", type=kinds, required=True,
                              help=f"kernels: {','.join(KINDS)}")
-        if name == "test":
+        if name in ("test", "test-all"):
             job.add_argument("--torture", type=int, default=60,
                              help="how many seconds the torture test runs")
-        if name == "torture":
-            job.add_argument("--minutes", type=int, default=30)
+        if name in ("test", "test-all", "torture"):
+            job.add_argument("--minutes", type=int, default=30,
+                             help="how long the torture alone runs")
+        if name == "test":
+            job.add_argument("--only", type=chosen(test.choose), default="",
+                             help="the name of one test")
+        if name == "test-all":
+            job.add_argument("--parts", type=part_names, default="",
+                             help=f"parts, with commas: {','.join(PARTS)}")
         if name == "mutants":
             job.add_argument("--only", default="", help="part of a mutant's name")
     args = parser.parse_args()

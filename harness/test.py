@@ -1,129 +1,202 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Run all tests and count them: the harness's own, KUnit and the selftests."""
+"""Run tests and count them: the harness's own, KUnit and the selftests."""
 
-import io
 import os
 import pathlib
 import re
 import sys
+import textwrap
+import typing
 import unittest
 
 import apply
+import ktap
 import older
 import vm
+from expectations import Count, Expectations
 
 HARNESS = pathlib.Path(__file__).resolve().parent
-
-
-class Count:
-    def __init__(self):
-        self.passed = self.failed = self.skipped = 0
-
-    def __str__(self):
-        skipped = f", {self.skipped} skipped" if self.skipped else ""
-        return f"{self.passed} passed, {self.failed} failed{skipped}"
-
-
-def run_harness_tests(source, count):
-    os.environ["PD_PRISTINE"] = str(source)     # see tests/test_apply.py
-    suite = unittest.defaultTestLoader.discover(HARNESS / "tests")
-    result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)
-    bad = len(result.failures) + len(result.errors)
-    count.failed += bad
-    count.skipped += len(result.skipped)
-    count.passed += result.testsRun - bad - len(result.skipped)
-
-
-def sections(lines):
-    """(name, KTAP lines, exit code) of each test that the guest ran."""
-    name, ktap = None, []
-    for line in lines:
-        if line.startswith("BEGIN "):
-            name, ktap = line.split()[1], []
-        elif line.startswith("END ") and name:
-            yield name, ktap, int(line.split()[1])
-            name = None
-        else:
-            ktap.append(line)
-    if name:
-        yield name, ktap, -1
-
-
-def count_ktap(kernel, lines, count):
-    """Let the kernel's own parser count. Returns false if there was nothing."""
-    sys.path.insert(0, str(kernel.tree / "tools/testing/kunit"))
-    import kunit_parser     # pylint: disable=import-outside-toplevel,import-error
-    import kunit_printer    # pylint: disable=import-outside-toplevel,import-error
-    silent = kunit_printer.Printer(output=io.StringIO())
-    # That of Linux 6.12 is not told where to print, and takes no test without a name,
-    # as those are that were skipped.
-    told = not hasattr(kunit_parser, "stdout")
-    if not told:
-        kunit_parser.stdout = silent
-    named = [re.sub(r"^(\s*ok \d+) # SKIP", r"\1 - # SKIP", line) for line in lines]
-    found = kunit_parser.parse_run_tests(named, *([silent] if told else [])).counts
-    count.passed += found.passed
-    count.skipped += found.skipped
-    count.failed += found.failed + found.crashed + found.errors
-    return found.total() > 0
-
-
-# How long a test of a debug kernel may say nothing, beside what it is told to take. The
-# last look at all pages of zswap_reuse took three minutes on a machine that had
-# three others to run.
+TOP = HARNESS.parent
+# How long a test of a debug kernel may say nothing, in addition to what it was asked
+# to take. The last look at all pages of zswap_reuse took three minutes on a machine
+# that had three others to run.
 SILENCE = 600
+# How long all tests of a guest may take, in addition to twice the slot reuse and the
+# torture. KCSAN took 32 minutes next to other guests.
+DEADLINE = 5400
 
 
-def expected(version, torture):
-    """The tests that have to run, and what is to be said about those that cannot."""
+def cases_of(suite):
+    for test in suite:
+        if isinstance(test, unittest.TestSuite):
+            yield from cases_of(test)
+        else:
+            yield test
+
+
+def harness_cases():
+    return list(cases_of(unittest.defaultTestLoader.discover(HARNESS / "tests")))
+
+
+def is_called(case, name):
+    """'test_vm', 'VmTest', 'test_good', or these in a row with dots."""
+    parts, wanted = case.id().split("."), name.split(".")
+    return any(parts[first:first + len(wanted)] == wanted
+               for first in range(len(parts)))
+
+
+def harness_results(result):
+    """Failures and skips by name; the others are only counted."""
+    seen = set()
+    for status, cases in (("failed", result.failures + result.errors),
+                          ("skipped", result.skipped)):
+        for case, text in cases:
+            # A subtest stands for its test.
+            whole = getattr(case, "test_case", case)
+            if whole.id() not in seen:
+                yield ktap.Result(whole.id(), status, text.strip().split("\n")[-1])
+            # The set-up of a class is no test that ran.
+            seen |= {whole.id()} if isinstance(whole, unittest.TestCase) else set()
+    yield from [ktap.Result("", "passed")] * (result.testsRun - len(seen))
+
+
+def judge(results, expectations, count):
+    for result in results:
+        if said := count.judge(result, expectations):
+            print(said, file=sys.stderr, flush=True)
+
+
+def run_harness_tests(source, only=""):
+    """PD_PRISTINE names the kernel for the tests, see tests/test_apply.py."""
+    os.environ["PD_PRISTINE"] = str(source)
+    suite = unittest.TestSuite(case for case in harness_cases()
+                               if not only or is_called(case, only))
+    result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)
+    count = Count()
+    judge(harness_results(result),
+          Expectations("harness", apply.kernel_version(source)), count)
+    return count
+
+
+def expected(version, kind):
+    """The sections that must run, and a line on each that cannot."""
     names = {"percpu_defer", "percpu_defer_map", "zsmalloc", "sample.sh", "brd_discard",
              "zram_dead", "zram_ops", "zram_selftest.sh", "swap_reuse",
              "zswap_selftest.sh", "zswap_ops", "zswap_reuse"}
-    names |= {"torture.sh", "zram_trace"} if torture else \
-        {"percpu_defer_bench", "percpu_defer_pages"}
+    names |= {"percpu_defer_bench", "percpu_defer_pages"} if kind == "plain" else \
+        {"torture.sh", "zram_trace"}
     without = older.without_tests(version)
     return names - without.keys(), sorted(set(without.values()))
 
 
-def run_guest_tests(kernel, seconds, torture, count, stage):
+class Only(typing.NamedTuple):
+    """What ONLY= selects in a guest: a section, or a case of a KUnit suite."""
+    section: str = ""
+    case: str = ""
+
+    def params(self):
+        return {"pd_only": self.section, "pd_case": self.case}
+
+
+def sections_of_guest():
+    """The names of all sections of test.sh."""
+    text = (HARNESS / "guest/test.sh").read_text()
+    return list(dict.fromkeys(re.findall(r"(?<!modprobe )\b(?:kunit|selftest) ([\w.]+)", text)))
+
+
+def kunit_cases():
+    """The cases of each KUnit suite, from the sources."""
+    found = {}
+    for path in sorted([*TOP.glob("lib/tests/*_kunit.c"), *TOP.glob("mm/tests/*_kunit.c")]):
+        text = path.read_text()
+        if suite := re.search(r'^\t\.name = "(\w+)",\n(?:\t.*\n)*?\t\.test_cases', text, re.M):
+            found[suite[1]] = re.findall(r"\bKUNIT_CASE\w*\((\w+)", text)
+    return found
+
+
+def choose(name):
+    """What ONLY= stands for: a name of unit tests, or an Only; an error lists names."""
+    if not name:
+        return "", Only()
+    cases = kunit_cases()
+    section, _, case = name.partition(":")
+    if section in sections_of_guest() and (not case or case in cases.get(section, ())):
+        return "", Only(section, case)
+    for suite, names in cases.items():
+        if name in names:
+            return "", Only(suite, name)
+    if any(is_called(one, name) for one in harness_cases()):
+        return name, Only()
+    raise vm.VmError(f"ONLY={name}: no test has this name; there are:\n{all_names()}")
+
+
+def all_names():
+    modules = sorted({case.id().split(".")[0] for case in harness_cases()})
+    lines = [f"guest: {', '.join(sections_of_guest())}",
+             *(f"{suite}: {', '.join(names)}" for suite, names in kunit_cases().items()),
+             f"harness: {', '.join(modules)}, and the classes and tests in these"]
+    return "\n".join(textwrap.fill(line, 80, subsequent_indent="  ",
+                                   break_long_words=False) for line in lines)
+
+
+def guest_results(tree, lines, names):
+    """All results of a guest's output; a section that did not run has failed."""
+    ran = set()
+    for section in ktap.sections(lines):
+        ran.add(section.name)
+        yield from ktap.results(tree, section)
+    for name in sorted(names - ran):
+        yield ktap.Result(name, "failed", "did not run")
+
+
+def missing_faults(expectations, results):
+    """Known faults whose section ran, but not the test itself."""
+    names = {result.name for result in results}
+    ran = {name.partition(":")[0] for name in names}
+    return [ktap.Result(name, "failed", "is in harness/known_faults.toml but did not run")
+            for name in expectations.faults
+            if name.partition(":")[0] in ran and name not in names]
+
+
+def run_job(kernel, job, params, stage, **limits):
+    """The lines of a job, and the failed result of a guest that was not well."""
     def on_line(line):
         if line.startswith("BEGIN "):
             stage(f"  {line.split()[1]}")
         print(line, flush=True)
     try:
-        lines = kernel.run("test", {"pd_seconds": seconds, "pd_torture": torture},
-                           on_line=on_line, silence=seconds + SILENCE)
+        return kernel.run(job, params, on_line=on_line, **limits), []
     except vm.VmError as error:
-        print(f"error: {error}", file=sys.stderr)
-        count.failed += 1
-        return
-    ran = set()
-    for name, ktap, code in sections(lines):
-        ran.add(name)
-        before = count.failed
-        if not count_ktap(kernel, ktap, count) or code and count.failed == before:
-            print(f"error: {name} ended with {code}", file=sys.stderr)
-            count.failed += 1
-    names, left_out = expected(apply.kernel_version(kernel.tree), torture)
-    for line in left_out:
-        print(line, flush=True)
-    if missing := names - ran:
-        print(f"error: did not run: {', '.join(sorted(missing))}", file=sys.stderr)
-        count.failed += 1
+        return error.lines, [ktap.Result("guest", "failed", str(error))]
 
 
-def run(source, kernels, seconds, torture, stage):
-    """Returns whether all is well; prints the count as its last line.
-
-    kernels: pairs of a kind and a function that builds it.
-    """
+def run_guest(kernel, kind, job, params, names, stage, only=Only(), **limits):
+    """Run a job whose output has sections; `names` are those that must be there."""
+    lines, results = run_job(kernel, job, params, stage, **limits)
+    expectations = Expectations(kind, apply.kernel_version(kernel.tree))
+    results += guest_results(kernel.tree, lines, names)
     count = Count()
-    stage("test the harness")
-    run_harness_tests(source, count)
-    for kind, build in kernels:
-        kernel = build()
-        stage(f"test in the {kind} kernel ({seconds} s of slot reuse)")
-        run_guest_tests(kernel, seconds, 0 if kind == "plain" else torture, count, stage)
-        stage(f"so far {count}")
-    print(count, flush=True)
-    return not count.failed
+    judge(results, expectations, count)
+    if not only.case:
+        for result in missing_faults(expectations, results):
+            print(f"error: {result.name}: {result.why}; remove it", file=sys.stderr)
+            count.failed += 1
+    if not results:
+        print(f"error: {job}: ran no test; see build/log", file=sys.stderr)
+        count.failed += 1
+    return count
+
+
+def run_guest_tests(kernel, kind, seconds, torture, stage, only=Only()):
+    """All tests of a kind of kernel, or one."""
+    torture = 0 if kind == "plain" else torture
+    names, left_out = expected(apply.kernel_version(kernel.tree), kind)
+    if only.section:
+        names &= {only.section}
+    else:
+        for line in left_out:
+            print(line, flush=True)
+    return run_guest(kernel, kind, "test",
+                     {"pd_seconds": seconds, "pd_torture": torture, **only.params()},
+                     names, stage, only, silence=seconds + SILENCE,
+                     deadline=DEADLINE + 2 * seconds + torture)

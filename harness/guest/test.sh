@@ -3,7 +3,7 @@
 # Guest job: runs the tests. Each one's KTAP stands between BEGIN and END.
 # From the kernel's command line: pd_seconds, how long the reuse test runs, and
 # pd_torture, how long the torture test does, where there is one; pd_only, the name
-# of the only one to run, if it is set.
+# of the only one to run, if it is set; pd_case, the only case of that KUnit suite.
 # shellcheck disable=SC2154 # it comes in the environment
 
 wanted() {
@@ -13,6 +13,7 @@ wanted() {
 kunit() {
 	wanted "$1" || return 0
 	echo "BEGIN $1"
+	[ -z "${pd_case-}" ] || modprobe kunit filter_glob="$1.$pd_case"
 	modprobe "$1_kunit"
 	cat "/sys/kernel/debug/kunit/$1/results"
 	echo "END $?"

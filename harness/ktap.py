@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What a guest says of its tests: sections of KTAP, and the single tests in them."""
+
+import io
+import re
+import sys
+import typing
+
+
+class Result(typing.NamedTuple):
+    """A single test, or a section as a whole."""
+    name: str       # "section:test", with parameters "section:test/parameter"
+    status: str     # "passed", "failed" or "skipped"
+    why: str = ""
+
+
+class Section(typing.NamedTuple):
+    name: str
+    lines: list
+    code: int       # exit code, -1 if the guest ended before it did
+
+
+def sections(lines):
+    """The parts between BEGIN and END."""
+    name, ktap = None, []
+    for line in lines:
+        if line.startswith("BEGIN "):
+            if name:
+                yield Section(name, ktap, -1)
+            name, ktap = line.split()[1], []
+        elif line.startswith("END ") and name:
+            yield Section(name, ktap, int(line.split()[1]))
+            name = None
+        else:
+            ktap.append(line)
+    if name:
+        yield Section(name, ktap, -1)
+
+
+def parse(tree, lines):
+    """The tests as the kernel's own parser sees them: a tree."""
+    where = str(tree / "tools/testing/kunit")
+    if where not in sys.path:
+        sys.path.insert(0, where)
+    import kunit_parser     # pylint: disable=import-outside-toplevel,import-error
+    import kunit_printer    # pylint: disable=import-outside-toplevel,import-error
+    silent = kunit_printer.Printer(output=io.StringIO())
+    # The parser of Linux 6.12 prints to a global, and takes no test without a name.
+    # kselftest.h prints the name of a skipped test behind the directive.
+    takes_printer = not hasattr(kunit_parser, "stdout")
+    if not takes_printer:
+        kunit_parser.stdout = silent
+    named = [re.sub(r"^(\s*ok \d+) # SKIP ?(.*)", name_skipped, line) for line in lines]
+    return kunit_parser.parse_run_tests(named, *([silent] if takes_printer else []))
+
+
+def name_skipped(match):
+    name = match[2].replace("#", "").strip()
+    return f"{match[1]} - {name} # SKIP {name}"
+
+
+STATUS = {"SUCCESS": "passed", "SKIPPED": "skipped"}
+
+
+def leaves(test, path):
+    if test.subtests:
+        for one in test.subtests:
+            yield from leaves(one, [*path, one.name.strip() or "(missing)"])
+    else:
+        yield "/".join(path), STATUS.get(test.status.name, "failed")
+
+
+def results(tree, section):
+    """All single tests of a section, and a failed one for what is wrong as a whole."""
+    if plan := re.search(r"^1\.\.0 # SKIP ?(.*)", "\n".join(section.lines), re.M):
+        return [Result(section.name, "skipped", plan[1])]
+    root = parse(tree, section.lines)
+    found = []
+    for suite in root.subtests:
+        same = suite.subtests and suite.name == section.name
+        found += [Result(f"{section.name}:{name}", status) for name, status in
+                  leaves(suite, [] if same else [suite.name.strip() or "(missing)"])]
+    failed = sum(one.status == "failed" for one in found)
+    counts = root.counts
+    if not found:
+        found.append(Result(section.name, "failed", "printed no result"))
+    elif counts.errors:
+        found.append(Result(section.name, "failed", f"{counts.errors} errors in its KTAP"))
+    elif not failed and (section.code or counts.failed + counts.crashed):
+        found.append(Result(section.name, "failed", f"ended with {section.code}"))
+    return found

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Tests in parts, whose results are kept: a part that was green is not repeated.
+
+A result is that of a key: the hash of all files of this repository, the kernel source,
+and what the part was asked to do.
+"""
+
+import datetime
+import hashlib
+import json
+import pathlib
+import subprocess
+import sys
+import time
+import typing
+
+import vm
+from expectations import Count
+from parts import Error
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+RESULTS = TOP / "build/results"
+
+
+class Part(typing.NamedTuple):
+    run: typing.Callable        # returns a Count
+    asked: str = ""             # parameters that make it another run
+
+
+def tree_hash(top=TOP):
+    """Changes with any file that git tracks or would add; '' if git cannot say."""
+    listed = subprocess.run(["git", "-C", top, "ls-files", "-z", "--cached", "--others",
+                             "--exclude-standard"], capture_output=True)
+    if listed.returncode:
+        return ""
+    digest = hashlib.sha256()
+    for name in sorted(set(listed.stdout.decode().split("\0")) - {""}):
+        path = pathlib.Path(top, name)
+        content = path.read_bytes() if path.is_file() else b""
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()[:16]
+
+
+class Store:
+    """What is known of each part, below build/results."""
+
+    def __init__(self, tree, kernel, folder=RESULTS):
+        self.tree, self.kernel, self.folder = tree, kernel, folder
+
+    def key(self, asked):
+        return f"{self.tree} {self.kernel} {asked}".strip() if self.tree else ""
+
+    def path(self, name):
+        return self.folder / f"{name}.json"
+
+    def read(self, name):
+        try:
+            return json.loads(self.path(name).read_text())
+        except (OSError, ValueError):
+            return {}
+
+    def write(self, name, value):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        tmp = self.path(name).with_suffix(".tmp")
+        tmp.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n")
+        tmp.replace(self.path(name))
+
+    def green(self, name, asked):
+        """The kept result, if it is one of this very tree and is good."""
+        kept = self.read(name)
+        good = kept.get("result") == "green" and kept.get("key") == self.key(asked) != ""
+        return kept if good else {}
+
+
+def run_part(name, part, store):
+    """Run a part to its end, however it ends, and keep the result."""
+    start, why = time.monotonic(), ""
+    try:
+        count = part.run()
+    except (vm.VmError, Error, OSError) as error:
+        why = str(error) or "a step failed, see above"
+        print(f"error: {name}: {why}", file=sys.stderr, flush=True)
+        count = Count(failed=1)
+    result = {"key": store.key(part.asked), "why": why,
+              "result": "failed" if count.failed else "green", "counts": vars(count),
+              "minutes": round((time.monotonic() - start) / 60, 1),
+              "when": datetime.datetime.now().isoformat(" ", "minutes")}
+    store.write(name, result)
+    return result
+
+
+def run_parts(parts, store, stage, again=False):
+    """{name: result} of all parts; again: also of those that are green."""
+    results = {}
+    for name, part in parts.items():
+        if not again and (kept := store.green(name, part.asked)):
+            stage(f"{name}: green since {kept['when']}, not repeated")
+            results[name] = kept
+            continue
+        stage(name)
+        results[name] = run_part(name, part, store)
+        stage(f"{name}: {results[name]['result']}, {Count(**results[name]['counts'])}")
+    return results
+
+
+def total(results):
+    count = Count()
+    for result in results.values():
+        count += Count(**result["counts"])
+    return count
+
+
+def table(results):
+    rows = [("part", "result", "counts", "minutes", "when")]
+    for name, result in results.items():
+        count = Count(**result["counts"])
+        known = f", {count.known} known" if count.known else ""
+        rows.append((name, result["result"], f"{count}{known}",
+                     str(result["minutes"]), result["when"]))
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
+            for row in rows]

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0
+"""test_all.py: a part is repeated unless it was green for the very same files."""
+
+import contextlib
+import io
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+HARNESS = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(HARNESS))
+
+import run              # pylint: disable=wrong-import-position
+import test_all         # pylint: disable=wrong-import-position
+import vm               # pylint: disable=wrong-import-position
+import works            # pylint: disable=wrong-import-position
+from expectations import Count      # pylint: disable=wrong-import-position
+
+
+class PartsTest(unittest.TestCase):
+    def setUp(self):
+        tmp = tempfile.TemporaryDirectory()
+        self.addCleanup(tmp.cleanup)
+        self.folder = pathlib.Path(tmp.name) / "results"
+        self.ran = []
+
+    def part(self, name, count=None, error=None, asked=""):
+        def go():
+            self.ran.append(name)
+            if error:
+                raise error
+            return count or Count(passed=2)
+        return test_all.Part(go, asked)
+
+    def run_parts(self, tree="hash", kernel="7.3.4", again=False, **parts):
+        self.ran = []
+        store = test_all.Store(tree, kernel, self.folder)
+        with contextlib.redirect_stderr(io.StringIO()):
+            return test_all.run_parts(parts, store, lambda text: None, again)
+
+    def test_goes_on(self):
+        """Of three parts one fails: the next run repeats that one only."""
+        bad = self.part("b", error=vm.VmError("died"))
+        first = self.run_parts(a=self.part("a"), b=bad, c=self.part("c"))
+        self.assertEqual(self.ran, ["a", "b", "c"])
+        self.assertEqual(first["b"]["why"], "died")
+        self.assertEqual(str(test_all.total(first)), "4 passed, 1 failed")
+        second = self.run_parts(a=self.part("a"), b=self.part("b"), c=self.part("c"))
+        self.assertEqual(self.ran, ["b"])
+        self.assertEqual(str(test_all.total(second)), "6 passed, 0 failed")
+
+    def test_failed_tests(self):
+        self.run_parts(a=self.part("a", Count(passed=3, failed=1)))
+        self.run_parts(a=self.part("a"))
+        self.assertEqual(self.ran, ["a"])
+
+    def test_another_tree(self):
+        self.run_parts(a=self.part("a"))
+        for more in ({"tree": "other"}, {"kernel": "7.4"}, {"again": True}, {"tree": ""}):
+            self.run_parts(a=self.part("a"), **more)
+            self.assertEqual(self.ran, ["a"], more)
+            self.run_parts(a=self.part("a"))
+
+    def test_no_hash_keeps_nothing(self):
+        for _twice in range(2):
+            self.run_parts(tree="", a=self.part("a"))
+            self.assertEqual(self.ran, ["a"])
+
+    def test_asked_for_more(self):
+        self.run_parts(a=self.part("a", asked="30 s"))
+        self.run_parts(a=self.part("a", asked="60 s"))
+        self.assertEqual(self.ran, ["a"])
+
+    def test_broken_file(self):
+        self.folder.mkdir()
+        (self.folder / "a.json").write_text("{")
+        self.run_parts(a=self.part("a"))
+        self.assertEqual(self.ran, ["a"])
+
+    def test_interrupted(self):
+        with self.assertRaises(KeyboardInterrupt):
+            self.run_parts(a=self.part("a"), b=self.part("b", error=KeyboardInterrupt()))
+        self.run_parts(a=self.part("a"), b=self.part("b"))
+        self.assertEqual(self.ran, ["b"])
+
+    def test_table(self):
+        lines = test_all.table(self.run_parts(
+            a=self.part("a"), long=self.part("long", Count(passed=1, known=2, skipped=1))))
+        self.assertRegex(lines[1], r"^a     green   2 passed, 0 failed +0\.0 +\d{4}-")
+        self.assertIn("1 passed, 0 failed, 1 skipped, 2 known", lines[2])
+
+    def test_names(self):
+        args = type("Args", (), {"seconds": 1, "torture": 1, "minutes": 1})
+        self.assertEqual(tuple(run.parts(None, args)), run.PARTS)
+        self.assertEqual(set(works.TEST_ALL), set(run.PARTS))
+
+
+class HashTest(unittest.TestCase):
+    def setUp(self):
+        tmp = tempfile.TemporaryDirectory()
+        self.addCleanup(tmp.cleanup)
+        self.top = pathlib.Path(tmp.name)
+        subprocess.run(["git", "init", "-q", self.top], check=True)
+        (self.top / ".gitignore").write_text("/build/\n")
+        (self.top / "a").write_text("1")
+        subprocess.run(["git", "-C", self.top, "add", "a", ".gitignore"], check=True)
+
+    def test_changes(self):
+        seen = {test_all.tree_hash(self.top)}
+        for name, text in (("a", "2"), ("new", "1"), ("new", "2")):
+            (self.top / name).write_text(text)
+            seen.add(test_all.tree_hash(self.top))
+        (self.top / "a").unlink()
+        seen.add(test_all.tree_hash(self.top))
+        self.assertEqual(len(seen), 5)
+
+    def test_stays(self):
+        before = test_all.tree_hash(self.top)
+        (self.top / "build").mkdir()
+        (self.top / "build/x").write_text("built")
+        (self.top / "a").touch()
+        self.assertEqual(test_all.tree_hash(self.top), before)
+
+    def test_no_repository(self):
+        with tempfile.TemporaryDirectory() as folder:
+            self.assertEqual(test_all.tree_hash(pathlib.Path(folder)), "")
+
+
+if __name__ == "__main__":
+    unittest.main()
