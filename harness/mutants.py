@@ -1,69 +1,182 @@
 # SPDX-License-Identifier: GPL-2.0
 """Break the patched kernel on purpose; each time the right test has to fail.
 
-What is broken, and which test has to notice, is in mutants.toml.
+mutants.toml lists what is broken, and which test has to notice. The result of each
+mutant is kept, so that a run that was interrupted goes on where it was.
 """
 
 import contextlib
+import hashlib
 import io
+import json
 import pathlib
 import re
 import tomllib
 
+import ktap
 import vm
 from expectations import Count
 
 LIST = pathlib.Path(__file__).resolve().parent / "mutants.toml"
 LOG = vm.TOP / "build/log/mutant"
-SILENCE = 60    # a mutant may well hang
+STORE = "each_mutant"   # in build/results
+SILENCE = 60            # seconds; a mutant may well hang
+DEADLINE = 1200
+KEYS = {"name", "file", "replace", "text", "test"}
+MORE = {"complaint", "kernel", "job", "params", "cpus", "survives"}
+
+
+def check(mutant):
+    """Refuse an entry that lacks something, or has a word that nothing reads."""
+    name = mutant.get("name", "(without a name)")
+    if not KEYS <= mutant.keys() <= KEYS | MORE:
+        wrong = (KEYS - mutant.keys()) | (mutant.keys() - KEYS - MORE)
+        raise vm.VmError(f"mutant '{name}': {', '.join(sorted(wrong))} is missing or "
+                         "unknown; see the head of mutants.toml")
+
+
+def load(path=LIST):
+    mutants = tomllib.loads(path.read_text())["mutant"]
+    names = [mutant.get("name") for mutant in mutants]
+    for mutant in mutants:
+        check(mutant)
+        if names.count(mutant["name"]) > 1:
+            raise vm.VmError(f"mutant '{mutant['name']}': there are two; rename one")
+    return mutants
+
+
+def choose(mutants, only):
+    """Those with this in their name."""
+    chosen = [mutant for mutant in mutants if only in mutant["name"]]
+    if not chosen:
+        raise vm.VmError(f"ONLY={only}: no mutant has this in its name; there are:\n"
+                         + "\n".join(mutant["name"] for mutant in mutants))
+    return chosen
+
+
+def mutated(text, mutant):
+    """The text of its file with the fault in it."""
+    if (count := text.count(mutant["replace"])) != 1:
+        raise vm.VmError(f"mutant '{mutant['name']}': matched {count} times in "
+                         f"{mutant['file']}, not 1; adapt it to the file")
+    return text.replace(mutant["replace"], mutant["text"])
 
 
 def mutate(tree, mutant):
     path = tree / mutant["file"]
-    text = path.read_text()
-    if (count := text.count(mutant["replace"])) != 1:
-        raise vm.VmError(f"mutants.toml: '{mutant['name']}' matched {count} times "
-                         f"in {mutant['file']}, not 1")
-    path.write_text(text.replace(mutant["replace"], mutant["text"]))
+    path.write_text(mutated(path.read_text(), mutant))
 
 
-def suite(mutant):
-    """What of harness/guest/test.sh has its test."""
-    prefix = {"o_": "percpu_defer", "m_": "percpu_defer_map"}
-    return mutant.get("suite") or prefix.get(mutant["test"][:2]) or \
-        ("swap_reuse" if "reuse" in mutant["test"] else "zram_dead")
+def arguments(mutant, seconds):
+    """What the guest is asked, and the limits of it."""
+    params = {"pd_seconds": seconds, "pd_torture": 0}
+    if mutant.get("job", "test") == "test":
+        params["pd_only"] = mutant["test"].partition(":")[0]
+    params |= mutant.get("params", {})
+    limits = {"silence": SILENCE + seconds, "log": LOG,
+              "deadline": DEADLINE + seconds + int(params["pd_torture"])}
+    if "cpus" in mutant:
+        limits |= {"cpus": mutant["cpus"], "boot": vm.PATIENT}
+    return params, limits
 
 
-def symptoms(kernel, seconds, only):
-    """What a boot of the mutant shows: failed tests, complaints, remarks."""
-    found = []
+def failed_tests(tree, job, lines):
+    """Whole names of the tests that failed in the output of a job."""
+    found = list(ktap.sections(lines))
+    if job != "test" and not found:
+        found = [ktap.Section(f"{job}.sh", lines, 0)]
+    return {result.name for section in found for result in ktap.results(tree, section)
+            if result.status == "failed"}
+
+
+def failed_on_console(section, text):
+    """The same of a KUnit suite whose guest did not live to print its results."""
+    return {f"{section}:{name.strip()}" for name in
+            re.findall(r"^\[[\d. ]+\] +not ok \d+ (?:- )?([^#\n]*)", text, re.M)}
+
+
+def symptoms(kernel, mutant, seconds):
+    """(failed tests, the complaint of the kernel or the guest's end, or '')."""
+    job = mutant.get("job", "test")
+    params, limits = arguments(mutant, seconds)
+    said = ""
     try:
         with contextlib.redirect_stderr(io.StringIO()):
-            kernel.run("test", {"pd_seconds": seconds, "pd_torture": 0,
-                                "pd_only": only},
-                       silence=SILENCE, log=LOG)
+            lines = kernel.run(job, params, **limits)
     except vm.VmError as error:
-        found.append(str(error))
-    for suffix in (".console", ".output"):
-        log = LOG.with_suffix(suffix)
-        found += re.findall(r"not ok .*|# .* slots freed", log.read_text())
-    return list(dict.fromkeys(found))
+        said, lines = str(error), error.lines
+    console = LOG.with_suffix(".console")
+    text = console.read_text(errors="replace") if console.exists() else ""
+    section = mutant["test"].partition(":")[0]
+    return (failed_tests(kernel.tree, job, lines) | failed_on_console(section, text),
+            said)
 
 
-def run(build, seconds, only, stage):
-    """build(mutate) makes a kernel. Returns how many mutants were caught, and how many not."""
-    mutants = [m for m in tomllib.loads(LIST.read_text())["mutant"]
-               if only in m["name"]]
-    caught = 0
+def caught(mutant, failed, said):
+    """Has the right test failed? '*' as a test: any, or a guest that is not well."""
+    if mutant["test"].endswith(":*"):
+        return bool(failed or said)
+    return mutant["test"] in failed or \
+        bool("complaint" in mutant and re.search(mutant["complaint"], said))
+
+
+class Kept:
+    """Results of single mutants of one tree, in the store of test_all.py."""
+
+    def __init__(self, store):
+        self.store, self.tree = store, store.key("")
+        kept = store.read(STORE)
+        self.results = kept.get("results", {}) if kept.get("tree") == self.tree else {}
+
+    def key(self, mutant, seconds):
+        text = json.dumps([mutant, seconds], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def get(self, mutant, seconds):
+        return self.results.get(self.key(mutant, seconds)) if self.tree else None
+
+    def put(self, mutant, seconds, result):
+        self.results[self.key(mutant, seconds)] = result
+        self.store.write(STORE, {"tree": self.tree, "results": self.results})
+
+
+def try_one(build, mutant, seconds):
+    """Build and boot a mutant; {"caught", "failed", "said"}."""
+    kernel = build(lambda tree: mutate(tree, mutant), mutant.get("kernel", "plain"))
+    failed, said = symptoms(kernel, mutant, seconds)
+    return {"caught": caught(mutant, failed, said), "failed": sorted(failed),
+            "said": said}
+
+
+def verdict(mutant, result):
+    """(good, a line on what is not as it should be or '')."""
+    if result["caught"] and "survives" in mutant:
+        return False, "caught, but listed as a survivor; remove `survives`"
+    if result["caught"]:
+        return True, ""
+    if "survives" in mutant:
+        return True, f"survives: {mutant['survives']}"
+    return False, f"SURVIVED: {mutant['test']} did not fail"
+
+
+def run(build, mutants, seconds, store, stage):
+    """build(mutate, kind) makes a kernel. Returns the Count of mutants."""
+    kept, count, remarks, number_caught = Kept(store), Count(), [], 0
     for number, mutant in enumerate(mutants, 1):
-        stage(f"mutant {number} of {len(mutants)}: {mutant['name']}")
-        kernel = build(lambda tree, m=mutant: mutate(tree, m))
-        found = symptoms(kernel, seconds, suite(mutant))
-        for line in found:
+        result = kept.get(mutant, seconds)
+        if not result:
+            stage(f"mutant {number} of {len(mutants)}: {mutant['name']}")
+            result = try_one(build, mutant, seconds)
+            kept.put(mutant, seconds, result)
+        for line in [*result["failed"], *([result["said"]] if result["said"] else [])]:
             print("   ", line)
-        if any(mutant["test"] in line for line in found if "not ok" in line):
-            caught += 1
-        else:
-            print(f"    SURVIVED: '{mutant['test']}' did not notice")
-    print(f"{caught} of {len(mutants)} mutants caught", flush=True)
-    return Count(passed=caught, failed=len(mutants) - caught)
+        good, remark = verdict(mutant, result)
+        number_caught += result["caught"]
+        count += Count(passed=int(good), failed=int(not good))
+        if remark:
+            print(f"    {remark}", flush=True)
+            remarks.append(f"{mutant['name']}: {remark}")
+    for line in remarks:
+        print(line)
+    print(f"{number_caught} of {len(mutants)} mutants caught", flush=True)
+    return count

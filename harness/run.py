@@ -330,9 +330,13 @@ def do_torture(source, args):
 
 
 def run_mutants(source, args, only):
+    """The list of mutants is no part of the tree whose results are kept."""
+    chosen = mutants.choose(mutants.load(), only)
+    store = test_all.Store(test_all.tree_hash(without=("harness/mutants.toml",)),
+                           source.identity())
     try:
-        return mutants.run(lambda change: patched_kernel(source, change),
-                           args.seconds, only, stage)
+        return mutants.run(lambda change, kind: patched_kernel(source, change, kind),
+                           chosen, args.seconds, store, stage)
     finally:
         source.patched_tree()
 

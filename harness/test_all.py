@@ -27,14 +27,15 @@ class Part(typing.NamedTuple):
     asked: str = ""             # parameters that make it another run
 
 
-def tree_hash(top=TOP):
+def tree_hash(top=TOP, without=()):
     """Changes with any file that git tracks or would add; '' if git cannot say."""
     listed = subprocess.run(["git", "-C", top, "ls-files", "-z", "--cached", "--others",
                              "--exclude-standard"], capture_output=True)
     if listed.returncode:
         return ""
     digest = hashlib.sha256()
-    for name in sorted(set(listed.stdout.decode().split("\0")) - {""}):
+    names = set(listed.stdout.decode().split("\0")) - {"", *without}
+    for name in sorted(names):
         path = pathlib.Path(top, name)
         content = path.read_bytes() if path.is_file() else b""
         digest.update(f"{name}\0{len(content)}\0".encode() + content)

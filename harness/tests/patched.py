@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The text of the patched tree, generated once for all tests that look at it."""
+
+import functools
+import os
+import pathlib
+import sys
+
+HARNESS = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(HARNESS))
+
+import apply    # pylint: disable=wrong-import-position
+
+
+@functools.cache
+def files():
+    """Path to text, of what the overlay adds or changes in PD_PRISTINE."""
+    ksrc = pathlib.Path(os.environ["PD_PRISTINE"])
+    version = apply.kernel_version(ksrc)
+    made = apply.generate(ksrc, version, apply.read_overlay(version))
+    return {str(path): content.decode() for path, content in made.items()}

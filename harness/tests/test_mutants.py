@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: GPL-2.0
+"""mutants.py and mutants.toml: every mutant applies, and only its test counts."""
+
+import contextlib
+import io
+import os
+import pathlib
+import re
+import sys
+import tempfile
+import types
+import unittest
+import unittest.mock
+
+HARNESS = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(HARNESS))
+sys.path.insert(0, str(HARNESS / "tests"))
+
+import expectations     # pylint: disable=wrong-import-position
+import mutants          # pylint: disable=wrong-import-position
+import patched          # pylint: disable=wrong-import-position
+import run              # pylint: disable=wrong-import-position
+import test             # pylint: disable=wrong-import-position
+import test_all         # pylint: disable=wrong-import-position
+import vm               # pylint: disable=wrong-import-position
+
+SELFTESTS = test.TOP / "tools/testing/selftests/percpu_defer"
+
+
+def names_of(section):
+    """What tests of a section may be called: KUnit cases, or strings of its source."""
+    if section in (cases := test.kunit_cases()):
+        return set(cases[section])
+    sources = [*SELFTESTS.glob(f"{section.removesuffix('.sh')}.*"),
+               HARNESS / "guest" / section]
+    text = "".join(path.read_text() for path in sources if path.is_file())
+    strings = re.findall(r'"((?:[^"\\]|\\.)*)"', text)
+    return {string.removesuffix("\\n") for string in strings} | \
+        set(re.findall(r"ok 1 (\w+)", text))
+
+
+class ListTest(unittest.TestCase):
+    """Of mutants.toml."""
+
+    def test_each_applies_once(self):
+        for mutant in mutants.load():
+            with self.subTest(mutant["name"]):
+                text = patched.files()[mutant["file"]]
+                self.assertNotEqual(mutants.mutated(text, mutant), text)
+
+    def test_each_has_a_test(self):
+        sections = {*test.sections_of_guest(), "torture.sh", "perturb.sh"}
+        for mutant in mutants.load():
+            section, _, name = mutant["test"].partition(":")
+            with self.subTest(mutant["name"]):
+                self.assertIn(section, sections)
+                self.assertIn(name, names_of(section))
+
+    def test_no_test_is_a_known_fault(self):
+        """Its failure would show nothing."""
+        for mutant in mutants.load():
+            known = expectations.Expectations(mutant.get("kernel", "plain"), "7.3").faults
+            self.assertNotIn(mutant["test"], known, mutant["name"])
+
+    def test_kernels_and_jobs(self):
+        for mutant in mutants.load():
+            with self.subTest(mutant["name"]):
+                self.assertIn(mutant.get("kernel", "plain"), run.KINDS)
+                job = HARNESS / "guest" / f"{mutant.get('job', 'test')}.sh"
+                self.assertTrue(job.is_file(), job)
+
+    def test_bad_entries(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "list")
+            good = '[[mutant]]\nname = "a"\nfile = "f"\nreplace = "x"\ntext = "y"\n'
+            for text, why in ((good, "test is missing"),
+                              (good + 'test = "t"\nsuit = "s"\n', "suit is missing or unk"),
+                              (2 * (good + 'test = "t"\n'), "there are two")):
+                path.write_text(text)
+                with self.assertRaisesRegex(vm.VmError, why):
+                    mutants.load(path)
+
+
+MUTANT = {"name": "a fault", "file": "f.c", "replace": "good", "text": "bad",
+          "test": "percpu_defer:o_cap"}
+
+
+def output(section, *failed):
+    lines = [f"not ok {number} {name}" for number, name in enumerate(failed, 1)]
+    return [f"BEGIN {section}", "TAP version 13", f"1..{len(failed)}", *lines, "END 1"]
+
+
+class RunTest(unittest.TestCase):
+    def setUp(self):
+        tmp = tempfile.TemporaryDirectory()
+        self.addCleanup(tmp.cleanup)
+        self.tmp = pathlib.Path(tmp.name)
+        log = unittest.mock.patch.object(mutants, "LOG", self.tmp / "log")
+        log.start()
+        self.addCleanup(log.stop)
+        self.lines, self.console, self.error = [], "", ""
+        self.built, self.asked = [], None
+
+    def guest(self, job, params, **limits):
+        self.asked = types.SimpleNamespace(job=job, params=params, limits=limits)
+        (self.tmp / "log.console").write_text(self.console)
+        if self.error:
+            raise vm.VmError(self.error, self.lines)
+        return self.lines
+
+    def build(self, change, kind):
+        (self.tmp / "f.c").write_text("good")
+        change(self.tmp)
+        self.built.append((kind, (self.tmp / "f.c").read_text()))
+        return types.SimpleNamespace(run=self.guest,
+                                     tree=pathlib.Path(os.environ["PD_PRISTINE"]))
+
+    def run_mutants(self, *chosen, tree="hash"):
+        self.built = []
+        store = test_all.Store(tree, "7.3.4", self.tmp)
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            count = mutants.run(self.build, chosen, 5, store, lambda text: None)
+        return str(count), said.getvalue()
+
+    def test_caught(self):
+        self.lines = output("percpu_defer", "o_cap")
+        self.assertEqual(self.run_mutants(MUTANT)[0], "1 passed, 0 failed")
+        self.assertEqual(self.built, [("plain", "bad")])
+        self.assertEqual(self.asked.params["pd_only"], "percpu_defer")
+
+    def test_another_test(self):
+        """Neither a longer name counts, nor the same one elsewhere."""
+        for lines in (output("percpu_defer", "o_cap_small"),
+                      output("percpu_defer_map", "o_cap"), []):
+            self.lines = lines
+            count, said = self.run_mutants(MUTANT, tree="")
+            self.assertEqual(count, "0 passed, 1 failed")
+            self.assertIn("a fault: SURVIVED", said)
+
+    def test_guest_died(self):
+        """A KUnit case that failed before counts; a crash alone does not."""
+        self.error = "the guest said nothing for 65 s"
+        self.assertEqual(self.run_mutants(MUTANT, tree="")[0], "0 passed, 1 failed")
+        self.console = "[    1.2]     not ok 6 o_cap\n"
+        self.assertEqual(self.run_mutants(MUTANT, tree="")[0], "1 passed, 0 failed")
+
+    def test_complaint(self):
+        self.error = "the kernel complains: BUG: KASAN: use-after-free in f"
+        self.assertEqual(self.run_mutants(
+            {**MUTANT, "complaint": "KASAN: .*free"}, tree="")[0], "1 passed, 0 failed")
+        self.assertEqual(self.run_mutants(
+            {**MUTANT, "complaint": "lockdep"}, tree="")[0], "0 passed, 1 failed")
+
+    def test_any_test(self):
+        mutant = {**MUTANT, "test": "percpu_defer:*"}
+        self.lines = output("percpu_defer", "o_x")
+        self.assertEqual(self.run_mutants(mutant, tree="")[0], "1 passed, 0 failed")
+        self.lines = []
+        self.assertEqual(self.run_mutants(mutant, tree="")[0], "0 passed, 1 failed")
+
+    def test_survivors(self):
+        allowed = {**MUTANT, "survives": "only slower"}
+        count, said = self.run_mutants(allowed, tree="")
+        self.assertEqual(count, "1 passed, 0 failed")
+        self.assertIn("a fault: survives: only slower", said)
+        self.lines = output("percpu_defer", "o_cap")
+        count, said = self.run_mutants(allowed, tree="")
+        self.assertEqual(count, "0 passed, 1 failed")
+        self.assertIn("remove `survives`", said)
+
+    def test_kernel_and_job(self):
+        self.lines = ["TAP version 13", "1..1", "not ok 1 torture"]
+        count, _said = self.run_mutants(
+            {**MUTANT, "kernel": "kasan", "job": "torture", "test": "torture.sh:torture",
+             "params": {"pd_torture": 90}, "cpus": 6})
+        self.assertEqual(count, "1 passed, 0 failed")
+        self.assertEqual(self.built, [("kasan", "bad")])
+        self.assertEqual((self.asked.job, self.asked.params["pd_torture"]), ("torture", 90))
+        self.assertNotIn("pd_only", self.asked.params)
+        self.assertEqual(self.asked.limits["cpus"], 6)
+
+    def test_goes_on(self):
+        """Only a mutant, or a tree, that is new is built."""
+        self.lines = output("percpu_defer", "o_cap")
+        other = {**MUTANT, "name": "another fault"}
+        self.run_mutants(MUTANT)
+        self.assertEqual(self.run_mutants(MUTANT, other)[0], "2 passed, 0 failed")
+        self.assertEqual(len(self.built), 1)
+        self.run_mutants({**MUTANT, "text": "worse"}, other)
+        self.assertEqual(self.built, [("plain", "worse")])
+        self.run_mutants(MUTANT, other, tree="new")
+        self.assertEqual(len(self.built), 2)
+
+    def test_no_match(self):
+        with self.assertRaisesRegex(vm.VmError, "matched 0 times in f.c"):
+            self.run_mutants({**MUTANT, "replace": "gone"})
+
+    def test_only(self):
+        self.assertEqual(mutants.choose([MUTANT], "fault"), [MUTANT])
+        with self.assertRaisesRegex(vm.VmError, "no mutant has this in its name(.|\n)*a fault"):
+            mutants.choose([MUTANT], "typo")
+
+
+if __name__ == "__main__":
+    unittest.main()
