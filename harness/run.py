@@ -15,6 +15,7 @@ import types
 
 import apply
 import bench
+import kcsan
 import lint
 import mutants
 import perf_check
@@ -121,7 +122,7 @@ def version_fragment(tree):
 class Kernel:
     """A built kernel and the initramfs that goes with it."""
 
-    def __init__(self, name, tree, fragments, selftests):
+    def __init__(self, name, tree, fragments, selftests, pristine=None):
         self.tree = tree
         self.arch = vm.X86_64
         env = os.environ.copy()
@@ -136,7 +137,12 @@ class Kernel:
         self.version = (out / "include/config/kernel.release").read_text().strip()
         script("initramfs.sh", tree, out, self.initramfs, selftests, env=env)
 
+        self.is_foreign_race = None
+        if "kcsan" in fragments:
+            self.is_foreign_race = kcsan.Races(out, pristine, tree).is_foreign
+
     def run(self, job, params, **more):
+        more.setdefault("is_foreign_race", self.is_foreign_race)
         return vm.run(self.image, self.initramfs, job, params, arch=self.arch, **more)
 
 
@@ -144,7 +150,7 @@ def patched_kernel(source, change=lambda tree: None, kind="plain"):
     tree = source.patched_tree()
     change(tree)
     return Kernel(f"{kind}-{source.name}", tree, ("common", *KINDS[kind], "patched"),
-                  tree)
+                  tree, source.tree)
 
 
 def base_kernel(source, selftests):

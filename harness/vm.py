@@ -12,11 +12,12 @@ JOB "shell" gives an interactive shell instead.
 import dataclasses
 import os
 import pathlib
-import re
 import subprocess
 import sys
 import tempfile
 import time
+
+import console
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 ACCEL_FILE = TOP / "build/accel"
@@ -58,26 +59,6 @@ ARM64 = Arch("qemu-system-aarch64 -M virt -cpu neoverse-n1 -accel tcg,thread=mul
              "arch/arm64/boot/Image", "ttyAMA0", "ttyS0",
              ("-chardev", "file,id=job,path={}", "-device", "pci-serial,chardev=job"))
 
-# What no healthy kernel prints.
-COMPLAINTS = re.compile(
-    r"BUG: |WARNING: |INFO: possible |INFO: task |INFO: rcu|rcu: INFO:|KASAN:"
-    r"|UBSAN:|kmemleak: \d|Kernel panic|Oops|general protection|Unable to handle"
-    r"|soft lockup|hard LOCKUP|suspicious RCU|inconsistent lock state"
-    r"|-torture:.*!!!|End of test: (?!SUCCESS)"
-    r"|Call [Tt]race:|DEBUG_LOCKS_WARN_ON|stack-protector|slab.* (?:corrupt|Poison)")
-
-# Races that the unmodified kernel has with itself, of which there are many by
-# KCSAN's strict rules: those in which none of our functions is on top.
-OTHERS_RACE = re.compile(
-    r"BUG: KCSAN: (?!.*(?:percpu_defer|torture|drain|push|swap_unmap"
-    r"|slots?_(?:dead|selected|detach|free|set|fill)|samples?_free"
-    r"|zram_(?:account_freed|batch|free_table|discard_slots|slot_free|write_page_retry)"
-    r"|zs_(?:bulk|free|defer|help|flush)"
-    r"|brd_(?:erase|discard_now|revive|live_page)"
-    r"|zswap_(?:\w+_many|free_|claim|cancel|is_|map|invalidate|entry_free_def|help"
-    r"|may_store|flush|defer)))")
-
-
 # More vCPUs than CPUs: one that waits for its turn is not stuck. The largest values that
 # the kernel takes; it sets 0 to what the line before says.
 PATIENT = ("rcupdate.rcu_cpu_stall_timeout=300", "rcupdate.rcu_exp_cpu_stall_timeout=0",
@@ -106,15 +87,15 @@ def command(kernel, initramfs, append, memory=MEMORY, cpus=CPUS, accel=None,
 def boots(kernel, accel):
     """Does a kernel print its first line within PROBE_SECONDS?"""
     with tempfile.TemporaryDirectory() as tmp:
-        console = pathlib.Path(tmp) / "console"
+        said = pathlib.Path(tmp) / "console"
         qemu = subprocess.Popen(
             command(kernel, None, "earlyprintk=serial", "512M", 1, accel) +
-            ["-serial", f"file:{console}"],
+            ["-serial", f"file:{said}"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             deadline = time.monotonic() + PROBE_SECONDS
             while time.monotonic() < deadline and qemu.poll() is None:
-                if console.exists() and b"Linux version" in console.read_bytes():
+                if said.exists() and b"Linux version" in said.read_bytes():
                     return True
                 time.sleep(0.2)
         finally:
@@ -159,19 +140,19 @@ def show_context(lines, first):
         print("  |", line, file=sys.stderr)
 
 
-def judge_console(lines):
-    for number, line in enumerate(lines):
-        if COMPLAINTS.search(line) and not OTHERS_RACE.search(line):
-            show_context(lines, number)
-            raise VmError(f"the kernel complains: {line.strip()}")
+def judge_console(lines, expected=None, is_foreign_race=None):
+    """Raise what the kernel complains of first; see console.complaints()."""
+    for complaint in console.complaints(lines, expected, is_foreign_race):
+        show_context(lines, complaint.first)
+        raise VmError(f"the kernel complains: {complaint.text}")
 
 
-def wait_for(qemu, console, output, on_line, silence, deadline):
+def wait_for(qemu, messages, output, on_line, silence, deadline):
     """Read what the guest says, until it ends."""
     began = last = time.monotonic()
     while True:
         over = qemu.poll() is not None
-        if console.new():
+        if messages.new():
             last = time.monotonic()
         for line in output.new():
             last = time.monotonic()
@@ -180,7 +161,7 @@ def wait_for(qemu, console, output, on_line, silence, deadline):
             return
         now = time.monotonic()
         if now - last > silence or now - began > deadline:
-            show_context(console.lines, len(console.lines) - CONTEXT + 5)
+            show_context(messages.lines, len(messages.lines) - CONTEXT + 5)
             show_context(output.lines, len(output.lines) - CONTEXT + 5)
             raise VmError(f"the guest said nothing for {silence} s"
                           if now - last > silence else
@@ -189,36 +170,44 @@ def wait_for(qemu, console, output, on_line, silence, deadline):
 
 
 def run(kernel, initramfs, job, params, silence=300, deadline=DEADLINE, log=None,
-        on_line=lambda line: None, arch=X86_64, cpus=CPUS, accel=None, boot=()):
+        on_line=lambda line: None, arch=X86_64, cpus=CPUS, accel=None, boot=(),
+        expected=None, is_foreign_race=None):
     """Run a job to its end; returns what it printed, line by line.
 
     silence, deadline: seconds without a line, and of all in all; boot: more for the
-    kernel's command line, as PATIENT.
+    kernel's command line, as PATIENT; expected, is_foreign_race: see
+    console.complaints().
     """
     log = pathlib.Path(log or TOP / f"build/log/{job}")
     log.parent.mkdir(parents=True, exist_ok=True)
-    console, output = (Tail(log.with_suffix(s)) for s in (".console", ".output"))
-    for tail in (console, output):
+    messages, output = (Tail(log.with_suffix(s)) for s in (".console", ".output"))
+    for tail in (messages, output):
         tail.path.unlink(missing_ok=True)
     append = " ".join([f"pd_job={job} pd_tty={arch.job}", *boot,
                        *(f"{k}={v}" for k, v in params.items())])
     qemu = subprocess.Popen(
         command(kernel, initramfs, append, cpus=cpus, accel=accel, arch=arch) +
-        ["-serial", f"file:{console.path}",
+        ["-serial", f"file:{messages.path}",
          *(option.format(output.path) for option in arch.job_port)],
         stdin=subprocess.DEVNULL)
+    late = None
     try:
-        wait_for(qemu, console, output, on_line, silence, deadline)
+        wait_for(qemu, messages, output, on_line, silence, deadline)
+    except VmError as error:
+        late = error
     finally:
         qemu.kill()
         qemu.wait()
     try:
-        judge_console(console.lines)
+        judge_console(messages.lines, expected, is_foreign_race)
     except VmError as error:
-        error.lines = output.lines
-        raise
+        # A guest that hangs has often said why.
+        raise VmError("; ".join(map(str, filter(None, (error, late)))),
+                      output.lines) from error
+    if late:
+        raise late
     if not output.lines or output.lines[-1] != "EXIT 0":
-        show_context(console.lines, len(console.lines) - CONTEXT + 5)
+        show_context(messages.lines, len(messages.lines) - CONTEXT + 5)
         show_context(output.lines, len(output.lines) - CONTEXT + 5)
         raise VmError(f"the job '{job}' did not end well (see {log}.*)", output.lines)
     return output.lines[:-1]
