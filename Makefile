@@ -20,6 +20,8 @@ MINUTES = 30
 # Only these sections of the report, these checks of lint, this test, or only mutants
 # with this in their name.
 ONLY =
+# 1: mutants in which one statement is deleted, too.
+STATEMENTS =
 # Who signs off the patches of "make series", "Name <address>".
 SIGNOFF =
 # 1: what is counted now is what later counts are compared with.
@@ -39,6 +41,7 @@ help:
 	@echo 'make test-all PARTS=rt,model  these parts; a name that is none lists them all'
 	@echo 'make torture MINUTES=30 the torture test, in the kasan and the kcsan kernel'
 	@echo 'make mutants            break the kernel on purpose, the tests must notice'
+	@echo 'make mutants STATEMENTS=1  also delete statements, one at a time'
 	@echo 'make model              check the protocol of index mode with spin'
 	@echo 'make docs               build the documentation; warnings are errors'
 	@echo 'make lint               static analysis; ONLY=sparse does one of its checks'
@@ -77,7 +80,7 @@ torture: deps
 	@$(RUN) torture --minutes='$(MINUTES)' --kinds='$(KINDS)'
 
 mutants: deps
-	@$(RUN) mutants --seconds=$(SECONDS) --only='$(ONLY)'
+	@$(RUN) mutants --seconds=$(SECONDS) --only='$(ONLY)' $(if $(STATEMENTS),--statements)
 
 model: deps
 	@./harness/model.sh

@@ -22,8 +22,13 @@ LOG = vm.TOP / "build/log/mutant"
 STORE = "each_mutant"   # in build/results
 SILENCE = 60            # seconds; a mutant may well hang
 DEADLINE = 1200
+NOT_BUILT = "does not build;"
 KEYS = {"name", "file", "replace", "text", "test"}
 MORE = {"complaint", "kernel", "job", "params", "cpus", "survives"}
+
+
+class NoMatch(vm.VmError):
+    """A mutant whose text is not where it should be, once."""
 
 
 def check(mutant):
@@ -57,8 +62,8 @@ def choose(mutants, only):
 def mutated(text, mutant):
     """The text of its file with the fault in it."""
     if (count := text.count(mutant["replace"])) != 1:
-        raise vm.VmError(f"mutant '{mutant['name']}': matched {count} times in "
-                         f"{mutant['file']}, not 1; adapt it to the file")
+        raise NoMatch(f"mutant '{mutant['name']}': matched {count} times in "
+                      f"{mutant['file']}, not 1; adapt it to the file")
     return text.replace(mutant["replace"], mutant["text"])
 
 
@@ -142,7 +147,12 @@ class Kept:
 
 def try_one(build, mutant, seconds):
     """Build and boot a mutant; {"caught", "failed", "said"}."""
-    kernel = build(lambda tree: mutate(tree, mutant), mutant.get("kernel", "plain"))
+    try:
+        kernel = build(lambda tree: mutate(tree, mutant), mutant.get("kernel", "plain"))
+    except NoMatch:
+        raise
+    except vm.VmError as error:
+        return {"caught": False, "failed": [], "said": f"{NOT_BUILT} {error}".strip()}
     failed, said = symptoms(kernel, mutant, seconds)
     return {"caught": caught(mutant, failed, said), "failed": sorted(failed),
             "said": said}
@@ -154,6 +164,8 @@ def verdict(mutant, result):
         return False, "caught, but listed as a survivor; remove `survives`"
     if result["caught"]:
         return True, ""
+    if result["said"].startswith(NOT_BUILT):
+        return False, f"{NOT_BUILT} see build/kernel/*.log, and change it"
     if "survives" in mutant:
         return True, f"survives: {mutant['survives']}"
     return False, f"SURVIVED: {mutant['test']} did not fail"

@@ -18,6 +18,7 @@ import bench
 import kcsan
 import lint
 import mutants
+import mutate_statements
 import perf_check
 import series
 import series_check
@@ -335,11 +336,14 @@ def do_torture(source, args):
                    log=BUILD / f"log/torture-{kind}")
 
 
-def run_mutants(source, args, only):
-    """The list of mutants is no part of the tree whose results are kept."""
-    chosen = mutants.choose(mutants.load(), only)
-    store = test_all.Store(test_all.tree_hash(without=("harness/mutants.toml",)),
-                           source.identity())
+def run_mutants(source, args, only, statements=False):
+    """The lists of mutants are no part of the tree whose results are kept."""
+    found = mutants.load()
+    if statements:
+        found += mutate_statements.of_tree(source.patched_tree())
+    chosen = mutants.choose(found, only)
+    store = test_all.Store(test_all.tree_hash(without=(
+        "harness/mutants.toml", "harness/statements.toml")), source.identity())
     try:
         return mutants.run(lambda change, kind: patched_kernel(source, change, kind),
                            chosen, args.seconds, store, stage)
@@ -348,7 +352,7 @@ def run_mutants(source, args, only):
 
 
 def do_mutants(source, args):
-    if run_mutants(source, args, args.only).failed:
+    if run_mutants(source, args, args.only, args.statements).failed:
         raise Failed
 
 
@@ -445,6 +449,8 @@ def main():
                              help=f"parts, with commas: {','.join(PARTS)}")
         if name == "mutants":
             job.add_argument("--only", default="", help="part of a mutant's name")
+            job.add_argument("--statements", action="store_true",
+                             help="also one mutant per statement")
     args = parser.parse_args()
     # So that a guest does not outlive us.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))

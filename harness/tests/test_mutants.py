@@ -195,6 +195,21 @@ class RunTest(unittest.TestCase):
         with self.assertRaisesRegex(vm.VmError, "matched 0 times in f.c"):
             self.run_mutants({**MUTANT, "replace": "gone"})
 
+    def test_not_built(self):
+        """One that does not build is a fault of its own, and ends no run."""
+        other = {**MUTANT, "name": "another fault", "survives": "why not"}
+        good, self.lines = self.build, output("percpu_defer", "o_x")
+
+        def build(change, kind):
+            kernel = good(change, kind)
+            if len(self.built) == 1:
+                raise vm.VmError("")
+            return kernel
+        with unittest.mock.patch.object(self, "build", build):
+            count, said = self.run_mutants(MUTANT, other, tree="")
+        self.assertEqual(count, "1 passed, 1 failed")
+        self.assertIn("a fault: does not build", said)
+
     def test_only(self):
         self.assertEqual(mutants.choose([MUTANT], "fault"), [MUTANT])
         with self.assertRaisesRegex(vm.VmError, "no mutant has this in its name(.|\n)*a fault"):
