@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Judge what a kernel printed on its console.
+"""Judge the console of a kernel.
 
 A line that no healthy kernel prints is a complaint, unless it is of a kind that the
 caller expects, by name (see EXPECTABLE), in the section of the guest's tests that
@@ -22,7 +22,7 @@ class Kind(typing.NamedTuple):
     most: int = 0   # so many lines in a section; 0: no limit
 
 
-# What no healthy kernel prints.
+# Lines that no healthy kernel prints.
 COMPLAINTS = re.compile(
     r"BUG: |WARNING: |INFO: possible |INFO: task |INFO: rcu|rcu: INFO:|KASAN:"
     r"|UBSAN:|Kernel panic|Oops|general protection|Unable to handle"
@@ -42,8 +42,8 @@ COMPLAINTS = re.compile(
     # Contents that are damaged.
     r"|Decompression error from zswap|zram: (?:Dec|C)ompression failed")
 
-# The planted leak: one line, of one leak. A second leak makes another number or another
-# line, and the test that planted it looks at /sys/kernel/debug/kmemleak for which it is.
+# The planted leak: one line, of one leak. Another leak makes the number larger
+# or prints a second line; the test that planted it looks at /sys/kernel/debug/kmemleak for which it is.
 EXPECTABLE = {
     "planted leak": Kind(re.compile(r"kmemleak: 1 new suspected memory leaks"), 1),
     "swap write error": Kind(re.compile(r"Write-error on swap-device")),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a run of tests may show: skips.toml and known_faults.toml."""
+"""Skips and failures that a run of tests may show: skips.toml, known_faults.toml."""
 
 import fnmatch
 import pathlib
@@ -32,7 +32,7 @@ class Table:
 
 
 class Expectations:
-    """What holds for the tests of one kind of kernel in one version."""
+    """Entries for the tests of one kind of kernel in one version."""
 
     def __init__(self, kind, version, folder=HARNESS):
         self.kind = kind
@@ -61,7 +61,7 @@ class Count:
         return self
 
     def judge(self, result, expectations):
-        """Count a result; returns what there is to say of it, or ''."""
+        """Count a result; returns a line to print, or ''."""
         fault = expectations.faults.get(result.name)
         if result.status == "skipped":
             if expectations.may_skip(result.name):

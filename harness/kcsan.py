@@ -147,7 +147,7 @@ class Symbols:
         if not places:
             raise vm.VmError(f"{self.path}: has no {frame}; build the kernel that "
                                    "ran, or give the module that was loaded")
-        # Of a return address, the call before it.
+        # A return address is behind the call that counts.
         return [(address + max(frame.offset - 1, 0), section)
                 for address, _size, section in places]
 
@@ -195,7 +195,7 @@ class Races:
                                "that ran")
 
     def is_ours(self, frames):
-        """Of one access."""
+        """Is an access, by its frames, on a line of ours?"""
         for frame in frames:
             chain = self.symbols(frame.module).chain(frame)
             if any(self.overlay.has(path, line) for path, line in chain):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a guest says of its tests: sections of KTAP, and the single tests in them."""
+"""Parse the output of a guest: sections of KTAP, and the single tests in them."""
 
 import io
 import re
@@ -71,7 +71,7 @@ def leaves(test, path):
 
 
 def results(tree, section):
-    """All single tests of a section, and a failed one for what is wrong as a whole."""
+    """All single tests of a section, and a failed one if the section as a whole is bad."""
     if plan := re.search(r"^1\.\.0 # SKIP ?(.*)", "\n".join(section.lines), re.M):
         return [Result(section.name, "skipped", plan[1])]
     root = parse(tree, section.lines)

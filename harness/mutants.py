@@ -51,7 +51,7 @@ def load(path=LIST):
 
 
 def choose(mutants, only):
-    """Those with this in their name."""
+    """Select by a part of the name; fail if it selects none."""
     chosen = [mutant for mutant in mutants if only in mutant["name"]]
     if not chosen:
         raise vm.VmError(f"ONLY={only}: no mutant has this in its name; there are:\n"
@@ -73,7 +73,7 @@ def mutate(tree, mutant):
 
 
 def arguments(mutant, seconds):
-    """What the guest is asked, and the limits of it."""
+    """Parameters and limits of the guest."""
     params = {"pd_seconds": seconds, "pd_torture": 0}
     if mutant.get("job", "test") == "test":
         params["pd_only"] = mutant["test"].partition(":")[0]

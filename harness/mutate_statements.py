@@ -16,6 +16,7 @@ import argparse
 import difflib
 import pathlib
 import re
+import sys
 import tomllib
 import typing
 
@@ -32,7 +33,7 @@ SECTIONS = {"mm/zsmalloc.c": "zsmalloc", "mm/zswap.c": "zswap_ops",
             "mm/swapfile.c": "zram_dead", "drivers/block/brd.c": "brd_discard",
             "drivers/block/zram/zram_drv.c": "zram_ops"}
 
-# What a call does by its name, and the value that stands for it in an expression.
+# Kinds of calls by their names, and the value that replaces them in an expression.
 CALLS = (
     ("cancel", re.compile(r"\w*cancel\w*$"), "false"),
     ("claim", re.compile(r"(?!\w*reclaim)\w*claim\w*$|test_and_clear_bit$"), "true"),
@@ -45,7 +46,7 @@ CALLS = (
                          r"|percpu_counter_(?:inc|dec|add|sub)\w*$"
                          r"|atomic\w*_(?:inc|dec|add|sub)\w*$"), "0"),
 )
-# What these break shows in a kernel with lockdep and KASAN, if at all.
+# Kinds whose faults show in a kernel with lockdep and KASAN, if at all.
 DEBUG_KINDS = ("lock", "order", "rcu")
 PAIRS = re.compile(r"(\w*?)_?(try)?(lock|unlock|disable|enable)(\w*)$")
 LOCKS = re.compile(r"(?:mutex|(?:raw_)?spin|xas?|read|write|rcu_read|slot|local|preempt"
@@ -207,7 +208,7 @@ def mutants_of(path, text, spans):
 
 
 def spans_of(path, text, overlay):
-    """What of a file is ours: all of the library, of a client what .inc files brought."""
+    """Parts of a file that are ours: all of the library, of a client the .inc files."""
     if LIBRARY.match(path):
         return [(0, len(text))]
     found = []
@@ -217,8 +218,8 @@ def spans_of(path, text, overlay):
                 re.match(rf"{re.escape(stem)}_", name.name):
             inc = content.decode().partition("\n")[2].strip("\n")
             if inc not in text:
-                raise vm.VmError(f"{name}: is not in {path} as it is; do not edit what "
-                                 "an .inc file brings")
+                raise vm.VmError(f"{name}: is not in {path} as it is; apply the "
+                                 "overlay to the tree again, or edit the .inc itself")
             first = text.index(inc)
             found.append((first, first + len(inc)))
     return found
@@ -258,7 +259,11 @@ def main():
     parser.add_argument("--list", action="store_true", help="names only")
     parser.add_argument("tree", type=pathlib.Path)
     args = parser.parse_args()
-    for mutant in of_tree(args.tree):
+    try:
+        found = of_tree(args.tree)
+    except (vm.VmError, apply.Error, OSError) as error:
+        sys.exit(f"error: {error}")
+    for mutant in found:
         print(mutant["name"])
         if not args.list:
             print("\n".join(line for line in difflib.unified_diff(

@@ -201,7 +201,7 @@ def do_boot(source, _args):
     vm.shell(kernel.image, kernel.initramfs)
 
 
-# How many vCPUs a perturbed kernel has, whatever the machine has.
+# Number of vCPUs of a perturbed kernel, on any machine.
 PERTURBED_CPUS = 6
 
 
@@ -251,7 +251,7 @@ PARTS = ("harness", "model", "plain", "kasan", "perturb", "kcsan", "rt", "arm64"
 
 
 def parts(source, args):
-    """What PARTS are; the quick ones come first."""
+    """The parts that PARTS names; the quick ones come first."""
     def part(run, *more, asked=""):
         return test_all.Part(lambda: run(source, *more, args), asked)
     reuse = f"{args.seconds} s"
@@ -270,7 +270,7 @@ def parts(source, args):
 
 
 def finish(results):
-    """What "make test" and "make test-all" end with."""
+    """Print the table and the count; fail if a test did."""
     for line in test_all.table(results):
         print(line)
     count = test_all.total(results)

@@ -69,7 +69,7 @@ def run_kunit(kernel, patch):
     lines = kernel.run("kunit", {}, log=BUILD / f"log/series-{patch.name}")
     results = [result for section in ktap.sections(lines)
                for result in ktap.results(kernel.tree, section)]
-    # What a step leaves out is skipped; which that may be, the whole series shows.
+    # Any test may be skipped here: skips.toml is about the whole series.
     for status in ("passed", "failed", "skipped"):
         setattr(count, status, sum(result.status == status for result in results))
     if count.failed:

@@ -17,12 +17,12 @@ from expectations import Count, Expectations
 
 HARNESS = pathlib.Path(__file__).resolve().parent
 TOP = HARNESS.parent
-# How long a test of a debug kernel may say nothing, in addition to what it was asked
-# to take. The last look at all pages of zswap_reuse took three minutes on a machine
+# Seconds of silence of a test in a debug kernel, in addition to the time that it was
+# asked to take. The last look at all pages of zswap_reuse took three minutes on a machine
 # that had three others to run.
 SILENCE = 600
-# How long all tests of a guest may take, in addition to twice the slot reuse and the
-# torture. KCSAN took 32 minutes next to other guests.
+# Seconds that all tests of a guest may take, in addition to twice the slot reuse and
+# the torture. KCSAN took 32 minutes next to other guests.
 DEADLINE = 5400
 # Complaints of the kernel that tests provoke on purpose: {section: names in
 # console.EXPECTABLE}.
@@ -93,7 +93,7 @@ def expected(version, kind):
 
 
 class Only(typing.NamedTuple):
-    """What ONLY= selects in a guest: a section, or a case of a KUnit suite."""
+    """Selection by ONLY= in a guest: a section, or a case of a KUnit suite."""
     section: str = ""
     case: str = ""
 
@@ -118,7 +118,7 @@ def kunit_cases():
 
 
 def choose(name):
-    """What ONLY= stands for: a name of unit tests, or an Only; an error lists names."""
+    """Look up ONLY=: a name of unit tests, or an Only; fail with a list of names."""
     if not name:
         return "", Only()
     cases = kunit_cases()

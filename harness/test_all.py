@@ -43,7 +43,7 @@ def tree_hash(top=TOP, without=()):
 
 
 class Store:
-    """What is known of each part, below build/results."""
+    """Results of all parts, below build/results."""
 
     def __init__(self, tree, kernel, folder=RESULTS):
         self.tree, self.kernel, self.folder = tree, kernel, folder

@@ -179,7 +179,7 @@ class GuestTest(unittest.TestCase):
         self.assertIn("ran no test", said)
 
     def test_bad_end(self):
-        """What ran before is counted, as is the end."""
+        """The tests that ran before are counted, as is the end."""
         count, said = self.run_guest(
             FakeKernel("BEGIN x\nTAP version 13\n1..1\nok 1 a\nEND 0\n", "BUG: y"), {"x"})
         self.assertEqual(str(count), "1 passed, 1 failed")
@@ -198,7 +198,7 @@ class GuestTest(unittest.TestCase):
 
 class NamesTest(unittest.TestCase):
     def test_all_sections_are_expected(self):
-        """What test.sh has, and what must run in one kernel or another, is the same."""
+        """The sections of test.sh are those that must run in one kernel or another."""
         wanted = test.expected("7.3.4", "plain")[0] | test.expected("7.3.4", "kasan")[0]
         self.assertEqual(set(test.sections_of_guest()), wanted)
 

@@ -41,7 +41,7 @@ class PartsTest(unittest.TestCase):
             return test_all.run_parts(parts, store, lambda text: None, again)
 
     def test_goes_on(self):
-        """Of three parts one fails: the next run repeats that one only."""
+        """If one of three parts fails, the next run repeats only that one."""
         bad = self.part("b", error=vm.VmError("died"))
         first = self.run_parts(a=self.part("a"), b=bad, c=self.part("c"))
         self.assertEqual(self.ran, ["a", "b", "c"])
