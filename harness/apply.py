@@ -36,11 +36,10 @@ import tempfile
 import tomllib
 
 import older
-from parts import RULE, Error, edit
+from parts import RULE, TOP, Error, edit, files_below, strays
 
-TOP = pathlib.Path(__file__).resolve().parent.parent
-KERNEL_DIRS = ("Documentation", "drivers", "include", "lib", "mm", "samples",
-               "scripts", "tools")
+KERNEL_DIRS = tuple(map(pathlib.Path, (
+    "Documentation", "drivers", "include", "lib", "mm", "samples", "scripts", "tools")))
 KERNEL_FILES = ("MAINTAINERS.edit.toml",)
 OLDEST = (7, 2)
 COPY_MB = 2500
@@ -67,12 +66,21 @@ def kernel_version(tree):
 
 
 def overlay():
-    """All files of this repository that are meant for the kernel."""
+    """All files of this repository that are meant for the kernel.
+
+    A stray file is none of them: it would get into the kernel and into a patch.
+    """
     for name in KERNEL_DIRS:
-        for path in sorted((TOP / name).rglob("*")):
-            if path.is_file() and not path.name.endswith("~"):
-                yield path.relative_to(TOP)
+        yield from (name / path for path in files_below(TOP / name))
     yield from map(pathlib.Path, KERNEL_FILES)
+
+
+def report_strays():
+    """Name on stderr each file that looks like one of the overlay and is not tracked."""
+    for name in KERNEL_DIRS:
+        for path in strays(TOP / name):
+            print(f"{name}/{path}: not tracked, so left out; git add it, or remove it",
+                  file=sys.stderr)
 
 
 def read_overlay(version=""):
@@ -270,8 +278,11 @@ def apply(ksrc, out, pristine):
     update(ksrc, out, files)
     print(f"{out}: Linux {version}, {len(files)} files added or changed",
           file=sys.stderr)
-    for line in () if pristine else older.says(version):
+    if pristine:
+        return
+    for line in older.says(version):
         print(line, file=sys.stderr)
+    report_strays()
 
 
 def main():

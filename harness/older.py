@@ -19,7 +19,7 @@ import pathlib
 import re
 import tomllib
 
-from parts import Error, edit, named, split
+from parts import Error, edit, files_below, named, split
 
 KERNELS = pathlib.Path(__file__).resolve().parent / "kernels"
 
@@ -84,8 +84,7 @@ def replace(entry, files):
 
 def additions(entries, top, patches):
     """What is in the folder, path to text; for a step, what its patches bring of it."""
-    extra = {path.relative_to(top): path.read_text() for path in sorted(top.rglob("*"))
-             if path.is_file() and not path.name.endswith("~")}
+    extra = {path: (top / path).read_text() for path in files_below(top)}
     brings = {(path, name): add["patch"] for add in entries for part in add["parts"]
               for path, name in itertools.product(*named(part, extra))}
     result = {}

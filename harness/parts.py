@@ -1,12 +1,51 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the files of the overlay consist of: rules and edits, which can be left out."""
+"""Files of the overlay, and their parts: rules and edits, which can be left out."""
 
 import pathlib
 import re
+import subprocess
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
 
 
 class Error(Exception):
     pass
+
+
+def git_files(folder, *which):
+    """Paths that git ls-files prints, relative to the folder, sorted.
+
+    safe.directory: a checkout of another user is read, nothing in it is run.
+    """
+    command = ["git", "-c", "safe.directory=*", "-C", str(folder), "ls-files", "-z", *which]
+    try:
+        run = subprocess.run(command, capture_output=True, text=True)
+    except FileNotFoundError:
+        raise Error("git: not found; install it") from None
+    if run.returncode:
+        said = (run.stderr.strip() or "no message").splitlines()[-1]
+        raise Error(f"{folder}: git ls-files fails ({said}); repair the checkout, or "
+                    "unpack a tarball") from None
+    return sorted(map(pathlib.Path, filter(None, run.stdout.split("\0"))))
+
+
+def files_below(folder):
+    """Files of the repository in a folder, relative to it; in a tarball, all files."""
+    if not folder.is_dir():
+        return []
+    if (TOP / ".git").exists() and folder.is_relative_to(TOP):
+        paths = git_files(folder)
+    else:
+        paths = sorted(path.relative_to(folder) for path in folder.rglob("*"))
+    return [path for path in paths
+            if (folder / path).is_file() and not path.name.endswith("~")]
+
+
+def strays(folder):
+    """Files in a folder that git neither tracks nor ignores."""
+    if not (TOP / ".git").exists() or not folder.is_dir():
+        return []
+    return git_files(folder, "--others", "--exclude-standard")
 
 
 # A rule begins with its name, in a line of its own.

@@ -5,6 +5,8 @@ PD_PRISTINE names an unmodified kernel source; the tests work on a copy of the
 few files of it that the overlay touches.
 """
 
+import contextlib
+import io
 import os
 import pathlib
 import re
@@ -19,6 +21,7 @@ HARNESS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HARNESS))
 
 import apply    # pylint: disable=wrong-import-position
+import parts    # pylint: disable=wrong-import-position
 
 ZRAM = "drivers/block/zram/zram_drv.c"
 
@@ -176,6 +179,52 @@ class ApplyTest(unittest.TestCase):
             with self.assertRaisesRegex(apply.Error, "make room"):
                 apply.apply(self.ksrc, self.out, False)
         self.assertFalse(self.out.exists())
+
+
+class OverlayTest(unittest.TestCase):
+    """A small repository."""
+
+    def setUp(self):
+        tmp = tempfile.TemporaryDirectory()
+        self.addCleanup(tmp.cleanup)
+        self.top = pathlib.Path(tmp.name)
+        for name in ("lib/a.c", "lib/stray.c", "lib/a.c~"):
+            (self.top / name).parent.mkdir(exist_ok=True)
+            (self.top / name).write_text(name)
+        for module in (apply, parts):
+            patch = unittest.mock.patch.object(module, "TOP", self.top)
+            patch.start()
+            self.addCleanup(patch.stop)
+
+    def git(self, *args):
+        subprocess.run(["git", "-C", self.top, *args], check=True, capture_output=True)
+
+    def overlay(self):
+        return [str(path) for path in apply.overlay() if path.parts[0] == "lib"]
+
+    def test_stray_file(self):
+        self.git("init", "--quiet")
+        self.git("add", "lib/a.c")
+        self.assertEqual(self.overlay(), ["lib/a.c"])
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            apply.report_strays()
+        self.assertIn("lib/stray.c: not tracked, so left out; git add it",
+                      said.getvalue())
+        self.assertNotIn("lib/a.c:", said.getvalue())
+
+    def test_tracked_and_removed(self):
+        self.git("init", "--quiet")
+        self.git("add", "lib/a.c")
+        (self.top / "lib/a.c").unlink()
+        self.assertEqual(self.overlay(), [])
+
+    def test_tarball(self):
+        self.assertEqual(self.overlay(), ["lib/a.c", "lib/stray.c"])
+
+    def test_broken_repository(self):
+        (self.top / ".git").write_text("gitdir: gone\n")
+        with self.assertRaisesRegex(apply.Error, "^[^\n]*lib: git ls-files fails"):
+            self.overlay()
 
 
 class FetchTest(unittest.TestCase):
