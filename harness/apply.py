@@ -44,6 +44,7 @@ KERNEL_FILES = ("MAINTAINERS.edit.toml",)
 OLDEST = (7, 2)
 COPY_MB = 2500
 STAMP = ".percpu_defer"     # in OUT: where it came from, and what we touched
+COPIED = STAMP + ".copied"  # in OUT: the files of the copy, with sizes and times
 
 
 def kernel_version(tree):
@@ -197,37 +198,112 @@ def generate(ksrc, version, files):
     return result
 
 
+def copy_files(ksrc, out):
+    """Copy a kernel tree without its repository, and without ours, should it lie there."""
+    skip = ["./.git"]
+    if TOP.is_relative_to(ksrc):
+        skip.append(f"./{TOP.relative_to(ksrc)}")
+    read = subprocess.Popen(
+        ["tar", "-C", ksrc, "--anchored", "--no-wildcards",
+         *(f"--exclude={name}" for name in skip), "-cf", "-", "."],
+        stdout=subprocess.PIPE)
+    write = subprocess.run(["tar", "-C", out, "-xf", "-"], stdin=read.stdout)
+    # Otherwise the reader waits for ever if the writer has died.
+    read.stdout.close()
+    if read.wait() or write.returncode:
+        raise Error(f"{out}: the copy of {ksrc} failed, see above; give another OUT")
+
+
 def copy_tree(ksrc, out):
     """OUT is complete or not there."""
+    if re.search(r"[\s:]", str(out)):
+        raise Error(f"OUT={out}: the kernel's make takes no path with blanks or colons; "
+                    "give another OUT")
     out.parent.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(out.parent).free >> 20
     if free < COPY_MB:
         raise Error(f"a copy of the kernel needs {COPY_MB} MB below {out.parent}, "
                     f"only {free} MB are free: make room")
-    tmp = out.with_name(out.name + ".tmp")
-    shutil.rmtree(tmp, ignore_errors=True)
+    # No user's folder has such a name, so what it holds is an interrupted copy.
+    tmp = out.with_name(f"{out.name}{STAMP}.tmp")
+    if tmp.exists():
+        shutil.rmtree(tmp)
     tmp.mkdir()
-    read = subprocess.Popen(["tar", "-C", ksrc, "--exclude=./.git", "-cf", "-", "."],
-                            stdout=subprocess.PIPE)
-    write = subprocess.run(["tar", "-C", tmp, "-xf", "-"], stdin=read.stdout)
-    if read.wait() or write.returncode:
-        raise Error(f"cannot copy {ksrc} to {tmp}")
+    copy_files(ksrc, tmp)
     if (tmp / ".config").exists() or (tmp / "include/config").exists():
-        subprocess.run(["make", "-s", "-C", tmp, "mrproper"], check=True)
+        clean(tmp)
     (tmp / STAMP).write_text(origin(ksrc))
+    list_copied(tmp)
     tmp.rename(out)
+
+
+def clean(tree):
+    """Remove what a build left in the copy of a tree."""
+    run = subprocess.run(["make", "-s", "-C", tree, "mrproper"], capture_output=True,
+                         text=True)
+    if run.returncode:
+        said = (run.stderr.strip() or "no message").splitlines()[-1]
+        raise Error(f"{tree}: make mrproper fails ({said}); give a KSRC without a build")
+
+
+def contents(tree, skip=(), links=False):
+    """Yield (path, "size time") of all files below, with links: of links to folders as well.
+
+    Not of what is in a folder whose path is in skip.
+    """
+    for where, dirs, names in os.walk(tree):
+        folder = os.path.relpath(where, tree)
+        paths = [os.path.normpath(os.path.join(folder, name)) for name in sorted(names)]
+        if links:
+            paths += [os.path.normpath(os.path.join(folder, name)) for name in sorted(dirs)
+                      if os.path.islink(os.path.join(where, name))]
+        dirs[:] = sorted(name for name in dirs
+                         if os.path.normpath(os.path.join(folder, name)) not in skip)
+        for path in paths:
+            stat = os.lstat(os.path.join(tree, path))
+            yield path, f"{stat.st_size} {stat.st_mtime_ns}"
 
 
 def origin(ksrc):
     """A line that changes when any file of the source tree does."""
     digest = hashlib.sha256()
-    for where, dirs, names in os.walk(ksrc):
-        dirs[:] = sorted(d for d in dirs if d != ".git")
-        for name in sorted(names):
-            stat = os.lstat(os.path.join(where, name))
-            digest.update(f"{where}/{name} {stat.st_size} {stat.st_mtime_ns}\n"
-                          .encode())
+    skip = {".git"}
+    if TOP.is_relative_to(ksrc):
+        skip.add(str(TOP.relative_to(ksrc)))
+    for path, state in contents(ksrc, skip):
+        digest.update(os.fsencode(f"{ksrc}/{path} {state}\n"))
     return f"{ksrc} {digest.hexdigest()}\n"
+
+
+def list_copied(tree):
+    """Note what is in a fresh copy, so that a user's files can be told from it."""
+    with open(tree / COPIED, "w", errors="surrogateescape") as file:
+        for path, state in contents(tree, links=True):
+            file.write(f"{state} {path}\n")
+
+
+def foreign(out, touched):
+    """Files in OUT that we did not put there, or that were changed since."""
+    copied = {}
+    if (out / COPIED).exists():
+        for line in (out / COPIED).read_text(errors="surrogateescape").splitlines():
+            size, time, path = line.split(" ", 2)
+            copied[path] = f"{size} {time}"
+    ours = {STAMP, COPIED, *map(str, touched)}
+    return [path for path, state in contents(out, links=True)
+            if copied.get(path) != state and path not in ours
+            and not path.endswith(STAMP) and "__pycache__" not in path.split("/")]
+
+
+def remove(out):
+    """Remove OUT unless a user has files or a repository in it."""
+    lines = (out / STAMP).read_text().splitlines()
+    if lost := foreign(out, lines[1:]):
+        first = next((path for path in lost if path.startswith(".git/")), lost[0])
+        raise Error(f"{out}: the kernel source has changed, but {len(lost)} files there are "
+                    f"not ours ({first}); move it away, or give another OUT")
+    print(f"{out}: the kernel source has changed, copying it again", file=sys.stderr)
+    shutil.rmtree(out)
 
 
 def write_if_changed(path, content):
@@ -262,7 +338,8 @@ def update(ksrc, out, files):
 
 def apply(ksrc, out, pristine):
     version = kernel_version(ksrc)
-    if out == ksrc or ksrc in out.parents and not str(out).startswith(str(TOP)):
+    if out.is_relative_to(ksrc) and not (
+            TOP.is_relative_to(ksrc) and out.is_relative_to(TOP)):
         raise Error(f"OUT={out} lies in the kernel tree: give another place")
     files = {} if pristine else generate(ksrc, version, read_overlay(version))
     if out.exists():
@@ -270,9 +347,7 @@ def apply(ksrc, out, pristine):
         if not stamp.is_file():
             raise Error(f"{out} exists and was not made by us: give another OUT")
         if stamp.read_text().splitlines()[0] + "\n" != origin(ksrc):
-            print(f"{out}: the kernel source has changed, copying it anew",
-                  file=sys.stderr)
-            shutil.rmtree(out)
+            remove(out)
     if not out.exists():
         copy_tree(ksrc, out)
     update(ksrc, out, files)

@@ -89,9 +89,9 @@ class ApplyTest(unittest.TestCase):
         self.run_apply()
         before = contents(self.out)
         self.assertEqual(self.run_apply().returncode, 0)
-        del before[pathlib.Path(apply.STAMP)]
         after = contents(self.out)
-        del after[pathlib.Path(apply.STAMP)]
+        for found in before, after:
+            del found[pathlib.Path(apply.STAMP)]
         self.assertEqual(after, before)
 
     def test_kernel_changed(self):
@@ -111,7 +111,7 @@ class ApplyTest(unittest.TestCase):
         self.assertFalse((self.out / "lib/gone.c").exists())
 
     def test_interrupted_copy(self):
-        tmp = self.out.with_name("out.tmp")
+        tmp = self.out.with_name(f"out{apply.STAMP}.tmp")
         tmp.mkdir()
         (tmp / "rubbish").write_text("half a tree")
         self.assertEqual(self.run_apply().returncode, 0)
@@ -225,6 +225,141 @@ class OverlayTest(unittest.TestCase):
         (self.top / ".git").write_text("gitdir: gone\n")
         with self.assertRaisesRegex(apply.Error, "^[^\n]*lib: git ls-files fails"):
             self.overlay()
+
+
+class CopyTest(unittest.TestCase):
+    """A small kernel tree; its copy has nothing of the overlay."""
+
+    MAKEFILE = "VERSION = 7\nPATCHLEVEL = 3\nSUBLEVEL = 4\nEXTRAVERSION =\n"
+
+    def setUp(self):
+        tmp = tempfile.TemporaryDirectory()
+        self.addCleanup(tmp.cleanup)
+        self.top = pathlib.Path(tmp.name)
+        self.ksrc, self.out = self.top / "ksrc", self.top / "out"
+        for name, text in (("Makefile", self.MAKEFILE), ("Kbuild", ""), ("lib/a", "a")):
+            (self.ksrc / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.ksrc / name).write_text(text)
+
+    def apply(self):
+        with contextlib.redirect_stderr(io.StringIO()):
+            apply.apply(self.ksrc, self.out, True)
+
+    def apply_changed(self):
+        """Once more, with another KSRC."""
+        (self.ksrc / "lib/a").write_text("another a")
+        self.apply()
+
+    def expect_kept(self, name, *words):
+        before = (self.out / name).read_text()
+        with self.assertRaises(apply.Error) as caught:
+            self.apply_changed()
+        for word in (*words, "move it away, or give another OUT"):
+            self.assertIn(word, str(caught.exception))
+        self.assertNotIn("\n", str(caught.exception))
+        self.assertEqual((self.out / name).read_text(), before)
+
+    def test_changed(self):
+        (self.ksrc / "lib/link").symlink_to(".")
+        self.apply()
+        (self.out / "tools/__pycache__").mkdir(parents=True)
+        (self.out / "tools/__pycache__/a.pyc").write_text("of python")
+        self.apply_changed()
+        self.assertEqual((self.out / "lib/a").read_text(), "another a")
+
+    def test_users_file(self):
+        self.apply()
+        (self.out / "lib/mine").write_text("precious")
+        self.expect_kept("lib/mine", "1 files there are not ours (lib/mine)")
+
+    def test_users_link(self):
+        self.apply()
+        (self.out / "lib/mine").symlink_to(self.ksrc)
+        self.expect_kept("lib/a", "(lib/mine)")
+
+    def test_users_change(self):
+        self.apply()
+        (self.out / "lib/a").write_text("mine")
+        self.expect_kept("lib/a", "(lib/a)")
+
+    def test_users_repository(self):
+        self.apply()
+        (self.out / ".a").write_text("comes first")
+        (self.out / ".git").mkdir()
+        (self.out / ".git/HEAD").write_text("precious")
+        self.expect_kept(".git/HEAD", "(.git/HEAD)")
+
+    def test_copy_of_unknown_content(self):
+        """One that has no list of what is in it."""
+        self.apply()
+        (self.out / apply.COPIED).unlink()
+        self.expect_kept("lib/a", "are not ours")
+
+    def test_neighbour_of_out(self):
+        """What is called like OUT is not what an interrupted copy left."""
+        other = self.top / "out.tmp"
+        other.mkdir()
+        (other / "mine").write_text("precious")
+        self.apply()
+        self.assertEqual((other / "mine").read_text(), "precious")
+
+    def test_writer_dies(self):
+        (self.ksrc / "large").write_text("x" * (1 << 20))
+        tools = self.top / "bin"
+        tools.mkdir()
+        (tools / "tar").write_text('#!/bin/sh\ncase "$*" in *-xf*) exit 1 ;; esac\n'
+                                   f'exec {shutil.which("tar")} "$@"\n')
+        (tools / "tar").chmod(0o755)
+        run = subprocess.run(
+            [HARNESS / "apply.py", "--pristine", self.ksrc, self.out], text=True,
+            capture_output=True, timeout=20,
+            env=os.environ | {"PATH": f"{tools}:{os.environ['PATH']}"})
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("the copy of", run.stderr.splitlines()[-1])
+        self.assertFalse(self.out.exists())
+
+    def test_repository_in_kernel_tree(self):
+        """It is left out of the copy, which goes into its build folder."""
+        repository = self.ksrc / "our [x]*"
+        (repository / "harness").mkdir(parents=True)
+        (repository / "harness/mine").write_text("mine")
+        (self.ksrc / "our x").write_text("another")
+        self.out = repository / "build"
+        with unittest.mock.patch.object(apply, "TOP", repository):
+            with self.assertRaisesRegex(apply.Error, "no path with blanks"):
+                self.apply()
+            repository = repository.rename(self.ksrc / "our[x]*")
+        self.out = repository / "build"
+        with unittest.mock.patch.object(apply, "TOP", repository):
+            self.apply()
+            copied = {path.name for path in self.out.iterdir()}
+            self.assertEqual(copied, {"Makefile", "Kbuild", "lib", "our x", apply.STAMP,
+                                      apply.COPIED})
+            # What is built there is no change of the kernel tree.
+            (self.out / "lib/a").unlink()
+            self.apply()
+            self.assertFalse((self.out / "lib/a").exists())
+
+    def test_path_with_blanks(self):
+        self.ksrc = self.ksrc.rename(self.top / "a kernel")
+        self.apply()
+        self.assertTrue((self.out / "lib/a").is_file())
+        for name in ("an out", "an:out"):
+            self.out = self.top / name
+            with self.assertRaisesRegex(apply.Error, "blanks or colons; give another OUT"):
+                self.apply()
+            self.assertFalse(self.out.exists())
+
+    def test_tree_with_a_build(self):
+        (self.ksrc / ".config").write_text("")
+        with (self.ksrc / "Makefile").open("a") as makefile:
+            makefile.write("mrproper:\n\t@echo 'no rule' >&2; exit 1\n")
+        with self.assertRaisesRegex(apply.Error, "make mrproper fails"):
+            self.apply()
+        (self.ksrc / "Makefile").write_text(self.MAKEFILE + "mrproper:\n\trm .config\n")
+        self.apply()
+        self.assertFalse((self.out / ".config").exists())
+        self.assertTrue((self.ksrc / ".config").exists())
 
 
 class FetchTest(unittest.TestCase):
