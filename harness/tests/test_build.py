@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0
+"""build.sh: no process outlives a build, however it ends."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+HARNESS = pathlib.Path(__file__).resolve().parent.parent
+SECONDS = 20
+
+
+class BuildTest(unittest.TestCase):
+    """A tree that is configured at once, and a make that says when it is at work."""
+
+    def setUp(self):
+        tmp = tempfile.TemporaryDirectory()
+        self.addCleanup(tmp.cleanup)
+        self.top = pathlib.Path(tmp.name)
+        self.script("tree/scripts/kconfig/merge_config.sh", "exit 0")
+        # Progress is shown all the time.
+        self.slept = self.top / "slept"
+        self.slept.write_text("")
+        self.script("bin/sleep", f"/bin/sleep 0.1; echo >>{self.slept}")
+
+    def script(self, name, text):
+        path = self.top / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+
+    def start(self, make):
+        """Returns the build, and a pipe that ends with its last process."""
+        self.script("bin/make", make)
+        (self.top / "empty").write_text("")
+        end, lock = os.pipe()
+        os.set_blocking(end, False)
+        build = subprocess.Popen(
+            [HARNESS / "build.sh", self.top / "tree", self.top / "out", self.top / "empty"],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, pass_fds=[lock],
+            env=os.environ | {"PATH": f"{self.top}/bin:{os.environ['PATH']}",
+                              "PD_BUILD": str(self.top)})
+        os.close(lock)
+        self.addCleanup(build.stdout.close)
+        self.addCleanup(os.close, end)
+        return build, end
+
+    def expect_all_gone(self, end):
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline:
+            try:
+                self.assertEqual(os.read(end, 1), b"")
+                return
+            except BlockingIOError:
+                time.sleep(0.1)
+        self.fail("a process is left, and has the lock")
+
+    def interrupt(self, number):
+        """Send a signal to the build alone, while make is at work."""
+        working = self.top / "working"
+        build, end = self.start(f"echo $$ >{working}.tmp; mv {working}.tmp {working}\n"
+                                "exec /bin/sleep 60")
+        deadline = time.monotonic() + SECONDS
+        while not working.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        build.send_signal(number)
+        return build, end, int(working.read_text())
+
+    def test_signals(self):
+        for number, code in ((signal.SIGTERM, 143), (signal.SIGINT, 130),
+                             (signal.SIGHUP, 143)):
+            with self.subTest(number):
+                build, end, _make = self.interrupt(number)
+                self.assertEqual(build.wait(SECONDS), code)
+                self.expect_all_gone(end)
+                (self.top / "working").unlink()
+
+    def test_killed(self):
+        """Nothing can be done about make, but progress is of no build any more."""
+        build, end, make = self.interrupt(signal.SIGKILL)
+        build.wait(SECONDS)
+        os.kill(make, signal.SIGKILL)
+        self.expect_all_gone(end)
+
+    def test_good(self):
+        build, end = self.start(f"until [ $(wc -l <{self.slept}) -gt 1 ]; do\n"
+                                "/bin/sleep 0.1\ndone")
+        self.assertIn("build: step", build.communicate(timeout=SECONDS)[0])
+        self.assertEqual(build.returncode, 0)
+        self.expect_all_gone(end)
+
+    def test_failing(self):
+        build, end = self.start("echo 'x.c:1: error: no such thing'; exit 2")
+        said = build.communicate(timeout=SECONDS)[0].splitlines()
+        self.assertEqual(build.returncode, 1)
+        self.assertEqual(said[-2], "x.c:1: error: no such thing")
+        self.assertIn("error: the kernel does not build", said[-1])
+        self.expect_all_gone(end)
+
+
+if __name__ == "__main__":
+    unittest.main()
