@@ -67,12 +67,20 @@ def lock():
 
 
 def script(name, *args, env=None):
-    """Run a script of the harness; returns what it prints."""
-    run = subprocess.run([HARNESS / name, *map(str, args)], text=True,
-                         stdout=subprocess.PIPE, env=env, pass_fds=HELD)
+    """Run a script of the harness; returns what it prints.
+
+    Should we be terminated, the script is so, too, and has the time to clean up.
+    """
+    with subprocess.Popen([HARNESS / name, *map(str, args)], text=True,
+                          stdout=subprocess.PIPE, env=env, pass_fds=HELD) as run:
+        try:
+            said = run.communicate()[0]
+        except BaseException:
+            run.terminate()
+            raise
     if run.returncode:
         raise Failed
-    return run.stdout.strip()
+    return said.strip()
 
 
 class Source:

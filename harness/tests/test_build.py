@@ -5,6 +5,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
@@ -99,6 +100,29 @@ class BuildTest(unittest.TestCase):
         self.assertEqual(said[-2], "x.c:1: error: no such thing")
         self.assertIn("error: the kernel does not build", said[-1])
         self.expect_all_gone(end)
+
+
+class ScriptTest(unittest.TestCase):
+    """How run.py calls scripts."""
+
+    def test_terminated(self):
+        """A script has the time to clean up."""
+        with tempfile.TemporaryDirectory() as tmp:
+            script = pathlib.Path(tmp) / "script.sh"
+            script.write_text("#!/bin/sh\ncd " + tmp + "\n"
+                              "trap 'sleep 1; touch cleaned; exit 1' TERM\n"
+                              "touch ready\nsleep 60 &\nwait\n")
+            script.chmod(0o755)
+            code = (f"import pathlib, signal, sys; sys.path.insert(0, '{HARNESS}'); "
+                    f"import run; run.HARNESS = pathlib.Path('{tmp}'); "
+                    "signal.signal(signal.SIGTERM, lambda *_: sys.exit(3)); "
+                    "run.script('script.sh')")
+            runner = subprocess.Popen([sys.executable, "-B", "-c", code])
+            while not (script.parent / "ready").exists() and runner.poll() is None:
+                time.sleep(0.1)
+            runner.terminate()
+            self.assertEqual(runner.wait(SECONDS), 3)
+            self.assertTrue((script.parent / "cleaned").exists())
 
 
 if __name__ == "__main__":
