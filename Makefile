@@ -28,6 +28,9 @@ SIGNOFF =
 UPDATE =
 
 export PYTHONDONTWRITEBYTECODE = 1
+# $(call switch,NAME,option): the option, if NAME is 1; nothing, if it is 0 or empty.
+switch = $(if $(filter-out 0 1,$($1)),$(error $1=$($1): no switch; give 0 or 1))$(if \
+	$(filter 1,$($1)),$2)
 RUN = PD_START=$$(date +%s) ./harness/run.py $(if $(KSRC),--ksrc='$(KSRC)') --kernel='$(KERNEL)'
 
 help:
@@ -64,10 +67,10 @@ deps:
 	@./harness/deps.sh
 
 bench: deps
-	@$(RUN) bench $(if $(QUICK),--quick) --only='$(ONLY)'
+	@$(RUN) bench $(call switch,QUICK,--quick) --only='$(ONLY)'
 
 perf-check: deps
-	@$(RUN) perf-check $(if $(UPDATE),--update)
+	@$(RUN) perf-check $(call switch,UPDATE,--update)
 
 test: deps
 	@$(RUN) test --seconds='$(SECONDS)' --kinds='$(KINDS)' --only='$(ONLY)'

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The Makefile: what it makes of its variables."""
+
+import os
+import pathlib
+import subprocess
+import unittest
+
+TOP = pathlib.Path(__file__).resolve().parent.parent.parent
+
+
+class SwitchTest(unittest.TestCase):
+    """Switches, and the option that each of them stands for."""
+
+    SWITCHES = (("perf-check", "UPDATE", "--update"), ("bench", "QUICK", "--quick"))
+
+    def make(self, *args):
+        """What make would run, without what the make that runs this was told."""
+        env = {name: text for name, text in os.environ.items() if "MAKE" not in name}
+        return subprocess.run(["make", "-n", "-C", TOP, *args], capture_output=True,
+                              text=True, env=env)
+
+    def test_on(self):
+        for target, name, option in self.SWITCHES:
+            self.assertIn(option, self.make(target, f"{name}=1").stdout)
+
+    def test_off(self):
+        for target, name, option in self.SWITCHES:
+            for args in ((), (f"{name}=",), (f"{name}=0",), (f"{name}= 0 ",)):
+                run = self.make(target, *args)
+                self.assertIn(f"run.py --kernel='7.3' {target}",
+                              " ".join(run.stdout.split()))
+                self.assertNotIn(option, run.stdout)
+
+    def test_nonsense(self):
+        for target, name, _option in self.SWITCHES:
+            for text in ("no", "2", "-1", "0 1 x"):
+                run = self.make(target, f"{name}={text}")
+                self.assertEqual(run.returncode, 2)
+                self.assertIn(f"{name}={text}: no switch; give 0 or 1.", run.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
