@@ -24,13 +24,18 @@ CHECKS = {
 }
 
 
-def choose(only):
-    """The checks with these names, with commas between them; all, if none is told."""
-    wanted = [name for name in only.split(",") if name] or list(CHECKS)
+def named(text):
+    """The checks with these names, with commas between them."""
+    wanted = [name for name in text.split(",") if name]
     if unknown := [name for name in wanted if name not in CHECKS]:
         raise vm.VmError(f"no check is called '{unknown[0]}'; "
                          f"there are {', '.join(CHECKS)}")
     return [name for name in CHECKS if name in wanted]
+
+
+def choose(only):
+    """The checks with these names; all, if there is none."""
+    return named(only) or list(CHECKS)
 
 
 def newer(newer_sh, package, command):
@@ -43,27 +48,44 @@ def newer(newer_sh, package, command):
 
 
 def one(check, work):
-    """(whether it is well, what is said of it)."""
+    """(result, text to show): the result is "ok", "failed" or "skipped"."""
     try:
         found = sorted(set(check(work)))
     except Skip as why:
-        return True, f"skipped: {why}"
+        return "skipped", f"skipped: {why}"
     except work.errors as error:
-        return False, f"failed: {error or 'see above'}"
+        return "failed", f"failed: {error or 'see above'}"
     if not found:
-        return True, "ok"
-    return False, "\n  ".join([f"{len(found)} found", *map(str, found)])
+        return "ok", "ok"
+    return "failed", "\n  ".join([f"{len(found)} found", *map(str, found)])
 
 
-def run(work, names):
-    """Do these checks, all of them. Returns whether all is well."""
-    good = True
+def summary(results, skippable):
+    """The last line: number of checks by result, the skipped ones by name."""
+    def names(wanted):
+        return [name for name, result in results.items() if result == wanted]
+    skipped = names("skipped")
+    line = f"lint: {len(names('ok'))} ok, {len(names('failed'))} failed"
+    if skipped:
+        line += f", {len(skipped)} skipped: {', '.join(skipped)}"
+    if refused := [name for name in skipped if name not in skippable]:
+        line += f"; install what is missing, or allow it with SKIP={','.join(refused)}"
+    return line
+
+
+def run(work, names, skippable=()):
+    """Do these checks, all of them. Returns whether all is well.
+
+    A check that cannot be done is well if it is one of skippable.
+    """
+    results = {}
     for name in names:
         work.stage(f"lint: {name}")
-        well, text = one(CHECKS[name], work)
-        good = good and well
+        results[name], text = one(CHECKS[name], work)
         print(f"{name}: {text}", flush=True)
-    return good
+    print(summary(results, skippable), flush=True)
+    return all(result == "ok" or result == "skipped" and name in skippable
+               for name, result in results.items())
 
 
 def prepare(source, configure, newer_sh, errors, stage):

@@ -2,11 +2,13 @@
 """Checks that read our files and compile nothing."""
 
 import concurrent.futures
+import fnmatch
 import re
 import shutil
 import subprocess
 
 import lint_common
+import parts
 from lint_common import Finding
 
 # What checkpatch says and is not to be: where, which type, and a part of the text.
@@ -29,12 +31,16 @@ WORDS = "extraversion,iput"
 
 
 def tracked(*patterns):
-    """Files of the repository, with those that are yet to be added."""
-    run = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard",
-                          "--deduplicate", "--", *patterns], cwd=lint_common.apply.TOP,
-                         text=True, check=True, stdout=subprocess.PIPE)
-    return [name for name in run.stdout.splitlines()
-            if (lint_common.apply.TOP / name).is_file()]
+    """Files of the repository, with those that are not yet added; in a tarball, all."""
+    top = lint_common.apply.TOP
+    if (top / ".git").exists():
+        paths = parts.git_files(top, "--cached", "--others", "--exclude-standard",
+                                "--deduplicate", "--", *patterns)
+    else:
+        paths = sorted(path.relative_to(top) for path in top.rglob("*"))
+        paths = [path for path in paths if path.parts[0] != "build" and
+                 any(fnmatch.fnmatch(path, pattern) for pattern in patterns or "*")]
+    return [str(path) for path in paths if (top / path).is_file()]
 
 
 def run(*command, cwd=lint_common.apply.TOP, expected=(0, 1)):

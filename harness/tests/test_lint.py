@@ -4,6 +4,7 @@
 import contextlib
 import io
 import pathlib
+import subprocess
 import sys
 import tempfile
 import types
@@ -134,6 +135,20 @@ class TextTest(unittest.TestCase):
             self.assertEqual(copy.original(Finding(f"{copy.top}/lib/percpu_defer.c", 1,
                                                    "x")).path, "lib/percpu_defer.c")
 
+    def test_tracked(self):
+        with tempfile.TemporaryDirectory() as tmp:
+            top = pathlib.Path(tmp)
+            for name in ("lib/a.sh", ".ci/run", "build/b.sh", "c.py"):
+                (top / name).parent.mkdir(exist_ok=True)
+                (top / name).write_text("")
+            with unittest.mock.patch("apply.TOP", top):
+                for _ in "tarball", "repository":
+                    self.assertEqual(lint_text.tracked("*.sh", ".ci/run"),
+                                     [".ci/run", "lib/a.sh"])
+                    (top / "build/b.sh").unlink(missing_ok=True)
+                    subprocess.run(["git", "init", "--quiet", tmp], check=True)
+                self.assertEqual(len(lint_text.tracked()), 3)
+
     def test_tool_that_breaks(self):
         with self.assertRaisesRegex(OSError, "broken"):
             lint_text.findings_of("sh", "-c", "echo broken; exit 1")
@@ -142,11 +157,11 @@ class TextTest(unittest.TestCase):
 
 
 class RunTest(unittest.TestCase):
-    def run_checks(self, **checks):
+    def run_checks(self, *skippable, **checks):
         work = types.SimpleNamespace(errors=(OSError,), stage=lambda text: None)
         with unittest.mock.patch.dict(lint.CHECKS, checks, clear=True), \
                 contextlib.redirect_stdout(io.StringIO()) as out:
-            good = lint.run(work, list(checks))
+            good = lint.run(work, list(checks), skippable)
         return good, out.getvalue().splitlines()
 
     def test_all_run(self):
@@ -161,18 +176,37 @@ class RunTest(unittest.TestCase):
         self.assertFalse(good)
         self.assertEqual(lines, ["a: failed: no disk", "b: 1 found",
                                  "  mm/zswap.c:3: warning: bad", "c: skipped: too old",
-                                 "d: ok"])
+                                 "d: ok", "lint: 1 ok, 2 failed, 1 skipped: c; install "
+                                 "what is missing, or allow it with SKIP=c"])
 
-    def test_skipped_is_well(self):
+    def test_skipped(self):
+        """It fails unless it is allowed by name, and is named in any case."""
         def skips(_work):
             raise Skip("too old")
-        self.assertTrue(self.run_checks(c=skips)[0])
+        for skippable in ((), ("a",)):
+            good, lines = self.run_checks(*skippable, c=skips, a=lambda work: [])
+            self.assertFalse(good)
+            self.assertIn("1 skipped: c; install", lines[-1])
+        good, lines = self.run_checks("a", "c", c=skips, a=lambda work: [])
+        self.assertTrue(good)
+        self.assertEqual(lines[-1], "lint: 1 ok, 0 failed, 1 skipped: c")
+
+    def test_allowed_and_failed(self):
+        """It may be skipped, but not fail."""
+        one = warning(3, "bad")
+        self.assertFalse(self.run_checks("a", a=lambda work: [one])[0])
 
     def test_choose(self):
         self.assertEqual(lint.choose(""), list(lint.CHECKS))
         self.assertEqual(lint.choose("sparse,gcc"), ["gcc", "sparse"])
         with self.assertRaisesRegex(vm.VmError, "no check is called 'x'; there are gcc"):
             lint.choose("x")
+
+    def test_named(self):
+        self.assertEqual(lint.named(""), [])
+        self.assertEqual(lint.named("context,clang"), ["clang", "context"])
+        with self.assertRaisesRegex(vm.VmError, "no check is called 'all'"):
+            lint.named("all")
 
     def test_newer(self):
         self.assertEqual(lint.newer("echo", "a", "b"), "a b")
