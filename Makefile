@@ -22,6 +22,8 @@ MINUTES = 30
 ONLY =
 # 1: mutants in which one statement is deleted, too.
 STATEMENTS =
+# Checks of lint that may be impossible here.
+SKIP =
 # Who signs off the patches of "make series", "Name <address>".
 SIGNOFF =
 # 1: what is counted now is what later counts are compared with.
@@ -47,7 +49,8 @@ help:
 	@echo 'make mutants STATEMENTS=1  also delete statements, one at a time'
 	@echo 'make model              check the protocol of index mode with spin'
 	@echo 'make docs               build the documentation; warnings are errors'
-	@echo 'make lint               static analysis; ONLY=sparse does one of its checks'
+	@echo 'make lint               static analysis; ONLY=sparse does one of its checks,'
+	@echo '                        SKIP=context,clang allows that these are skipped'
 	@echo 'make apply OUT=dir      only the patched kernel tree'
 	@echo 'make series             the kernel patches, to be mailed, in build/series'
 	@echo 'make series-check       build and boot each step of it, and run KUnit; ONLY=1: one'
@@ -101,7 +104,7 @@ docs: deps
 	@$(RUN) docs
 
 lint: deps
-	@$(RUN) lint --only='$(ONLY)'
+	@$(RUN) lint --only='$(ONLY)' --skip='$(SKIP)'
 
 boot: deps
 	@$(RUN) boot

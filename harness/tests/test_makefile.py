@@ -39,6 +39,10 @@ class SwitchTest(unittest.TestCase):
                 self.assertEqual(run.returncode, 2)
                 self.assertIn(f"{name}={text}: no switch; give 0 or 1.", run.stderr)
 
+    def test_skip(self):
+        self.assertIn("--only='gcc' --skip='clang,context'",
+                      self.make("lint", "ONLY=gcc", "SKIP=clang,context").stdout)
+
 
 if __name__ == "__main__":
     unittest.main()
