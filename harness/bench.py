@@ -1,5 +1,13 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """Write a report of what is measured on two kernels, the sections in sections/.
+
+usage: bench.py FOLDER      draw the report of FOLDER/bench.json again
+
+A report is about one state of both kernels, so runs are not mixed: one with ONLY has a
+folder of its own next to build/results, and so has a quick one where it would replace a
+whole report. Samples are written as sections finish, to a folder named after the time;
+it becomes the report when all is measured and drawn.
 
 A section is a module that has
     TITLE              its heading
@@ -15,10 +23,12 @@ A section is a module that has
 import datetime
 import importlib
 import json
+import os
 import pathlib
 import re
 import shutil
 import subprocess
+import sys
 
 import vm
 from sections import common
@@ -108,22 +118,41 @@ def html(text, plots):
             f"<body>\n{body}\n</body>\n</html>\n")
 
 
-def write(files):
-    """Puts files into RESULTS, instead of all that an earlier run left there."""
-    tmp, old = RESULTS.with_suffix(".tmp"), RESULTS.with_suffix(".old")
-    shutil.rmtree(tmp, ignore_errors=True)
+def write(folder, name, text):
+    """Write a file of a report; it is complete or as it was before."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tmp = folder / f"{name}.tmp"
+    tmp.write_text(text)
+    os.replace(tmp, folder / name)
+
+
+def publish(partial, folder):
+    """Put a complete report in the place of an earlier one."""
+    old = folder.with_name(folder.name + ".old")
     shutil.rmtree(old, ignore_errors=True)
-    tmp.mkdir(parents=True)
-    for name, text in files.items():
-        (tmp / name).write_text(text)
-    if RESULTS.exists():
-        RESULTS.rename(old)
-    tmp.rename(RESULTS)
+    if folder.exists():
+        folder.rename(old)
+    partial.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def is_whole(folder):
+    """Whether there is a report of all sections, by a run that was not quick."""
+    samples = folder / "bench.json"
+    return samples.exists() and not json.loads(samples.read_text())["quick"]
+
+
+def destination(only, quick):
+    """The folder of the report: no run replaces one that measured more."""
+    if only:
+        return RESULTS.with_name("-".join([RESULTS.name, *only, *["quick"] * quick]))
+    if quick and is_whole(RESULTS):
+        return RESULTS.with_name(f"{RESULTS.name}-quick")
+    return RESULTS
 
 
 def make_files(report, sections):
-    """What the report consists of, by file name; and its text once more."""
+    """The files of a report by name, without the samples."""
     text, drawn = list(opening(report, sections)), {}
     for name, section in sections.items():
         data = report["sections"][name]
@@ -131,22 +160,63 @@ def make_files(report, sections):
         text += chapter(name, section, data, plots)
         drawn |= plots
     text = "\n".join(text)
-    return {"bench.json": json.dumps(report, indent=1) + "\n",
-            "report.md": text, "report.html": html(text, drawn),
+    return {"report.md": text, "report.html": html(text, drawn),
             **{f"{plot}.svg": svg for plot, svg in drawn.items()}}
 
 
-def run(kernels, sections, quick, stage):
-    samples = {}
-    for name, section in sections.items():
-        stage(f"section '{name}'")
-        samples[name] = section.measure(kernels, quick, stage)
+def finish(folder, sections):
+    """Draw the report of the samples in a folder; returns its text."""
+    try:
+        files = make_files(json.loads((folder / "bench.json").read_text()), sections)
+    except (vm.VmError, OSError, subprocess.SubprocessError) as error:
+        raise vm.VmError(f"{error}; mend that, then draw the samples again: "
+                         f"harness/bench.py {folder}") from error
+    for name, text in files.items():
+        write(folder, name, text)
+    return files["report.md"]
+
+
+def measure(kernels, sections, quick, partial, stage):
+    """Run the sections, and write the samples whenever one has finished."""
     report = {"kernel": kernels.patched.version, "base_kernel": kernels.base.version,
               "accelerator": vm.accelerator(kernels.patched.image), "cpus": vm.CPUS,
               "date": datetime.date.today().isoformat(), "quick": quick,
-              "repetitions": common.repetitions(quick), "sections": samples}
-    # As a reader of the file finds it.
-    files = make_files(json.loads(json.dumps(report)), sections)
-    write(files)
-    stage("the report is build/results/report.html")
-    print(files["report.md"])
+              "repetitions": common.repetitions(quick), "sections": {}}
+    for name, section in sections.items():
+        stage(f"section '{name}'")
+        report["sections"][name] = section.measure(kernels, quick, stage)
+        write(partial, "bench.json", json.dumps(report, indent=1) + "\n")
+
+
+def run(kernels, sections, quick, stage, only=()):
+    """Measure, and write the report; only: the sections that were asked for, if any."""
+    folder = destination(only, quick)
+    partial = RESULTS.with_name(f"{RESULTS.name}.{datetime.datetime.now():%Y%m%d-%H%M%S}")
+    try:
+        measure(kernels, sections, quick, partial, stage)
+    finally:
+        if partial.exists():
+            stage(f"the samples are in build/{partial.name}/bench.json")
+    text = finish(partial, sections)
+    publish(partial, folder)
+    stage(f"the report is build/{folder.name}/report.html")
+    print(text)
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    folder = pathlib.Path(sys.argv[1])
+    try:
+        report = json.loads((folder / "bench.json").read_text())
+        names = choose(",".join(report["sections"]))
+    except (vm.VmError, OSError, ValueError, LookupError, TypeError) as error:
+        sys.exit(f"error: {folder}: {error}; give a folder that make bench wrote")
+    try:
+        finish(folder, load(names, report["quick"]))
+    except vm.VmError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -3,7 +3,9 @@
 
 import contextlib
 import io
+import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -50,12 +52,15 @@ class ReportTest(unittest.TestCase):
             patch.start()
             self.addCleanup(patch.stop)
 
-    def run_bench(self, **sections):
+    def run_bench(self, only=(), quick=False, **sections):
         with contextlib.redirect_stdout(io.StringIO()):
-            bench.run(KERNELS, sections, False, lambda text: None)
+            bench.run(KERNELS, sections, quick, lambda text: None, only)
 
     def files(self):
         return {path.name: path.read_text() for path in self.results.iterdir()}
+
+    def folders(self):
+        return sorted(path.name for path in self.results.parent.iterdir())
 
     def test_worse_comes_first(self):
         self.run_bench(one=section([1, 2], [1, 2]), two=section([2, 3], [4, 5]))
@@ -85,19 +90,73 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(set(self.files()), {"bench.json", "report.md", "report.html"})
         self.assertNotIn("`one`", self.files()["report.md"])
 
+    def expect_samples(self, *names):
+        """In the folder of a run that failed, next to the report of an earlier one."""
+        partial, = (path for path in self.results.parent.iterdir() if path != self.results)
+        self.assertRegex(partial.name, r"^results\.\d{8}-\d{6}$")
+        samples = json.loads((partial / "bench.json").read_text())
+        self.assertEqual(samples["sections"],
+                         dict.fromkeys(names, {"base": [5, 6], "patched": [1, 2]}))
+        return partial
+
     def test_failing_section(self):
+        """What is measured is kept, and so is the report of an earlier run."""
         def fail(*_args):
             raise vm.VmError("the guest died")
 
         self.run_bench(one=section([1, 2], [1, 2]))
         before = self.files()
-        for broken in ("measure", "tables", "plots"):
-            bad = section([1, 2], [1, 2])
+        for broken, samples in (("measure", ["one"]), ("tables", ["one", "two"]),
+                                ("plots", ["one", "two"])):
+            bad = section([5, 6], [1, 2])
             setattr(bad, broken, fail)
-            with self.assertRaises(vm.VmError):
+            with self.assertRaisesRegex(vm.VmError, "the guest died"):
                 self.run_bench(one=section([5, 6], [1, 2]), two=bad)
+            self.assertEqual(self.files(), before)
+            shutil.rmtree(self.expect_samples(*samples))
+
+    def test_draw_again(self):
+        bad = section([5, 6], [1, 2])
+        bad.plots = lambda data: [("plot", "polt")]
+        with self.assertRaisesRegex(vm.VmError, "cannot draw .*again: harness/bench.py /"):
+            self.run_bench(one=bad)
+        partial = self.expect_samples("one")
+        loaded = unittest.mock.patch.object(
+            bench, "load", lambda names, quick: {"one": section([5, 6], [1, 2])})
+        known = unittest.mock.patch.object(bench, "ORDER", ("one",))
+        with loaded, known, unittest.mock.patch.object(sys, "argv", ["", str(partial)]):
+            bench.main()
+        self.assertIn("plot.svg", {path.name for path in partial.iterdir()})
+
+    def test_draw_what_is_not_there(self):
+        self.results.mkdir()
+        for text in (None, "no JSON", "[]", '{"sections": {"x": 1}}'):
+            if text:
+                (self.results / "bench.json").write_text(text)
+            run = subprocess.run([HARNESS / "bench.py", self.results], capture_output=True,
+                                 text=True)
+            self.assertEqual(run.returncode, 1)
+            self.assertEqual(len(run.stderr.splitlines()), 1, run.stderr)
+            self.assertIn("give a folder that make bench wrote", run.stderr)
+
+    def test_only(self):
+        """It has a folder of its own, and the report keeps what others measured."""
+        self.run_bench(one=section([1, 2], [1, 2]), two=section([1, 2], [1, 2]))
+        before = self.files()
+        self.run_bench(["two"], two=section([3, 4], [1, 2]))
         self.assertEqual(self.files(), before)
-        self.assertEqual(list(self.results.parent.iterdir()), [self.results])
+        self.assertEqual(self.folders(), ["results", "results-two"])
+
+    def test_quick(self):
+        """It may replace a quick report, not a whole one."""
+        for _ in range(2):
+            self.run_bench(quick=True, one=section([1, 2], [1, 2]))
+            self.assertEqual(self.folders(), ["results"])
+        self.run_bench(one=section([1, 2], [1, 2]))
+        before = self.files()
+        self.run_bench(quick=True, one=section([5, 6], [1, 2]))
+        self.assertEqual(self.files(), before)
+        self.assertEqual(self.folders(), ["results", "results-quick"])
 
     def test_bad_plot(self):
         with self.assertRaisesRegex(vm.VmError, "cannot draw 'x'.*invalid command"):
