@@ -370,7 +370,7 @@ def do_bench(source, args):
     kernels = types.SimpleNamespace(patched=patched,
                                     base=base_kernel(source, patched.tree),
                                     perf=pathlib.Path(script("perf.sh")))
-    bench.run(kernels, bench.load(args.only, args.quick), args.quick, stage)
+    bench.run(kernels, bench.load(args.only, args.quick), args.quick, stage, args.only)
     if not args.only and not args.quick:
         source.note("bench")
 
