@@ -95,17 +95,26 @@ def worse(sections):
     yield ""
 
 
+def runs(name, data):
+    """Label with the number of runs behind a table, from its samples."""
+    section = importlib.import_module(f"sections.{name}")
+    numbers = {len(samples) for one in section.comparisons(data)
+               for samples in (one.base, one.patched)}
+    low, high = min(numbers), max(numbers)
+    return f"{low} to {high} runs:\n" if low < high else f"{low} run{'s' * (low > 1)}:\n"
+
+
 def measured(report):
     """The paragraphs on what was measured."""
     sections = report["sections"]
     yield paragraph(
         f"Measured on Linux {report['kernel']} with these patches against "
         f"{report['base_kernel']}, in QEMU {report['accelerator'].upper()}, "
-        f"{report['cpus']} CPUs, on {report['date']}; median (min-max) of "
-        f"{report['repetitions']} runs, of fewer where memory is large.")
+        f"{report['cpus']} CPUs, on {report['date']}; median (min-max).")
     yield from worse(sections)
     for name, lines in TABLES.items():
         if name in sections:
+            yield runs(name, sections[name])
             yield from lines(sections[name])
     if missing := TABLES.keys() - sections.keys():
         yield f"*** Not in bench.json, so not here: {', '.join(sorted(missing))}.\n"

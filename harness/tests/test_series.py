@@ -345,6 +345,17 @@ class CoverTest(unittest.TestCase):
         self.assertIn("*** Not in bench.json, so not here: faults, instructions.", text)
         self.assertLess(max(map(len, text.splitlines())), 100)
 
+    def test_number_of_runs(self):
+        """It is that of the samples of a table, not what the report was asked for."""
+        report = self.report() | {"repetitions": 4}
+        faults = {time: [1000.0] * 9 for time in cover.faults.TIMES}
+        report["sections"]["faults"] = {backend: dict.fromkeys(
+            ("base", "off", "on", "limit"), faults) for backend in common.BACKENDS}
+        text = self.text(report)
+        self.assertIn("\n3 to 5 runs:\n\nmunmap() in ms", text)
+        self.assertIn("\n9 runs:\n\nus  ", text)
+        self.assertNotIn("4 runs", text)
+
     def test_quick_run(self):
         self.assertIn("*** This is of a quick run", self.text(self.report() |
                                                               {"quick": True}))
