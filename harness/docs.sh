@@ -1,27 +1,37 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Builds the documentation with the kernel's own tools; fails on any warning
-# about a file of ours.
+# Builds the pages of the documentation that are added or changed, with the kernel's own
+# tools, and checks kernel-doc and the ABI files; fails on any warning about these.
 # usage: docs.sh TREE
 set -eu
 . "$(dirname -- "$0")/common.sh"
 
 [ $# = 1 ] || die "usage: docs.sh TREE"
+tree=$1
 out=$BUILD/docs
 log=$out.log
 
 "$HARNESS/deps.sh" docs
+rm -rf "$out"
 mkdir -p "$out"
+pages=$("$HARNESS/docs_check.py" pages "$tree")
 stage "build the documentation (log: $log)"
-make -C "$1" O="$out" SPHINXDIRS=core-api htmldocs >"$log" 2>&1 ||
+make -C "$tree" O="$out" \
+	SPHINXOPTS="-D include_patterns=$pages -D exclude_patterns=netlink" htmldocs \
+	>"$log" 2>&1 ||
 	{ tail -n 20 "$log" >&2; die "the documentation does not build (see $log)"; }
-find "$TOP/include" "$TOP/lib" -name '*percpu_defer*.[ch]' ! -path '*/trace/*' |
-	sed "s|$TOP/||" | xargs -I '{}' "$1/scripts/kernel-doc" -none -Wall "$1/{}" \
+
+stage "check kernel-doc and the ABI files"
+sed -n '2,${/percpu_defer.*\.[ch]$/p}' "$tree/.percpu_defer" |
+	grep -E '^(include/linux|lib)/' | (cd "$tree" && xargs scripts/kernel-doc -none -Wall) \
 	>>"$log" 2>&1 || die "kernel-doc failed (see $log)"
-! grep -E '(percpu_defer|zram|locking)[^ ]*: *([0-9]+: *)?(WARNING|ERROR|error|warning)' "$log" >&2 ||
-	die "warnings about our documentation (above)"
-! grep -E '(WARNING|ERROR|warning|error): [^ ]*percpu_defer' "$log" >&2 ||
-	die "warnings about our documentation (above)"
-page=$out/Documentation/output/core-api/percpu_defer.html
-[ -f "$page" ] || die "the documentation has no page on percpu_defer (see $log)"
-echo "$page"
+# Its name in Linux 7.2 and newer, and in older ones.
+for validate in tools/docs/get_abi.py scripts/get_abi.pl; do
+	[ ! -f "$tree/$validate" ] || break
+done
+(cd "$tree" && "./$validate" --dir Documentation/ABI validate) >>"$log" 2>&1 ||
+	die "$validate failed (see $log)"
+
+"$HARNESS/docs_check.py" check "$tree" "$out/Documentation/output" "$log" ||
+	die "warnings about our documentation, see above"
+echo "$out/Documentation/output/core-api/percpu_defer.html"

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0
+"""docs_check.py: the pages that are built, and the warnings that count."""
+
+import contextlib
+import io
+import pathlib
+import sys
+import tempfile
+import unittest
+
+HARNESS = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(HARNESS))
+
+import apply        # pylint: disable=wrong-import-position
+import docs_check   # pylint: disable=wrong-import-position
+
+CHANGED = ("Documentation/ABI/testing/sysfs-block-zram", "Documentation/core-api/index.rst",
+           "Documentation/core-api/percpu_defer.rst", "Documentation/filesystems/locking.rst",
+           "include/linux/percpu_defer.h", "lib/percpu_defer.c")
+ABOUT_US = """\
+/t/Documentation/core-api/percpu_defer.rst:12: WARNING: Title underline too short.
+/t/Documentation/filesystems/locking.rst: WARNING: document isn't included in any toctree
+/t/Documentation/core-api/index.rst:3: WARNING: toctree contains reference to nonexisting document 'core-api/gone'
+/t/Documentation/core-api/percpu_defer.rst:4: WARNING: unknown document: '/gone'
+Warning: lib/percpu_defer.c:12 function parameter 'x' not described in 'f'
+WARNING: ./include/linux/percpu_defer.h:3 Excess struct member
+[WARNING] /sys/x is defined 2 times: Documentation/ABI/testing/a:1; Documentation/ABI/testing/sysfs-block-zram:3
+./lib/percpu_defer.c:9: error: Cannot parse struct or union!
+"""
+ABOUT_OTHERS = """\
+/t/Documentation/core-api/index.rst:3: WARNING: toctree contains reference to nonexisting document 'core-api/kref'
+/t/Documentation/core-api/index.rst:3: WARNING: toctree contains reference to nonexisting document 'RCU/index'
+/t/Documentation/core-api/percpu_defer.rst:4: WARNING: unknown document: 'kref'
+/t/Documentation/core-api/percpu_defer.rst:4: WARNING: unknown document: '/RCU/index'
+/t/Documentation/core-api/index.rst: WARNING: document isn't included in any toctree
+/t/Documentation/core-api/kref.rst:1: WARNING: Title underline too short.
+WARNING: lib/percpu_defer.c.orig:1 no such file
+lib/percpu_defer.c is read
+"""
+
+
+class DocsTest(unittest.TestCase):
+    def setUp(self):
+        tmp = tempfile.TemporaryDirectory()
+        self.addCleanup(tmp.cleanup)
+        self.tree = pathlib.Path(tmp.name)
+        for name in (*CHANGED, "Documentation/RCU/index.rst", "Documentation/index.rst",
+                     "Documentation/core-api/kref.rst", "Documentation/filesystems/index.rst"):
+            (self.tree / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.tree / name).write_text("")
+        (self.tree / apply.STAMP).write_text("\n".join(["origin", *CHANGED]) + "\n")
+
+    def test_pages(self):
+        self.assertEqual(
+            [str(page) for page in docs_check.to_build(self.tree)],
+            ["core-api/index.rst", "core-api/percpu_defer.rst", "filesystems/index.rst",
+             "filesystems/locking.rst", "index.rst"])
+
+    def check(self, log, pages):
+        (self.tree / "log").write_text(log)
+        for page in pages:
+            path = self.tree / "out" / page
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("")
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            good = docs_check.check(self.tree, self.tree / "out", self.tree / "log")
+        return good, said.getvalue()
+
+    PAGES = ("core-api/index.html", "core-api/percpu_defer.html", "filesystems/locking.html")
+
+    def test_warnings(self):
+        """Each of them is found, and nothing else."""
+        self.assertEqual(self.check(ABOUT_US + ABOUT_OTHERS, self.PAGES), (False, ABOUT_US))
+
+    def test_warnings_about_others(self):
+        self.assertEqual(self.check(ABOUT_OTHERS, self.PAGES), (True, ""))
+
+    def test_page_not_built(self):
+        self.assertEqual(self.check("", self.PAGES[:2]),
+                         (False, "filesystems/locking.rst: not built\n"))
+
+    def test_other_tree(self):
+        (self.tree / apply.STAMP).unlink()
+        with self.assertRaisesRegex(apply.Error, "not made by apply.py; give"):
+            docs_check.to_build(self.tree)
+
+
+class OverlayTest(unittest.TestCase):
+    def test_all_pages(self):
+        """Each page of the overlay is one of those that are looked at."""
+        pages = {str(path).removesuffix(".edit.toml") for path in apply.overlay()}
+        pages = {page for page in pages if page.endswith(".rst")}
+        with tempfile.TemporaryDirectory() as tmp:
+            (pathlib.Path(tmp) / apply.STAMP).write_text("\n".join(["x", *sorted(pages)]))
+            self.assertEqual({f"Documentation/{page}" for page in
+                              docs_check.changed_pages(pathlib.Path(tmp))}, pages)
+        self.assertIn("Documentation/admin-guide/mm/zswap.rst", pages)
+
+
+if __name__ == "__main__":
+    unittest.main()
