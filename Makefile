@@ -48,7 +48,7 @@ help:
 	@echo 'make mutants            break the kernel on purpose, the tests must notice'
 	@echo 'make mutants STATEMENTS=1  also delete statements, one at a time'
 	@echo 'make model              check the protocol of index mode with spin'
-	@echo 'make docs               build the documentation; warnings are errors'
+	@echo 'make docs               build all pages that we change; warnings are errors'
 	@echo 'make lint               static analysis; ONLY=sparse does one of its checks,'
 	@echo '                        SKIP=context,clang allows that these are skipped'
 	@echo 'make apply OUT=dir      only the patched kernel tree'
