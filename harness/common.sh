@@ -29,3 +29,14 @@ need_space() {
 	[ "$free" -ge "$2" ] ||
 		die "$3 needs $2 MB below $1, only $free MB are free: make room"
 }
+
+# need_build: the kernel can be built in this folder, and we may write there.
+need_build() {
+	case $TOP$BUILD in
+	*[[:space:]:]*)
+		die "$TOP: the kernel's make takes no path with blanks or colons; move the repository" ;;
+	esac
+	# The shell says why in lines of its own.
+	(mkdir -p "$BUILD" && : >"$BUILD/.writable" && rm "$BUILD/.writable") 2>/dev/null ||
+		die "$BUILD: cannot be written; clone the repository to where it can"
+}

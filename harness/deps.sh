@@ -1,19 +1,20 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Makes sure that the packages the harness needs are installed; with an argument,
-# "arm64", "docs", "lint", "perf", "report" or "series", also those for that.
+# Makes sure that build/ can be used, and that the packages the harness needs are
+# installed; with an argument, "arm64", "docs", "lint", "perf", "report" or "series",
+# also those for that.
 set -eu
 . "$(dirname -- "$0")/common.sh"
 
 # libpython3-dev brings the shared library that spatch runs Python scripts with.
-PACKAGES='bc bison busybox-static coccinelle cpio debian-archive-keyring flex gcc
+PACKAGES='bc bison busybox-static coccinelle cpio debian-archive-keyring flex gcc git
 	kmod libc6-dev libelf-dev libpython3-dev make python3 qemu-system-x86 spin
 	tar xz-utils'
 ARM64_PACKAGES='gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm'
 DOCS_PACKAGES='python3-sphinx python3-yaml'
-LINT_PACKAGES='codespell git perl pyflakes3 shellcheck'
+LINT_PACKAGES='codespell perl pyflakes3 shellcheck'
 PERF_PACKAGES='binutils linux-perf'
-SERIES_PACKAGES='git perl'
+SERIES_PACKAGES='perl'
 REPORT_PACKAGES='gnuplot-nox python3-markdown'
 
 case ${1-} in
@@ -24,6 +25,8 @@ perf) PACKAGES="$PACKAGES $PERF_PACKAGES" ;;
 report) PACKAGES="$PACKAGES $REPORT_PACKAGES" ;;
 series) PACKAGES="$PACKAGES $SERIES_PACKAGES" ;;
 esac
+
+need_build
 
 missing() {
 	for package in $PACKAGES; do

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import unittest
+import unittest.mock
 
 HARNESS = pathlib.Path(__file__).resolve().parent.parent
 TOOLS = "cat date dirname echo env mkdir nproc rm sh tail xargs".split()
@@ -52,6 +53,34 @@ class DepsTest(unittest.TestCase):
         self.assertEqual(run.returncode, 1)
         self.assertEqual(run.stderr, "error: no right to install packages; "
                          "as root: apt-get install qemu-system-x86\n")
+
+    def expect_error(self, *words):
+        """One line, before a package is looked for."""
+        self.tool("dpkg-query", "echo looked; exit 1")
+        run = self.run_deps()
+        self.assertEqual((run.returncode, run.stdout), (1, ""))
+        self.assertEqual(len(run.stderr.splitlines()), 1, run.stderr)
+        for word in words:
+            self.assertIn(word, run.stderr)
+
+    def test_not_writable(self):
+        # Root is stopped by this, too.
+        self.build = pathlib.Path("/proc/percpu_defer")
+        self.expect_error("error: /proc/percpu_defer: cannot be written; clone")
+
+    def test_path_with_blanks(self):
+        top = self.bin.parent
+        for name in ("a build", "a:build"):
+            self.build = top / name
+            self.expect_error("takes no path with blanks or colons; move")
+            self.assertFalse(self.build.exists())
+
+    def test_repository_with_blanks(self):
+        """All of its harness, as make calls it."""
+        harness = self.bin.parent / "a b/harness"
+        shutil.copytree(HARNESS, harness, ignore=lambda *_: ["tests", "guest"])
+        with unittest.mock.patch(f"{__name__}.HARNESS", harness):
+            self.expect_error("a b: the kernel's make takes no path with blanks")
 
     def test_sudo(self):
         log = self.build.parent / "log"
