@@ -286,7 +286,7 @@ def foreign(out, touched):
     """Files in OUT that we did not put there, or that were changed since."""
     copied = {}
     if (out / COPIED).exists():
-        for line in (out / COPIED).read_text(errors="surrogateescape").splitlines():
+        for line in (out / COPIED).read_text(errors="surrogateescape").split("\n")[:-1]:
             size, time, path = line.split(" ", 2)
             copied[path] = f"{size} {time}"
     ours = {STAMP, COPIED, *map(str, touched)}

@@ -261,6 +261,7 @@ class CopyTest(unittest.TestCase):
 
     def test_changed(self):
         (self.ksrc / "lib/link").symlink_to(".")
+        (self.ksrc / "lib/a\u2028 b").write_text("no end of a line")
         self.apply()
         (self.out / "tools/__pycache__").mkdir(parents=True)
         (self.out / "tools/__pycache__/a.pyc").write_text("of python")
