@@ -19,6 +19,8 @@ PARTS =
 MINUTES = 30
 # Only these sections of the report, these checks of lint, this test, or only mutants
 # with this in their name.
+# Only these sections of the report, these checks of lint or cross, or only mutants with
+# this in their name.
 ONLY =
 # 1: mutants in which one statement is deleted, too.
 STATEMENTS =
@@ -51,6 +53,9 @@ help:
 	@echo 'make docs               build all pages that we change; warnings are errors'
 	@echo 'make lint               static analysis; ONLY=sparse does one of its checks,'
 	@echo '                        SKIP=context,clang allows that these are skipped'
+	@echo 'make docs               build the documentation; warnings are errors'
+	@echo 'make lint               static analysis; ONLY=sparse does one of its checks'
+	@echo 'make cross              compile for other architectures; ONLY=arm64 does one of them'
 	@echo 'make apply OUT=dir      only the patched kernel tree'
 	@echo 'make series             the kernel patches, to be mailed, in build/series'
 	@echo 'make series-check       build and boot each step of it, and run KUnit; ONLY=1: one'
@@ -106,6 +111,9 @@ docs: deps
 lint: deps
 	@$(RUN) lint --only='$(ONLY)' --skip='$(SKIP)'
 
+cross: deps
+	@$(RUN) cross --only='$(ONLY)'
+
 boot: deps
 	@$(RUN) boot
 
@@ -113,9 +121,9 @@ kernels:
 	@./harness/works.py
 
 clean:
-	rm -rf build/kernel build/tree build/log build/accel build/lint
+	rm -rf build/kernel build/tree build/log build/accel build/lint build/cross
 
 distclean:
 	rm -rf build
 
-.PHONY: help deps bench perf-check test test-all torture mutants model docs lint apply series series-check boot kernels clean distclean
+.PHONY: help deps bench perf-check test test-all torture mutants model docs lint cross apply series series-check boot kernels clean distclean

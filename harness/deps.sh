@@ -3,6 +3,8 @@
 # Makes sure that build/ can be used, and that the packages the harness needs are
 # installed; with an argument, "arm64", "docs", "lint", "perf", "report" or "series",
 # also those for that.
+# Makes sure that the packages the harness needs are installed; with an argument,
+# "arm64", "cross", "docs", "lint", "perf", "report" or "series", also those for that.
 set -eu
 . "$(dirname -- "$0")/common.sh"
 
@@ -11,6 +13,9 @@ PACKAGES='bc bison busybox-static coccinelle cpio debian-archive-keyring flex gc
 	kmod libc6-dev libelf-dev libpython3-dev make python3 qemu-system-x86 spin
 	tar xz-utils'
 ARM64_PACKAGES='gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm'
+# A 64-bit gcc for x86 compiles for 32 bits without a package more.
+CROSS_PACKAGES='gcc-aarch64-linux-gnu gcc-riscv64-linux-gnu gcc-s390x-linux-gnu
+	gcc-sparc64-linux-gnu'
 DOCS_PACKAGES='python3-sphinx python3-yaml'
 LINT_PACKAGES='codespell perl pyflakes3 shellcheck'
 PERF_PACKAGES='binutils linux-perf'
@@ -19,6 +24,7 @@ REPORT_PACKAGES='gnuplot-nox python3-markdown'
 
 case ${1-} in
 arm64) PACKAGES="$PACKAGES $ARM64_PACKAGES" ;;
+cross) PACKAGES="$PACKAGES $CROSS_PACKAGES" ;;
 docs) PACKAGES="$PACKAGES $DOCS_PACKAGES" ;;
 lint) PACKAGES="$PACKAGES $LINT_PACKAGES" ;;
 perf) PACKAGES="$PACKAGES $PERF_PACKAGES" ;;

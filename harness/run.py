@@ -16,6 +16,7 @@ import types
 import apply
 import bench
 import kcsan
+import cross
 import lint
 import mutants
 import mutate_statements
@@ -192,14 +193,24 @@ def do_docs(source, _args):
     print(script("docs.sh", source.patched_tree()))
 
 
-def do_lint(source, args):
-    script("deps.sh", "lint")
-
+def compile_work(source):
+    """The trees and tools of a job that compiles single objects."""
     def configure(tree, out, fragments, env):
         script("configure.sh", tree, out, *fragments, *version_fragment(tree), env=env)
-    work = lint.prepare(source, configure, HARNESS / "newer.sh", (Failed, apply.Error),
+    return lint.prepare(source, configure, HARNESS / "newer.sh", (Failed, apply.Error),
                         stage)
     if not lint.run(work, args.only, args.skip):
+
+
+def do_lint(source, args):
+    script("deps.sh", "lint")
+    if not lint.run(compile_work(source), args.only):
+        raise Failed
+
+
+def do_cross(source, args):
+    script("deps.sh", "cross")
+    if not cross.run(compile_work(source), args.only):
         raise Failed
 
 
@@ -418,7 +429,8 @@ def main():
                            ("mutants", do_mutants), ("perf-check", do_perf_check),
                            ("series", do_series),
                            ("series-check", do_series_check), ("docs", do_docs),
-                           ("lint", do_lint), ("boot", do_boot)):
+                           ("lint", do_lint), ("cross", do_cross),
+                           ("boot", do_boot)):
         job = jobs.add_parser(name)
         job.set_defaults(function=function)
         if name == "apply":
@@ -436,6 +448,9 @@ def main():
                              help="checks, with commas")
             job.add_argument("--skip", type=chosen(lint.named), default="",
                              help="checks that need not be possible here")
+        if name == "cross":
+            job.add_argument("--only", type=chosen(cross.choose), default="",
+                             help="checks, with commas")
         if name == "perf-check":
             job.add_argument("--update", action="store_true",
                              help="take what is counted as the baseline")

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Included before the source by "make cross": an atomic bit operation whose number the
+ * compiler cannot prove to fit into an int is an error. The number is a long on x86, an
+ * unsigned int on arm64, s390 and loongarch, and an int on riscv and parisc, which drop
+ * the upper half of an unsigned long without a warning.
+ */
+#include <linux/bitops.h>
+#include <linux/limits.h>
+
+__attribute__((error("bit number may exceed INT_MAX; "
+		     "pass a word and a bit below BITS_PER_LONG")))
+void cross_bit_above_int(void);
+
+#define cross_bit(op, nr, ...)						\
+({									\
+	__typeof__((nr) + 0) __cross_nr = (nr);				\
+									\
+	if (sizeof(__cross_nr) > sizeof(int) &&				\
+	    (unsigned long)__cross_nr > INT_MAX)			\
+		cross_bit_above_int();					\
+	op(__cross_nr, __VA_ARGS__);					\
+})
+
+#define set_bit(nr, ...) cross_bit(set_bit, nr, __VA_ARGS__)
+#define clear_bit(nr, ...) cross_bit(clear_bit, nr, __VA_ARGS__)
+#define change_bit(nr, ...) cross_bit(change_bit, nr, __VA_ARGS__)
+#define test_and_set_bit(nr, ...) cross_bit(test_and_set_bit, nr, __VA_ARGS__)
+#define test_and_clear_bit(nr, ...) cross_bit(test_and_clear_bit, nr, __VA_ARGS__)
+#define test_and_change_bit(nr, ...) cross_bit(test_and_change_bit, nr, __VA_ARGS__)
+#define test_and_set_bit_lock(nr, ...)					\
+	cross_bit(test_and_set_bit_lock, nr, __VA_ARGS__)
+#define clear_bit_unlock(nr, ...) cross_bit(clear_bit_unlock, nr, __VA_ARGS__)
