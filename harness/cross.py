@@ -55,10 +55,14 @@ def choose(only):
     return [name for name in CHECKS if name in wanted]
 
 
-def bit_flags(names):
+def bit_flags(tree, names):
     """Variables of make that have bits.h included in these objects and in no other."""
-    flags = f"-include {BITS} -ftrack-macro-expansion=0"
-    return [f"CFLAGS_{name.rsplit('/', 1)[-1]}={flags}" for name in names]
+    for name in names:
+        path = (tree / name).with_suffix(".c")
+        flags = f"-include {BITS} -ftrack-macro-expansion=0"
+        if "#define pr_fmt(" in path.read_text():
+            flags += " -DCROSS_PR_FMT"
+        yield f"CFLAGS_{path.stem}.o={flags}"
 
 
 def make(work, machine, out, *args):
@@ -90,7 +94,7 @@ def compile_for(name, work):
         raise OSError(f"{out}: cannot prepare to compile; see {out}.log")
     for one in names:
         (out / one).unlink(missing_ok=True)
-    run = make(work, machine, out, *bit_flags(names), *names)
+    run = make(work, machine, out, *bit_flags(tree, names), *names)
     found = list(lint_build.warnings(run.stdout, tree))
     built = [one for one in names if (out / one).exists()]
     if len(built) < len(names) and not found or run.returncode and not found:

@@ -8,6 +8,11 @@
 #include <linux/bitops.h>
 #include <linux/limits.h>
 
+#ifdef CROSS_PR_FMT
+/* The source defines its own, which it does before the first header. */
+#undef pr_fmt
+#endif
+
 __attribute__((error("bit number may exceed INT_MAX; "
 		     "pass a word and a bit below BITS_PER_LONG")))
 void cross_bit_above_int(void);

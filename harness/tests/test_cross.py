@@ -125,9 +125,14 @@ class CompileTest(unittest.TestCase):
         self.addCleanup(tmp.cleanup)
         self.build = pathlib.Path(tmp.name)
         self.work = types.SimpleNamespace(
-            patched=lambda: pathlib.Path("/kernel"), configure=lambda *_: None,
+            patched=lambda: self.build, configure=lambda *_: None,
             errors=(OSError,))
         self.symbols = ""
+        for name in cross.MACHINES["i386"].objects():
+            path = (self.build / name).with_suffix(".c")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("")
+        (self.build / "mm/zswap.c").write_text("#define pr_fmt(fmt) fmt\n")
 
     def one(self, code=0, output="", missing=()):
         machine, out = cross.MACHINES["i386"], self.build / "cross/i386"
@@ -143,6 +148,15 @@ class CompileTest(unittest.TestCase):
         with unittest.mock.patch.object(cross.lint_common, "BUILD", self.build), \
              unittest.mock.patch.object(cross.subprocess, "run", run):
             return cross.one("i386", self.work)
+
+    def test_bit_flags(self):
+        """Every object has them; printk.h must not have defined pr_fmt for some."""
+        flags = dict(one.split("=", 1) for one in cross.bit_flags(
+            self.build, ["mm/zswap.o", "mm/zsmalloc.o"]))
+        self.assertEqual(list(flags), ["CFLAGS_zswap.o", "CFLAGS_zsmalloc.o"])
+        self.assertTrue(flags["CFLAGS_zswap.o"].endswith(" -DCROSS_PR_FMT"))
+        self.assertNotIn("PR_FMT", flags["CFLAGS_zsmalloc.o"])
+        self.assertIn(f"-include {cross.BITS}", flags["CFLAGS_zsmalloc.o"])
 
     def test_good(self):
         self.symbols = "mm/zswap.o:         U bad_page\n"
