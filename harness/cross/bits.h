@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Included before the source by "make cross": an atomic bit operation whose number the
- * compiler cannot prove to fit into an int is an error. The number is a long on x86, an
+ * compiler cannot prove to fit into an int gives a warning. The number is a long on x86, an
  * unsigned int on arm64, s390 and loongarch, and an int on riscv and parisc, which drop
  * the upper half of an unsigned long without a warning.
  */
@@ -13,8 +13,8 @@
 #undef pr_fmt
 #endif
 
-__attribute__((error("bit number may exceed INT_MAX; "
-		     "pass a word and a bit below BITS_PER_LONG")))
+__attribute__((warning("bit number may exceed INT_MAX; "
+		       "pass a word and a bit below BITS_PER_LONG")))
 void cross_bit_above_int(void);
 
 #define cross_bit(op, nr, ...)						\

@@ -60,11 +60,12 @@ class BitsTest(unittest.TestCase):
             (linux / "limits.h").write_text("#define INT_MAX 0x7fffffff\n")
             run = subprocess.run(
                 ["gcc", "-O2", "-Wall", "-Werror", "-I", tmp, "-include", cross.BITS,
-                 "-ftrack-macro-expansion=0", "-x", "c", "-c", "-o", "/dev/null", "-"],
+                 "-x", "c", "-c", "-o", "/dev/null", "-"],
                 input=f"int f(unsigned long nr, unsigned int cpu, unsigned long *p);\n"
                       f"int f(unsigned long nr, unsigned int cpu, unsigned long *p)\n"
                       f"{{ {line} }}\n", text=True, capture_output=True)
         self.assertIn(run.returncode, (0, 1))
+        self.assertNotIn("implicit declaration", run.stderr)
         return run.stderr
 
     def test_long(self):
@@ -75,7 +76,7 @@ class BitsTest(unittest.TestCase):
 
     def test_place(self):
         output = self.compile("\n\nreturn test_and_clear_bit(nr, p);")
-        found = list(lint_build.warnings(output, "/kernel"))
+        found = cross.findings(output, "/kernel")
         self.assertEqual([(one.path, one.line) for one in found], [("<stdin>", 5)])
 
     def test_proven(self):
@@ -125,8 +126,8 @@ class CompileTest(unittest.TestCase):
         self.addCleanup(tmp.cleanup)
         self.build = pathlib.Path(tmp.name)
         self.work = types.SimpleNamespace(
-            patched=lambda: self.build, configure=lambda *_: None,
-            errors=(OSError,))
+            patched=lambda: self.build, base=lambda: self.build / "base",
+            configure=lambda *_: None, errors=(OSError,))
         self.symbols = ""
         for name in cross.MACHINES["i386"].objects():
             path = (self.build / name).with_suffix(".c")
@@ -166,6 +167,17 @@ class CompileTest(unittest.TestCase):
         passed, text = self.one(2, "mm/zswap.c:3:1: error: unused 'x' [-Werror]\n")
         self.assertFalse(passed)
         self.assertIn("mm/zswap.c:3: error: unused 'x'", text)
+
+    def test_bits(self):
+        """A bit number counts in our lines, not in those that the kernel has."""
+        (self.build / "base/mm").mkdir(parents=True)
+        (self.build / "base/mm/zswap.c").write_text("kernel's\n")
+        (self.build / "mm/zswap.c").write_text("ours\nkernel's\n")
+        text = "warning: call to 'cross_bit_above_int' declared with attribute"
+        self.assertTrue(self.one(0, f"mm/zswap.c:2:1: {text}\n")[0])
+        passed, shown = self.one(0, f"mm/zswap.c:1:1: {text}\n")
+        self.assertFalse(passed)
+        self.assertIn("mm/zswap.c:1: warning", shown)
 
     def test_failed(self):
         self.assertIn("make failed", self.one(2)[1])
