@@ -23,7 +23,7 @@ def blank(text):
 
 
 def braced(text, start):
-    """What is between the brace that ends at start and its counterpart."""
+    """The text between the brace that ends at start and its counterpart."""
     depth = 1
     for brace in re.finditer(r"[{}]", text[start:]):
         depth += 1 if brace[0] == "{" else -1

@@ -33,7 +33,7 @@ use kernel::bindings::{imported, other};
 const TEXT: &str = "bindings::text {";
 fn f() -> bindings::returned {
     bindings::whole { a: 1, b: g(0..3), c: [0; 2] };
-    $crate::bindings::outer { a: uapi::kind__bindgen_ty_1 { b: 1 } };
+    ::kernel::bindings::outer { a: uapi::kind__bindgen_ty_1 { b: 1 } };
     bindings::rest { a: 1, ..Default::default() };
     imported { a: bindings::inner { ..x } };
 }
