@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The protocol of index mode, for one slot: what percpu_defer_map_push(),
- * _cancel() and _claim() guarantee when they are called under the locks that
- * their kernel-doc names.
+ * Index mode with a client like zram: each slot has a lock of its own, so one slot
+ * is enough. percpu_defer_map_push(), _cancel() and _claim() are called under the
+ * locks that their kernel-doc names. For clients with one lock for many slots, and
+ * for helpers and flushes, see map_drain.pml.
  *
  * Owners allocate the slot under the cluster lock, fill it under the slot lock
  * (or do not, as with a page of zeros), look at it, and free it under the
- * cluster lock. Drains and a recompressor go about meanwhile. Checked: a drain
- * never frees content that is in use; in the end nothing is left behind.
+ * cluster lock. Drains and a recompressor run meanwhile. Checked: a drain never
+ * frees content that is in use; in the end nothing is left behind.
  *
- * Variants that must be found faulty, see model.sh:
+ * Variants that must be found faulty:
  *   BARE_INDEX         the drain frees what it is told to, without a claim
  *   NO_CANCEL          a refill does not cancel the death
  *   PUSH_AFTER_UNLOCK  the push comes after the slot can be allocated again

@@ -1,0 +1,529 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Index mode with a client like zswap: one lock for many slots, a drain that
+ * claims several slots in one visit, and content that is freed after the lock was
+ * dropped.
+ *
+ * Three slots: 0 and 1 share a word of dead bits, 2 is in the next one. The dirty
+ * bits of both words are in one word. All are dead in the beginning, 2 is empty.
+ *
+ * owner   allocates one or two slots, fills each with a store or without one (a
+ *         page of zeros, an image of hibernation), may fill one of them again, and
+ *         frees them under the cluster lock, see zswap_invalidate_range()
+ * drains  two workers, or a worker and a helper: percpu_defer_map_scan() and
+ *         zswap_drain(). The helper trylocks and leaves the dirty bits, see
+ *         percpu_defer_help()
+ * task    percpu_defer_flush(), zswap_load() or zswap_writeback_entry()
+ *
+ * Checked: a drain never erases what is in use; content of a former life is never
+ * read; a slot in use has no dead entry; an entry in a free slot is dead (no
+ * orphan); content that was dead when a flush began is freed when it returns; in
+ * the end nothing is left behind.
+ *
+ * An access under the tree's lock that takes one step is one step with the lock;
+ * only drains hold the lock for longer.
+ *
+ * Variants that must be found faulty:
+ *   A1_CLAIM_ALL       the drain looks at the entries and claims each, and then
+ *                      claims all indices without a look
+ *   LOOK_BEFORE_CLAIM  the drain decides by a look at the dead bit before the claim
+ *   CLAIM_UNLOCKED     the claims come before the tree's lock
+ *   NO_CANCEL_STORE    a store does not cancel the death
+ *   CANCEL_LAST        a store cancels after the new entry is in the tree
+ *   NO_CANCEL_ZERO     a fill without a store neither cancels nor erases
+ *   ZERO_ERASES_DEAD   a fill without a store erases only what was dead
+ *   VISIBLE_FIRST      a fill without a store lets readers in before it cancels
+ *   WRITEBACK_DEAD     writeback does not ask whether the entry is dead, nor do
+ *                      fills without a store cancel and erase
+ *   FLUSH_ONE_DRAIN    a flush does not wait for the drains of others
+ *   FLUSH_ONE_PASS     a flush waits for each lock once: a death may move from a
+ *                      drain that it still waits for to one under a lock that it
+ *                      has waited for
+ *   HELP_CLEARS_DIRTY  a helper clears dirty bits, although it may skip slots
+ */
+
+#ifndef ROUNDS
+#define ROUNDS		1	/* allocations */
+#endif
+#define SLOTS		3
+#define DRAINS		3	/* two drains, the flush */
+
+#define BIT(n)		(1 << (n))
+#define IN(mask, i)	((mask) & BIT(i))
+#define WEIGHT(mask)	(((mask) & 1) + ((mask) & 2) / 2 + ((mask) & 4) / 4)
+
+/* Dead bits of the two words. */
+#define WORD_0		3
+#define WORD_1		4
+
+/* Content of a slot. DUE: as OLD, and the flush that runs must see it freed. */
+#define NONE	0
+#define LIVE	1
+#define OLD	2
+#define DUE	3
+
+bool cluster_lock, tree_lock;
+bool drain_lock[2];
+byte used;			/* allocated slots; under cluster_lock */
+byte folio;			/* slots with a locked folio: no other user */
+byte entry[SLOTS] = { OLD, OLD, NONE };	/* under tree_lock */
+byte dead = WORD_0 | WORD_1;	/* atomic */
+byte dirty = 3;			/* atomic */
+bool armed;			/* a worker will come */
+byte busy = 2;			/* drains that are awake */
+byte pushing;			/* slots of the push that is under way */
+byte held_old[DRAINS], held_due[DRAINS];	/* erased, and not yet freed */
+byte due;			/* contents the flush has to wait for */
+byte running = 2;		/* owner, task */
+
+#define ORPHAN(i)	(!IN(used, i) && entry[i] != NONE && !IN(dead, i))
+#define NO_ORPHAN	(!ORPHAN(0) && !ORPHAN(1) && !ORPHAN(2))
+
+inline lock(l)		{ atomic { !l -> l = true } }
+
+/* Sets what slot i holds, and frees what it held. */
+inline set_entry(i, content)
+{
+	atomic {
+		!tree_lock;
+		if
+		:: entry[i] == DUE -> due--
+		:: else
+		fi;
+		entry[i] = content
+	}
+}
+
+/* From here on the content is the owner's to free: no flush waits for it. */
+inline cancel(i)
+{
+	d_step {
+		dead = dead & ~BIT(i);
+		if
+		:: entry[i] == DUE ->
+			entry[i] = OLD;
+			due--
+		:: else
+		fi
+	}
+}
+
+inline store(i)
+{
+#if !defined(NO_CANCEL_STORE) && !defined(CANCEL_LAST)
+	cancel(i);
+#endif
+	set_entry(i, LIVE);
+#ifdef CANCEL_LAST
+	cancel(i);
+#endif
+}
+
+inline fill_without_store(i)
+{
+	/* The content so far, if any, is of a former life. */
+	d_step {
+		if
+		:: entry[i] == LIVE -> entry[i] = OLD
+		:: else
+		fi
+	};
+#ifdef VISIBLE_FIRST
+	folio = folio & ~BIT(i);
+#endif
+#ifdef ZERO_ERASES_DEAD
+	if
+	:: IN(dead, i) ->
+		cancel(i);
+		set_entry(i, NONE)
+	:: else
+	fi;
+#elif !defined(NO_CANCEL_ZERO) && !defined(WRITEBACK_DEAD)
+	cancel(i);
+	set_entry(i, NONE);
+#endif
+}
+
+inline fill(i)
+{
+	if
+	:: store(i)
+	:: fill_without_store(i)
+	fi;
+	atomic {
+#ifndef WRITEBACK_DEAD
+		assert(entry[i] < OLD && !IN(dead, i));
+#endif
+		folio = folio & ~BIT(i)
+	}
+}
+
+/* Sets dead bits in one word, and then says where to look. */
+inline kill(w, word)
+{
+	if
+	:: mask & word ->
+		dead = dead | (mask & word);
+		if
+		:: IN(dirty, w)
+		:: else -> dirty = dirty | BIT(w)
+		fi
+	:: else
+	fi
+}
+
+inline retire(i)
+{
+	if
+	:: IN(mask, i) && entry[i] == LIVE -> entry[i] = OLD
+	:: else
+	fi
+}
+
+inline push()
+{
+	d_step {
+		pushing = mask;
+		retire(0);
+		retire(1);
+		retire(2)
+	};
+	kill(0, WORD_0);
+	kill(1, WORD_1);
+	if
+	:: armed
+	:: else -> armed = true
+	fi
+}
+
+/* What zswap_invalidate_range() asks before it pushes. */
+#define HAS_ENTRY	((IN(mask, 0) && entry[0]) || (IN(mask, 1) && entry[1]) || \
+			 (IN(mask, 2) && entry[2]))
+
+inline fill_one(i)
+{
+	if
+	:: IN(mask, i) -> fill(i)
+	:: else
+	fi
+}
+
+active proctype owner()
+{
+	byte round, mask;
+
+	do
+	:: round < ROUNDS ->
+		atomic {
+			if
+			:: mask = 1
+			:: mask = 3	/* in one word */
+			:: mask = 6	/* in two */
+			fi;
+			used = used | mask;
+			folio = folio | mask
+		};
+		fill_one(0);
+		fill_one(1);
+		fill_one(2);
+		/* Overwrite. */
+		if
+		:: mask == 1 ->
+			atomic { !IN(folio, 0) -> folio = folio | 1 };
+			fill(0)
+		:: true
+		fi;
+
+		atomic { !(folio & mask) -> cluster_lock = true };
+		if
+		:: HAS_ENTRY -> push()
+		:: else
+		fi;
+		d_step {
+			used = used & ~mask;
+			pushing = 0;
+			mask = 0;
+			round++;
+			cluster_lock = false
+		}
+	:: else -> break
+	od;
+	running--
+}
+
+/* Takes what slot i holds, to free it later. */
+inline take(i)
+{
+	d_step {
+		assert(entry[i] != LIVE);
+		if
+		:: entry[i] == OLD -> held_old[me] = held_old[me] | BIT(i)
+		:: entry[i] == DUE -> held_due[me] = held_due[me] | BIT(i)
+		:: else
+		fi;
+		entry[i] = NONE
+	}
+}
+
+inline claim(i)
+{
+	d_step {
+		claimed = (IN(dead, i) -> true : false);
+		dead = dead & ~BIT(i)
+	}
+}
+
+inline take_claimed(i)
+{
+	if
+	:: claimed -> take(i)
+	:: else
+	fi
+}
+
+inline drain_index(i)
+{
+	if
+	:: IN(found, i) ->
+#ifdef A1_CLAIM_ALL
+		if
+		:: entry[i] != NONE ->
+			claim(i);
+			take_claimed(i)
+		:: else
+		fi
+#elif defined(LOOK_BEFORE_CLAIM)
+		look = IN(dead, i);
+		claim(i);
+		if
+		:: look -> take_claimed(i)
+		:: else
+		fi
+#elif defined(CLAIM_UNLOCKED)
+		claimed = (IN(look, i) -> true : false);
+		take_claimed(i)
+#else
+		claim(i);
+		take_claimed(i)
+#endif
+	:: else
+	fi
+}
+
+inline claim_index(i)
+{
+	if
+	:: IN(found, i) -> claim(i)
+	:: else
+	fi
+}
+
+inline free_held()
+{
+	d_step {
+		due = due - WEIGHT(held_due[me]);
+		held_due[me] = 0;
+		held_old[me] = 0;
+		claimed = false;
+		look = 0;
+		found = 0
+	}
+}
+
+inline drain(try)
+{
+#ifdef CLAIM_UNLOCKED
+	d_step {
+		look = found & dead;
+		dead = dead & ~found
+	};
+#endif
+	if
+	:: atomic { !tree_lock -> tree_lock = true };
+		drain_index(0);
+		drain_index(1);
+		drain_index(2);
+#ifdef A1_CLAIM_ALL
+		claim_index(0);
+		claim_index(1);
+		claim_index(2);
+#endif
+		d_step {
+			assert(cluster_lock || NO_ORPHAN);
+			tree_lock = false
+		}
+	:: atomic { tree_lock && try -> skip }
+	fi;
+	free_held()
+}
+
+/* Under a drain_lock. */
+inline scan(try)
+{
+	d_step {
+		words = dirty;
+		if
+#ifdef HELP_CLEARS_DIRTY
+		:: true -> dirty = 0
+#else
+		:: !(try) -> dirty = 0
+		:: else
+#endif
+		fi
+	};
+	if
+	:: IN(words, 0) -> found = dead & WORD_0
+	:: else
+	fi;
+	if
+	:: IN(words, 1) -> found = found | (dead & WORD_1)
+	:: else
+	fi;
+	words = 0;
+	if
+	:: found -> drain(try)
+	:: else
+	fi
+}
+
+inline scan_as(lock_nr, try)
+{
+	scan(try);
+	d_step { drain_lock[lock_nr] = false; busy-- }
+}
+
+/* Two of them, awake from the start; one may be a helper, which comes once. */
+active [2] proctype drain_task()
+{
+	byte words, found, look;
+	bool claimed;
+	byte me = _pid - 1;
+
+	if
+	:: true
+	:: me == 1 ->
+		if
+		:: lock(drain_lock[0]);
+			scan_as(0, true)
+		:: atomic { drain_lock[0] && !drain_lock[1] -> drain_lock[1] = true };
+			scan_as(1, true)
+		:: atomic { drain_lock[0] && drain_lock[1] -> busy-- }
+		fi;
+		goto out
+	fi;
+	do
+	:: lock(drain_lock[me]);
+		scan_as(me, false);
+end_drain:	atomic { armed -> armed = false; busy++ }
+	od;
+out:	skip
+}
+
+inline mark_one(i)
+{
+	if
+	:: entry[i] == OLD && IN(dead, i) && !IN(pushing, i) ->
+		entry[i] = DUE;
+		due++
+	:: else
+	fi
+}
+
+inline mark_held(n)
+{
+	held_due[n] = held_old[n];
+	due = due + WEIGHT(held_old[n]);
+	held_old[n] = 0
+}
+
+inline flush()
+{
+	d_step {
+		mark_one(0);
+		mark_one(1);
+		mark_one(2);
+		mark_held(0);
+		mark_held(1)
+	};
+	lock(drain_lock[0]);
+	scan(false);
+	drain_lock[0] = false;
+#ifndef FLUSH_ONE_DRAIN
+	/* Drains that cleared dirty bits before: all that was dead is claimed now. */
+	!drain_lock[0];
+	!drain_lock[1];
+#ifndef FLUSH_ONE_PASS
+	/* Drains that claimed it since, under a lock that had been waited for. */
+	!drain_lock[0];
+	!drain_lock[1];
+#endif
+#endif
+	assert(!due)
+}
+
+/* The caller has the folio: the slot stays in use, and nobody else fills it. */
+inline swap_in(i)
+{
+	if
+	:: entry[i] != NONE ->
+		assert(entry[i] == LIVE);
+		set_entry(i, NONE)
+	:: else
+	fi
+}
+
+inline write_back(i)
+{
+	if
+#ifdef WRITEBACK_DEAD
+	:: atomic { !tree_lock && entry[i] != NONE ->
+#else
+	:: atomic { !tree_lock && entry[i] != NONE && !IN(dead, i) ->
+#endif
+		assert(entry[i] == LIVE) };
+		assert(entry[i] == LIVE);
+		set_entry(i, NONE)
+	:: atomic { !tree_lock && (entry[i] == NONE || IN(dead, i)) -> skip }
+	fi
+}
+
+inline read_slot(i)
+{
+	if
+	:: atomic {
+		!cluster_lock && IN(used, i) && !IN(folio, i) ->
+		folio = folio | BIT(i)
+	   };
+		if
+#ifndef WRITEBACK_DEAD
+		:: swap_in(i)
+#endif
+		:: write_back(i)
+		fi;
+		folio = folio & ~BIT(i)
+	:: atomic { running == 1 -> skip }
+	fi
+}
+
+active proctype task()
+{
+	byte words, found, look;
+	bool claimed;
+	byte me = 2;
+
+	if
+	:: flush()
+	:: read_slot(0)
+	:: read_slot(1)
+	fi;
+	running--
+}
+
+active proctype monitor()
+{
+	atomic {
+		running == 0 && !armed && !busy;
+		assert(!dead && entry[0] < OLD && entry[1] < OLD && entry[2] < OLD);
+		assert(NO_ORPHAN)
+	}
+}
