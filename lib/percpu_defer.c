@@ -535,9 +535,16 @@ void percpu_defer_flush(struct percpu_defer *pd)
 
 	if (pd->scan) {
 		percpu_defer_drain_cpu(raw_cpu_ptr(pd->cpu));
-		/* For who is at what we did not find because of it. */
-		for_each_possible_cpu(cpu) {
-			guard(mutex)(&per_cpu_ptr(pd->cpu, cpu)->drain_lock);
+		/*
+		 * Wait for drains that cleared dirty bits before this scan; then
+		 * all that was dead is claimed. Wait again: after a new push to
+		 * the same word it may have been claimed under a lock that the
+		 * first pass had left behind.
+		 */
+		for (i = 0; i < 2; i++) {
+			for_each_possible_cpu(cpu) {
+				guard(mutex)(&per_cpu_ptr(pd->cpu, cpu)->drain_lock);
+			}
 		}
 		return;
 	}
