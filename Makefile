@@ -53,6 +53,7 @@ help:
 	@echo 'make docs               build all pages that we change; warnings are errors'
 	@echo 'make lint               static analysis; ONLY=sparse does one of its checks,'
 	@echo '                        SKIP=context,clang allows that these are skipped'
+	@echo 'make model              check the models of both modes with spin'
 	@echo 'make docs               build the documentation; warnings are errors'
 	@echo 'make lint               static analysis; ONLY=sparse does one of its checks'
 	@echo 'make cross              compile for other architectures; ONLY=arm64 does one of them'
