@@ -192,6 +192,8 @@ static bool percpu_defer_take(struct percpu_defer_cpu *pc)
 
 bool percpu_defer_refuse(struct percpu_defer *pd, enum percpu_defer_stat why)
 {
+	/* Late pushes: destroy waits for RCU readers before it frees pd->cpu. */
+	guard(preempt)();
 	WARN_ONCE(READ_ONCE(pd->destroyed),
 		  "percpu_defer %s: push after destroy\n", pd->name);
 	this_cpu_inc(pd->cpu->stat[why]);
@@ -258,7 +260,7 @@ static enum percpu_defer_stat percpu_defer_rotate(struct percpu_defer *pd)
 		 * cleared by a flush that then finds the buffer, or left for the
 		 * next flush.
 		 */
-		WRITE_ONCE(pd->installed, true);
+		WRITE_ONCE(pd->installed, 1);
 		this_cpu_inc(pd->cpu->stat[PERCPU_DEFER_ROTATIONS]);
 		trace_percpu_defer_rotate(pd, buf->max - buf->room);
 
@@ -536,10 +538,11 @@ void percpu_defer_flush(struct percpu_defer *pd)
 	if (pd->scan) {
 		percpu_defer_drain_cpu(raw_cpu_ptr(pd->cpu));
 		/*
-		 * Wait for drains that cleared dirty bits before this scan; then
-		 * all that was dead is claimed. Wait again: after a new push to
-		 * the same word it may have been claimed under a lock that the
-		 * first pass had left behind.
+		 * Wait for drains that cleared dirty bits before this scan: then
+		 * all slots that were dead are claimed. Wait again: a new push to
+		 * a word lets a drain whose lock the first pass had already left
+		 * behind claim the word's older slots. Helpers never clear dirty
+		 * bits, so two passes are enough.
 		 */
 		for (i = 0; i < 2; i++) {
 			for_each_possible_cpu(cpu) {
@@ -554,7 +557,7 @@ void percpu_defer_flush(struct percpu_defer *pd)
 	 * and none on its way from ->buf to ->full. A push tells after it has
 	 * installed one, see percpu_defer_rotate().
 	 */
-	if (xchg(&pd->installed, false)) {
+	if (xchg(&pd->installed, 0)) {
 		struct percpu_defer_buf *buf, *next;
 		LLIST_HEAD(taken);
 
@@ -847,9 +850,11 @@ int __percpu_defer_start(struct percpu_defer *pd, struct lock_class_key *key)
 	pd->age = msecs_to_jiffies(PERCPU_DEFER_AGE_MS);
 	pd->size = 0;
 	pd->destroyed = false;
-	pd->installed = false;
+	pd->installed = 0;
 	pd->peak = 0;
 	mutex_init(&pd->flush_lock);
+	/* The drain of one instance may flush another. */
+	lockdep_set_class_and_subclass(&pd->flush_lock, key, 1);
 
 	for_each_possible_cpu(cpu) {
 		struct percpu_defer_cpu *pc = per_cpu_ptr(pd->cpu, cpu);
@@ -949,8 +954,8 @@ void percpu_defer_destroy(struct percpu_defer *pd)
 		cancel_delayed_work_sync(&pc->aged);
 		cancel_work_sync(&pc->work);
 	}
-	WARN_ONCE(percpu_defer_pending(pd), "percpu_defer %s: %lu left behind\n",
-		  pd->name, percpu_defer_pending(pd));
+	WARN_ONCE(percpu_counter_sum(&pd->pending), "percpu_defer %s: %lld left behind\n",
+		  pd->name, percpu_counter_sum(&pd->pending));
 	percpu_counter_destroy(&pd->pending);
 
 	if (!pd->allocated)

@@ -58,6 +58,9 @@ static void percpu_defer_sweep_begin(struct percpu_defer_sweep *sweep,
 
 static void percpu_defer_sweep_drain(struct percpu_defer_sweep *sweep)
 {
+	/* Long enough for slots to be handed out, filled and freed again. */
+	if (sweep->nr && !sweep->try)
+		percpu_defer_perturb_sleep();
 	if (sweep->nr)
 		sweep->drained += sweep->map->drain(sweep->map, sweep->range,
 						    sweep->nr, sweep->try);
@@ -191,8 +194,10 @@ EXPORT_SYMBOL_GPL(percpu_defer_map_destroy);
  */
 static void percpu_defer_map_mark(struct percpu_defer_map *map, unsigned long word)
 {
-	if (!test_bit(word, map->dirty))
-		set_bit(word, map->dirty);
+	unsigned long *dirty = map->dirty + BIT_WORD(word);
+
+	if (!test_bit(word % BITS_PER_LONG, dirty))
+		set_bit(word % BITS_PER_LONG, dirty);
 }
 
 /* Sets the dead bits of a range. Returns how many were not set before. */
@@ -204,7 +209,7 @@ static unsigned long percpu_defer_map_kill(struct percpu_defer_map *map,
 
 	/* Most of the time, where memory was reclaimed page by page. */
 	if (nr == 1) {
-		died = !test_and_set_bit(first, map->dead);
+		died = !test_and_set_bit(start, map->dead + word);
 		percpu_defer_map_mark(map, word);
 		return died;
 	}
@@ -250,13 +255,19 @@ bool percpu_defer_map_push(struct percpu_defer_map *map, unsigned long first,
 	ret = percpu_defer_check(pd);
 	if (unlikely(ret != PERCPU_DEFER_PUSHED))
 		return percpu_defer_refuse(pd, ret);
-	/* An estimate, against writes that are not marked. */
-	if (unlikely(data_race(percpu_counter_read_positive(&pd->pending)) + nr >
-		     READ_ONCE(pd->cap)))
+	/* Before the bits are set, so that pending >= number of dead slots. */
+	percpu_counter_add_batch(&pd->pending, nr, READ_ONCE(pd->batch));
+	/* data_race(): an estimate is enough, and percpu_counter writes are plain. */
+	if (unlikely(data_race(percpu_counter_read_positive(&pd->pending)) >
+		     READ_ONCE(pd->cap))) {
+		percpu_counter_add_batch(&pd->pending, -(s64)nr, READ_ONCE(pd->batch));
 		return percpu_defer_refuse(pd, PERCPU_DEFER_CAP);
+	}
 
 	died = percpu_defer_map_kill(map, first, nr);
-	percpu_counter_add_batch(&pd->pending, died, READ_ONCE(pd->batch));
+	if (died != nr)
+		percpu_counter_add_batch(&pd->pending, (s64)died - (s64)nr,
+					 READ_ONCE(pd->batch));
 	this_cpu_add(pd->cpu->stat[PERCPU_DEFER_PUSHED], died);
 	/* After the bits: a drain that disarms this CPU sees them. */
 	if (!this_cpu_read(pd->cpu->armed))

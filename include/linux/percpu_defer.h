@@ -130,7 +130,7 @@ struct percpu_defer {
 	/* written by pushes, so kept off the line that every push reads */
 	struct percpu_counter pending ____cacheline_aligned_in_smp;
 	unsigned long peak;
-	bool installed;
+	unsigned long installed;	/* some architectures lack a byte xchg() */
 	struct mutex flush_lock;	/* one flush at a time */
 	struct hlist_node hotplug;
 	struct list_head list;
@@ -403,7 +403,38 @@ bool __must_check percpu_defer_map_push(struct percpu_defer_map *map,
 static inline bool percpu_defer_map_dead(const struct percpu_defer_map *map,
 					 unsigned long index)
 {
-	return test_bit(index, map->dead);
+	return test_bit(index % BITS_PER_LONG, map->dead + BIT_WORD(index));
+}
+
+/**
+ * percpu_defer_map_any_dead - look for garbage in some slots
+ * @map: the map
+ * @first: the first slot
+ * @nr: number of slots
+ *
+ * Context: any; see percpu_defer_map_dead() for how long the answer holds.
+ * Return: true if any of the slots is dead.
+ */
+static inline bool percpu_defer_map_any_dead(const struct percpu_defer_map *map,
+					     unsigned long first, unsigned long nr)
+{
+	if (nr == 1)
+		return percpu_defer_map_dead(map, first);
+	/* Bits are set and cleared meanwhile: see the context. */
+	return data_race(find_next_bit(map->dead, first + nr, first)) < first + nr;
+}
+
+/*
+ * Private: clear a dead bit; false if it was clear. Some architectures take an int as
+ * the number of a bit, so this is one of a word.
+ */
+static inline bool percpu_defer_map_clear(struct percpu_defer_map *map,
+					  unsigned long index)
+{
+	unsigned long *dead = map->dead + BIT_WORD(index);
+	unsigned long bit = index % BITS_PER_LONG;
+
+	return test_bit(bit, dead) && test_and_clear_bit(bit, dead);
 }
 
 /**
@@ -422,8 +453,7 @@ static inline bool percpu_defer_map_dead(const struct percpu_defer_map *map,
 static inline bool percpu_defer_map_cancel(struct percpu_defer_map *map,
 					   unsigned long index)
 {
-	if (!test_bit(index, map->dead) ||
-	    !test_and_clear_bit(index, map->dead))
+	if (!percpu_defer_map_clear(map, index))
 		return false;
 	percpu_counter_add_batch(&map->defer.pending, -1,
 				 READ_ONCE(map->defer.batch));
@@ -444,7 +474,7 @@ static inline bool percpu_defer_map_cancel(struct percpu_defer_map *map,
 static inline bool __must_check percpu_defer_map_claim(struct percpu_defer_map *map,
 						       unsigned long index)
 {
-	return test_bit(index, map->dead) && test_and_clear_bit(index, map->dead);
+	return percpu_defer_map_clear(map, index);
 }
 
 #if IS_ENABLED(CONFIG_KUNIT)
