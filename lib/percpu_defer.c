@@ -162,6 +162,7 @@ static void percpu_defer_queue(struct percpu_defer_cpu *pc,
 	percpu_counter_add_batch(&pd->pending, -(s64)buf->room, READ_ONCE(pd->batch));
 	/* Never less than there are: see percpu_defer_drain_bufs(). */
 	atomic_long_inc(&pc->queued);
+	percpu_defer_perturb();
 	llist_add(&buf->node, &pc->full);
 }
 
@@ -184,6 +185,7 @@ static bool percpu_defer_take(struct percpu_defer_cpu *pc)
 		buf = xchg(&pc->buf[i], PERCPU_DEFER_CLOSED);
 		if (buf == PERCPU_DEFER_CLOSED)
 			continue;
+		percpu_defer_perturb();
 		percpu_defer_queue(pc, buf);
 		taken = true;
 	}
@@ -211,6 +213,7 @@ void percpu_defer_arm(struct percpu_defer *pd)
 
 	guard(preempt)();
 	pc = this_cpu_ptr(pd->cpu);
+	percpu_defer_perturb();
 	WRITE_ONCE(pc->since[0], jiffies);
 	WRITE_ONCE(pc->armed, true);
 	queue_delayed_work_on(pc->cpu, percpu_defer_age_wq, &pc->aged, pd->age);
@@ -254,6 +257,7 @@ static enum percpu_defer_stat percpu_defer_rotate(struct percpu_defer *pd)
 		percpu_counter_add_batch(&pd->pending, room, READ_ONCE(pd->batch));
 		WRITE_ONCE(pc->since[percpu_defer_context()], buf->since);
 		buf = xchg(slot, buf);
+		percpu_defer_perturb();
 		/*
 		 * A flush clears ->installed before it looks at ->buf, with an
 		 * xchg() that this pairs with. Set after ->buf, it is either
@@ -482,6 +486,9 @@ static void percpu_defer_work(struct work_struct *work)
 {
 	struct percpu_defer_cpu *pc = container_of(work, struct percpu_defer_cpu, work);
 
+	percpu_defer_perturb();
+	if (percpu_defer_held(pc->pd))
+		return;
 	WRITE_ONCE(pc->due, 0);
 	percpu_defer_drain_cpu(pc);
 }
@@ -571,6 +578,7 @@ void percpu_defer_flush(struct percpu_defer *pd)
 			}
 		}
 
+		percpu_defer_perturb();
 		/* Expedited, as in lru_cache_disable(): somebody is waiting. */
 		synchronize_rcu_expedited();
 
@@ -654,6 +662,26 @@ unsigned long percpu_defer_help(struct percpu_defer *pd, unsigned long max)
 	return drained;
 }
 EXPORT_SYMBOL_GPL(percpu_defer_help);
+
+#ifdef CONFIG_PERCPU_DEFER_PERTURB
+/* Let workers drain what they left while they were held, on any CPU. */
+void percpu_defer_kick_all(void)
+{
+	struct percpu_defer *pd;
+	int cpu;
+
+	guard(rwsem_read)(&percpu_defer_list_lock);
+	list_for_each_entry(pd, &percpu_defer_list, list)
+		for_each_possible_cpu(cpu)
+			queue_work(percpu_defer_wq, &per_cpu_ptr(pd->cpu, cpu)->work);
+}
+
+/* Wait for workers that began to drain before they were held. */
+void percpu_defer_wait_workers(void)
+{
+	flush_workqueue(percpu_defer_wq);
+}
+#endif
 
 /* For user space: "echo 1 >/sys/module/percpu_defer/parameters/flush". */
 static int percpu_defer_flush_set(const char *val, const struct kernel_param *kp)

@@ -38,6 +38,21 @@ static inline enum percpu_defer_stat percpu_defer_check(struct percpu_defer *pd)
 	return PERCPU_DEFER_PUSHED;
 }
 
+/* percpu_defer_perturb.c, in test builds only. */
+#ifdef CONFIG_PERCPU_DEFER_PERTURB
+bool percpu_defer_held(struct percpu_defer *pd);
+void percpu_defer_perturb_sleep(void);
+void percpu_defer_kick_all(void);
+void percpu_defer_wait_workers(void);
+#else
+static inline bool percpu_defer_held(struct percpu_defer *pd)
+{
+	return false;
+}
+
+static inline void percpu_defer_perturb_sleep(void) { }
+#endif
+
 #ifdef CONFIG_DEBUG_FS
 void percpu_defer_stat_setup(void);
 void percpu_defer_stat_add(struct percpu_defer *pd);

@@ -125,8 +125,10 @@ static unsigned long percpu_defer_map_scan(struct percpu_defer *pd, unsigned lon
 		if (!dirty)
 			continue;
 		/* And then the look at the dead bits: see percpu_defer_map_mark(). */
+		percpu_defer_perturb();
 		if (!try)
 			dirty = xchg(&map->dirty[*from], 0);
+		percpu_defer_perturb();
 		for_each_set_bit(bit, &dirty, BITS_PER_LONG) {
 			if (try && percpu_defer_sweep_done(&sweep) >= max)
 				break;
@@ -196,6 +198,7 @@ static void percpu_defer_map_mark(struct percpu_defer_map *map, unsigned long wo
 {
 	unsigned long *dirty = map->dirty + BIT_WORD(word);
 
+	percpu_defer_perturb();
 	if (!test_bit(word % BITS_PER_LONG, dirty))
 		set_bit(word % BITS_PER_LONG, dirty);
 }
@@ -264,7 +267,9 @@ bool percpu_defer_map_push(struct percpu_defer_map *map, unsigned long first,
 		return percpu_defer_refuse(pd, PERCPU_DEFER_CAP);
 	}
 
+	percpu_defer_perturb();
 	died = percpu_defer_map_kill(map, first, nr);
+	percpu_defer_perturb();
 	if (died != nr)
 		percpu_counter_add_batch(&pd->pending, (s64)died - (s64)nr,
 					 READ_ONCE(pd->batch));

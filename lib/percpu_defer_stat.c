@@ -17,6 +17,7 @@ static const char * const percpu_defer_stat_name[PERCPU_DEFER_NR_STATS] = {
 	[PERCPU_DEFER_CAP]		= "fallback_cap",
 	[PERCPU_DEFER_NO_PAGE]		= "fallback_no_page",
 	[PERCPU_DEFER_CONTEXT]		= "fallback_context",
+	[PERCPU_DEFER_CANCELLED]	= "cancelled",
 };
 
 /* How long has the oldest of what waits on this CPU been waiting? In jiffies. */
@@ -47,9 +48,10 @@ static unsigned long percpu_defer_oldest(struct percpu_defer_cpu *pc)
 
 static int percpu_defer_stat_show(struct seq_file *m, void *unused)
 {
-	unsigned long sum[PERCPU_DEFER_NR_STATS], oldest = 0, pending;
+	unsigned long sum[PERCPU_DEFER_NR_STATS], oldest = 0;
 	struct percpu_defer *pd = m->private;
 	u64 drain_ns = 0, drain_ns_max = 0;
+	s64 pending;
 	int cpu, i;
 
 	for (i = 0; i < PERCPU_DEFER_NR_STATS; i++)
@@ -62,16 +64,18 @@ static int percpu_defer_stat_show(struct seq_file *m, void *unused)
 		drain_ns += pc->drain_ns;
 		drain_ns_max = max(drain_ns_max, pc->drain_ns_max);
 	}
-	pending = percpu_defer_pending(pd);
+	/* Signed, so that a miscount shows. */
+	pending = percpu_counter_sum(&pd->pending);
+	/* Not counted in production builds: derive it, inexact while pushes run. */
+	if (!IS_ENABLED(CONFIG_PERCPU_DEFER_PERTURB) && pd->scan)
+		sum[PERCPU_DEFER_CANCELLED] =
+			max(0LL, (s64)(sum[PERCPU_DEFER_PUSHED] -
+				       sum[PERCPU_DEFER_DRAINED]) - pending);
 
 	for (i = 0; i < PERCPU_DEFER_NR_STATS; i++)
 		seq_printf(m, "%s %lu\n", percpu_defer_stat_name[i], sum[i]);
-	if (pd->scan)
-		seq_printf(m, "cancelled %ld\n",
-			   max(0L, (long)(sum[PERCPU_DEFER_PUSHED] -
-					  sum[PERCPU_DEFER_DRAINED] - pending)));
-	seq_printf(m, "pending %lu\n", pending);
-	seq_printf(m, "pending_peak %lu\n", max(pending, READ_ONCE(pd->peak)));
+	seq_printf(m, "pending %lld\n", pending);
+	seq_printf(m, "pending_peak %lld\n", max_t(s64, pending, READ_ONCE(pd->peak)));
 	seq_printf(m, "cap %lu\n", READ_ONCE(pd->cap));
 	seq_printf(m, "enabled %d\n", READ_ONCE(pd->on));
 	seq_printf(m, "drain_ns %llu\n", drain_ns);

@@ -36,6 +36,7 @@ extern const struct percpu_defer_buf percpu_defer_closed;
  * @PERCPU_DEFER_CAP: pushes refused because more than the cap is pending
  * @PERCPU_DEFER_NO_PAGE: object mode: pushes refused because there was no page
  * @PERCPU_DEFER_CONTEXT: pushes refused because of hardirq or NMI
+ * @PERCPU_DEFER_CANCELLED: index mode: cancelled slots, counted in test builds only
  * @PERCPU_DEFER_NR_STATS: how many there are
  */
 enum percpu_defer_stat {
@@ -46,10 +47,18 @@ enum percpu_defer_stat {
 	PERCPU_DEFER_CAP,
 	PERCPU_DEFER_NO_PAGE,
 	PERCPU_DEFER_CONTEXT,
+	PERCPU_DEFER_CANCELLED,
 	PERCPU_DEFER_NR_STATS,
 };
 
 struct percpu_defer;
+
+/* Private: random delay in test builds. */
+#ifdef CONFIG_PERCPU_DEFER_PERTURB
+void percpu_defer_perturb(void);
+#else
+static inline void percpu_defer_perturb(void) { }
+#endif
 
 /* Private: what each CPU has of its own. */
 struct percpu_defer_cpu {
@@ -281,6 +290,7 @@ percpu_defer_push(struct percpu_defer *pd, unsigned long obj)
 	preempt_disable();
 	if (likely(!((unsigned int)preempt_count() & not_task))) {
 		buf = this_cpu_read(pd->cpu->buf[0]);
+		percpu_defer_perturb();
 		/* full, no page, or switched off */
 		if (likely(!check_sub_overflow(buf->room, 1UL, &room))) {
 			buf->room = room;
@@ -403,6 +413,7 @@ bool __must_check percpu_defer_map_push(struct percpu_defer_map *map,
 static inline bool percpu_defer_map_dead(const struct percpu_defer_map *map,
 					 unsigned long index)
 {
+	percpu_defer_perturb();
 	return test_bit(index % BITS_PER_LONG, map->dead + BIT_WORD(index));
 }
 
@@ -433,8 +444,12 @@ static inline bool percpu_defer_map_clear(struct percpu_defer_map *map,
 {
 	unsigned long *dead = map->dead + BIT_WORD(index);
 	unsigned long bit = index % BITS_PER_LONG;
+	bool cleared;
 
-	return test_bit(bit, dead) && test_and_clear_bit(bit, dead);
+	percpu_defer_perturb();
+	cleared = test_bit(bit, dead) && test_and_clear_bit(bit, dead);
+	percpu_defer_perturb();
+	return cleared;
 }
 
 /**
@@ -455,6 +470,8 @@ static inline bool percpu_defer_map_cancel(struct percpu_defer_map *map,
 {
 	if (!percpu_defer_map_clear(map, index))
 		return false;
+	if (IS_ENABLED(CONFIG_PERCPU_DEFER_PERTURB))
+		this_cpu_inc(map->defer.cpu->stat[PERCPU_DEFER_CANCELLED]);
 	percpu_counter_add_batch(&map->defer.pending, -1,
 				 READ_ONCE(map->defer.batch));
 	return true;
