@@ -423,6 +423,27 @@ static int torture_start_instances(unsigned int nth)
 	return 0;
 }
 
+/* Seconds that a drain may take to come by, however busy a debug kernel is. */
+#define IDLE_SECONDS	20
+
+/*
+ * Nothing is pushed any more, and nothing is flushed, which would make up for a worker
+ * that was not woken: drains must come by on their own.
+ */
+static void torture_wait_idle(struct percpu_defer *pd)
+{
+	unsigned long end = jiffies + IDLE_SECONDS * HZ;
+
+	while (percpu_counter_sum(&pd->pending)) {
+		if (time_after(jiffies, end)) {
+			torture_error("%s: %lld pending, but nothing drains them", pd->name,
+				      percpu_counter_sum(&pd->pending));
+			return;
+		}
+		schedule_timeout_uninterruptible(1);
+	}
+}
+
 static int torture_recycler(void *arg)
 {
 	DEFINE_TORTURE_RANDOM(rnd);
@@ -431,6 +452,9 @@ static int torture_recycler(void *arg)
 	while (!torture_must_stop()) {
 		torture_hrtimeout_ms(recycle_interval, 1000, &rnd);
 		guard(rwsem_write)(&recycle_lock);
+		timer_delete_sync(&softirq_pusher);
+		torture_wait_idle(&torture_objects);
+		torture_wait_idle(&torture_map.defer);
 		torture_stop_instances();
 		atomic_long_inc(&n_recycles);
 		if (torture_start_instances(1 + torture_random(&rnd) % 8) &&
@@ -491,8 +515,14 @@ static void torture_end_of_test(void)
 		torture_error("%ld indices pushed, %ld drained, %ld cancelled", idxs,
 			      atomic_long_read(&n_idxs_drained),
 			      atomic_long_read(&n_idxs_cancelled));
-	if (!objs || !idxs)
-		torture_error("nothing was pushed");
+	if (!objs || !idxs || !atomic_long_read(&n_idxs_cancelled))
+		torture_error("nothing was pushed or cancelled");
+	if (help_interval > 0 && (!atomic_long_read(&n_flushes) || !atomic_long_read(&n_helps)))
+		torture_error("nothing was flushed or helped");
+	if (switch_interval > 0 && !atomic_long_read(&n_switches))
+		torture_error("nothing was switched off or on");
+	if (recycle_interval > 0 && !atomic_long_read(&n_recycles))
+		torture_error("nothing was destroyed and set up again");
 
 	torture_stats_print();
 	pr_alert("End of test: %s\n", atomic_long_read(&n_errors) ||

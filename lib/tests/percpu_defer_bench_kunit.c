@@ -47,9 +47,7 @@ struct contender {
 	const char *name;
 	void (*run)(struct share *share);
 	void (*finish)(void);	/* when all CPUs have */
-	bool own;		/* one of percpu_defer's */
 	bool frees;		/* frees the objects, too */
-	bool lone;		/* may be cheaper as long as nobody else does it */
 };
 
 static void no_drain(struct percpu_defer *pd, unsigned long *obj, unsigned int nr)
@@ -194,19 +192,15 @@ static void finish_array(void)
 
 static const struct contender contenders[] = {
 	/* The first is what the others are compared with. */
-	{ "percpu_defer_push", run_push, finish_objects, .own = true },
-	{ "percpu_defer_push_many, by 64", run_push_many, finish_objects, .own = true },
-	{ "percpu_defer_map_push, by 1", run_map_push, finish_map, .own = true },
-	{ "percpu_defer_map_push, by 64", run_map_push_range, finish_map, .own = true },
-	/*
-	 * One atomic, and no page: the object itself is the list. How dear that is
-	 * depends on how many CPUs are really at it, so it is told, not judged.
-	 */
-	{ "llist_add + work", run_llist, finish_llist, .lone = true },
+	{ "percpu_defer_push", run_push, finish_objects },
+	{ "percpu_defer_push_many, by 64", run_push_many, finish_objects },
+	{ "percpu_defer_map_push, by 1", run_map_push, finish_map },
+	{ "percpu_defer_map_push, by 64", run_map_push_range, finish_map },
+	/* One atomic, and no page: the object itself is the list. */
+	{ "llist_add + work", run_llist, finish_llist },
 	{ "kvfree_rcu", run_kvfree_rcu, finish_kvfree_rcu, .frees = true },
 	{ .name = "ptr_ring_produce", .run = run_ring, .finish = finish_ring },
-	/* Likewise. */
-	{ "array + spinlock", run_array, finish_array, .lone = true },
+	{ "array + spinlock", run_array, finish_array },
 };
 
 static int share_thread(void *arg)
@@ -279,15 +273,10 @@ static void bench(struct kunit *test, unsigned int cpus)
 	for (c = 0; c < ARRAY_SIZE(contenders); c++) {
 		u64 *r = ns[c], median = r[REPS / 2], first = ns[0][REPS / 2];
 		u64 ratio = div64_u64(median * 100, first);
-		/* Others may take the one CPU; of many, one may be late and alone. */
-		u64 is = cpus == 1 ? r[0] : median, least = cpus == 1 ? ns[0][0] : first;
 
 		kunit_info(test, "%-30s %4llu.%llu ns (%llu-%llu) %3llu.%02llu x",
 			   contenders[c].name, median / NR, median * 10 / NR % 10,
 			   r[0] / NR, r[REPS - 1] / NR, ratio / 100, ratio % 100);
-		if (!contenders[c].own && !contenders[c].lone)
-			KUNIT_EXPECT_GT_MSG(test, is, least, "%s is cheaper",
-					    contenders[c].name);
 	}
 }
 

@@ -17,7 +17,7 @@
  *  5. What waits is drained when it is old, or its CPU is gone:
  *     o_age, o_cpu_offline, m_age, m_cpu_offline
  *  6. What is pending is bounded: o_cap, o_small_cap, m_cap
- *  7. Memory pressure drains, inline: o_help, o_shrinker, o_oom, m_help
+ *  7. Memory pressure drains, inline: o_help, o_shrinker, o_oom, o_oom_unit, m_help
  *  8. Destroying leaves nothing behind, and later pushes are reported:
  *     o_destroy, o_static, m_destroy
  *  9. An instance that is off takes nothing: o_off, m_off
@@ -176,7 +176,7 @@ static void o_drain_once(struct kunit *test)
 	expect_drained(test, 0, NR_OBJECTS - 1, 1);
 	expect_drained(test, NR_OBJECTS - 1, 1, 0);
 	KUNIT_EXPECT_EQ(test, NR_OBJECTS - 1, atomic_long_read(&o->nr_drained));
-	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->pd));
+	KUNIT_EXPECT_EQ(test, 0, percpu_counter_sum(&o->pd.pending));
 }
 
 static void o_push_many(struct kunit *test)
@@ -274,13 +274,13 @@ static void expect_cap(struct kunit *test, unsigned long cap)
 	taken = push_all(o);
 	migrate_enable();
 	KUNIT_EXPECT_EQ(test, taken, cap);
-	KUNIT_EXPECT_EQ(test, taken, percpu_defer_pending(&o->pd));
+	KUNIT_EXPECT_EQ(test, taken, percpu_counter_sum(&o->pd.pending));
 	KUNIT_EXPECT_FALSE(test, push(o, taken));
 	open_gate(o);
 	percpu_defer_flush(&o->pd);
 	expect_drained(test, 0, taken, 1);
 	expect_drained(test, taken, NR_OBJECTS - taken, 0);
-	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->pd));
+	KUNIT_EXPECT_EQ(test, 0, percpu_counter_sum(&o->pd.pending));
 }
 
 static void o_cap(struct kunit *test)
@@ -339,7 +339,7 @@ static void o_age(struct kunit *test)
 	/* Ten milliseconds, and what a busy emulated machine adds to it. */
 	KUNIT_EXPECT_LT(test, ktime_ms_delta(ktime_get(), start), 1000);
 	/* The CPU holds on to no page. */
-	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->pd));
+	KUNIT_EXPECT_EQ(test, 0, percpu_counter_sum(&o->pd.pending));
 }
 
 static long push_first(void *owner)
@@ -487,6 +487,22 @@ static void o_shrinker(struct kunit *test)
 static void o_oom(struct kunit *test)
 {
 	expect_help(test, oom);
+}
+
+/* The page allocator is told about pages: a number that is drained frees none. */
+static void o_oom_unit(struct kunit *test)
+{
+	struct owner *o = test->priv;
+	unsigned long freed = 0;
+
+	never_aged(o);
+	/* The notifier drains what the CPU has that it runs on. */
+	migrate_disable();
+	KUNIT_EXPECT_TRUE(test, push(o, 1));
+	percpu_defer_oom(NULL, 0, &freed);
+	migrate_enable();
+	expect_drained(test, 1, 1, 1);
+	KUNIT_EXPECT_EQ(test, 0, freed);
 }
 
 static void o_destroy(struct kunit *test)
@@ -694,7 +710,7 @@ static void o_concurrent(struct kunit *test)
 	/* The last push of each may have been refused until it gave up. */
 	KUNIT_EXPECT_LE(test, atomic_long_read(&o->nr_drained), pushed);
 	KUNIT_EXPECT_GE(test, atomic_long_read(&o->nr_drained), pushed - 3);
-	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->pd));
+	KUNIT_EXPECT_EQ(test, 0, percpu_counter_sum(&o->pd.pending));
 }
 
 #define STAT "/sys/kernel/debug/percpu_defer/kunit"
@@ -834,6 +850,7 @@ static struct kunit_case percpu_defer_cases[] = {
 	KUNIT_CASE(o_help),
 	KUNIT_CASE(o_shrinker),
 	KUNIT_CASE(o_oom),
+	KUNIT_CASE(o_oom_unit),
 	KUNIT_CASE(o_destroy),
 	KUNIT_CASE(o_static),
 	KUNIT_CASE(o_bad_name),

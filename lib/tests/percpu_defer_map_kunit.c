@@ -167,7 +167,7 @@ static void m_drain_once(struct kunit *test)
 	expect_drained(test, 260, NR_SLOTS - 261, 0);
 	expect_drained(test, NR_SLOTS - 1, 1, 1);
 	KUNIT_EXPECT_EQ(test, 202, atomic_long_read(&o->nr_drained));
-	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->map.defer));
+	KUNIT_EXPECT_EQ(test, 0, percpu_counter_sum(&o->map.defer.pending));
 }
 
 static void m_dead(struct kunit *test)
@@ -181,7 +181,7 @@ static void m_dead(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_dead(&o->map, 64));
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_dead(&o->map, 127));
 	KUNIT_EXPECT_FALSE(test, percpu_defer_map_dead(&o->map, 128));
-	KUNIT_EXPECT_EQ(test, 64, percpu_defer_pending(&o->map.defer));
+	KUNIT_EXPECT_EQ(test, 64, percpu_counter_sum(&o->map.defer.pending));
 	flush(o);
 	KUNIT_EXPECT_FALSE(test, percpu_defer_map_dead(&o->map, 64));
 }
@@ -196,7 +196,7 @@ static void m_cancel(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_cancel(&o->map, 7));
 	KUNIT_EXPECT_FALSE(test, percpu_defer_map_cancel(&o->map, 7));
 	KUNIT_EXPECT_FALSE(test, percpu_defer_map_claim(&o->map, 7));
-	KUNIT_EXPECT_EQ(test, 99, percpu_defer_pending(&o->map.defer));
+	KUNIT_EXPECT_EQ(test, 99, percpu_counter_sum(&o->map.defer.pending));
 	flush(o);
 	expect_drained(test, 0, 7, 1);
 	expect_drained(test, 7, 1, 0);
@@ -217,11 +217,11 @@ static void m_claim_once(struct kunit *test)
 	/* Pushed again while dead: still one death. */
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 3, 1));
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 2, 3));
-	KUNIT_EXPECT_EQ(test, 3, percpu_defer_pending(&o->map.defer));
+	KUNIT_EXPECT_EQ(test, 3, percpu_counter_sum(&o->map.defer.pending));
 	flush(o);
 	expect_drained(test, 2, 3, 1);
 	KUNIT_EXPECT_FALSE(test, percpu_defer_map_claim(&o->map, 3));
-	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->map.defer));
+	KUNIT_EXPECT_EQ(test, 0, percpu_counter_sum(&o->map.defer.pending));
 }
 
 /* However slots were pushed, the drain gets them side by side, and each once. */
@@ -276,7 +276,7 @@ static void m_no_page(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, 1, o->slot[i].drained);
 	expect_drained(test, 8190, 4, 1);
 	expect_drained(test, NR_SLOTS - 1, 1, 1);
-	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->map.defer));
+	KUNIT_EXPECT_EQ(test, 0, percpu_counter_sum(&o->map.defer.pending));
 }
 
 /* A drain has looked at a word, when another slot of it dies. */
@@ -305,7 +305,7 @@ static void m_bad_range(struct kunit *test)
 		KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(&o->map, 1, ULONG_MAX));
 		KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(&o->map, ULONG_MAX, 1));
 	}
-	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->map.defer));
+	KUNIT_EXPECT_EQ(test, 0, percpu_counter_sum(&o->map.defer.pending));
 	KUNIT_EXPECT_TRUE(test, bitmap_empty(o->map.dead, NR_SLOTS));
 }
 
@@ -382,7 +382,7 @@ static void m_cap(struct kunit *test)
 		taken += percpu_defer_map_push(&o->map, i, 1);
 	KUNIT_EXPECT_GE(test, taken, cap);
 	KUNIT_EXPECT_LE(test, taken, cap + cap / 8);
-	KUNIT_EXPECT_EQ(test, taken, percpu_defer_pending(&o->map.defer));
+	KUNIT_EXPECT_EQ(test, taken, percpu_counter_sum(&o->map.defer.pending));
 	/* Refused means untouched. */
 	KUNIT_EXPECT_EQ(test, taken, bitmap_weight(o->map.dead, NR_SLOTS));
 
@@ -529,7 +529,7 @@ static void m_help(struct kunit *test)
 	percpu_defer_help(&o->map.defer, ULONG_MAX);
 	expect_drained(test, 2000, 5, 1);
 	expect_drained(test, 2005, 1, 0);
-	KUNIT_EXPECT_EQ(test, 1, percpu_defer_pending(&o->map.defer));
+	KUNIT_EXPECT_EQ(test, 1, percpu_counter_sum(&o->map.defer.pending));
 	flush(o);
 	expect_drained(test, 2000, 10, 1);
 }
@@ -675,7 +675,7 @@ static void m_reuse(struct kunit *test)
 	flush(o);
 	KUNIT_EXPECT_GT(test, atomic_long_read(&o->nr_drained), 0);
 	KUNIT_EXPECT_EQ(test, 0, atomic_long_read(&o->nr_lost));
-	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->map.defer));
+	KUNIT_EXPECT_EQ(test, 0, percpu_counter_sum(&o->map.defer.pending));
 	KUNIT_EXPECT_TRUE(test, bitmap_empty(o->map.dead, NR_SLOTS));
 }
 
