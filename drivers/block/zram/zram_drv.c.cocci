@@ -137,7 +137,7 @@ position p;
  {
  	...
 -	slot_free@p(E1, E2);
-+	__slot_free(E1, E2);
++	__slot_free(E1, E2, true);
  	...
  }
 
@@ -206,17 +206,62 @@ position p;
 @write_def@
 position p;
 @@
- static int zram_write_page@p(...) { ... }
-+
 +#include "zram_drv_write.c.inc"
++
+ static int write_incompressible_page@p(...) { ... }
 
 // matches: 2
 @write@
+expression handle, size, gfp, nid;
+statement S;
+position p;
+@@
+-handle = zs_malloc@p(zram->mem_pool, size, gfp, nid);
++handle = zram_malloc(zram, size, nid);
+ if (IS_ERR_VALUE(handle)) S
+-if (!zram_can_store_page(zram)) { ... }
+
+@retry_def@
+position p;
+@@
+ static int zram_write_page@p(...) { ... }
++
++#include "zram_drv_retry.c.inc"
+
+// matches: 2
+@retry@
 expression zram, page, index;
 position p;
 @@
 -zram_write_page@p(zram, page, index)
 +zram_write_page_retry(zram, page, index)
+
+// A write that hits the limit cannot free objects in other CPUs' buffers: flush them.
+@mem_limit@
+expression E;
+position p;
+@@
+ mem_limit_store(...)
+ {
+ 	...
+ 	zram->limit_pages@p = E;
++	if (init_done(zram))
++		zs_flush_deferred(zram->mem_pool);
+ 	...
+ }
+
+// Free dead slots first: they still hold blocks that writeback needs.
+@writeback_flush@
+identifier zram, nr_pages;
+position p;
+@@
+ writeback_store(...)
+ {
+ 	<...
++	percpu_defer_flush(&zram->defer.defer);
+ 	nr_pages = zram->disksize@p >> PAGE_SHIFT;
+ 	...>
+ }
 
 // Replaced by a ranged one in zram_drv_defer.c.inc.
 @notify@
@@ -239,15 +284,6 @@ position p;
 -	slot_free(zram, index);
 -	slot_unlock(zram, index);
 -}
-
-@devops@
-identifier ops;
-position p;
-@@
- static const struct block_device_operations ops = {
- 	.swap_slot_free_notify = zram_slot_free_notify@p,
-+	.swap_slot_free_flush = zram_slot_free_flush,
- };
 
 @attr@
 declarer name DEVICE_ATTR_RO;
