@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // Swap tells the device, and zswap, about a whole range of freed slots at once, and
-// lets the device finish what it put off before swapoff returns.
+// zswap about slots that are handed out again.
 
 // The declaration stays as it is; that it is written anew makes Coccinelle remove the
 // whole of the line after it.
@@ -49,19 +49,18 @@ position p;
  	...
  }
 
-@flush_def@
-identifier si;
+// Under the cluster lock, before the slots are handed out.
+@alloc@
+typedef bool;
+identifier fn, si, ci, folio, ci_off;
+expression nr;
 position p;
 @@
- static void flush_percpu_swap_cluster@p(struct swap_info_struct *si) { ... }
-+
-+#include "swapfile_flush.c.inc"
-
-@flush@
-expression si;
-position p;
-@@
- flush_percpu_swap_cluster@p(si);
-+swap_slot_free_flush(si);
-
- destroy_swap_extents(si, ...);
+ static bool fn(struct swap_info_struct *si, struct swap_cluster_info *ci,
+		struct folio *folio, unsigned int ci_off)
+ {
+ 	<...
++	zswap_reuse_range(swp_entry(si->type, cluster_offset(si, ci) + ci_off), nr);
+ 	swap_range_alloc@p(si, nr);
+ 	...>
+ }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // zswap frees entries in batches (zswap_free.c.inc), and those of freed swap slots
 // later, from a drain (zswap_defer.c.inc). Until then they are in the tree and on
-// the LRU, dead, and everybody who looks at either knows.
+// the LRU, dead. Swap takes them back before it hands out their slots again.
 
 @insert@
 position p;
@@ -26,7 +26,7 @@ position p;
 +
 +	if (zswap_pool_reached_full)
 +		limit = zswap_accept_thr_pages() + 1;
-+	if (cur_pages >= limit && zswap_help()) {
++	if (cur_pages >= limit && zswap_help(ZSWAP_HELP_MAX)) {
 +		cur_pages = zswap_total_pages();
 +		if (cur_pages < limit)
 +			zswap_limit_helps++;
@@ -58,21 +58,6 @@ position p;
  	...
  }
 
-@writeback@
-expression tree, offset;
-identifier entry, swpentry;
-position p;
-@@
- zswap_writeback_entry(struct zswap_entry *entry, swp_entry_t swpentry)
- {
- 	...
--	if (entry != xa_load@p(tree, offset)) {
-+	if (!zswap_is_live(entry, swpentry)) {
- 		...
- 	}
- 	...
- }
-
 @store@
 expression swp;
 identifier old, entry;
@@ -81,27 +66,12 @@ position p;
  zswap_store_page(...)
  {
  	...
-+	zswap_cancel(swp);
  	old = xa_store@p(swap_zswap_tree(swp), swp_offset(swp), entry, GFP_KERNEL);
  	...
  	if (old)
 -		zswap_entry_free(old);
 +		zswap_entry_free_deferred(old);
  	...
- }
-
-@check_old@
-identifier tree, entry;
-expression type, index;
-position p;
-@@
- zswap_store(...)
- {
- 	<...
- 	tree = swap_zswap_tree(swp_entry(type, index));
-+	zswap_cancel(swp_entry(type, index));
- 	entry = xa_erase@p(tree, index);
- 	...>
  }
 
 @load@
@@ -158,6 +128,8 @@ position p;
 @debugfs@
 position p;
 @@
++#include "zswap_check.c.inc"
++
 +#include "zswap_debugfs.c.inc"
 +
  static int zswap_debugfs_init@p(void)
