@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -98,19 +99,19 @@ static inline long check_page(const void *page, uint64_t generation)
 	return -1;
 }
 
-/* A line "NAME NUMBER" of a file; 0 if there is none. */
+/* A line "NAME NUMBER" of a file. A missing one is no 0. */
 static inline unsigned long long named_number(const char *path, const char *name)
 {
 	FILE *file = fopen(path, "r");
-	unsigned long long number = 0;
-	char line[128], is[64];
+	unsigned long long number;
+	bool found = false;
+	char line[256], is[64];
 
-	if (!file)
-		return 0;
-	while (fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "%63s %llu", is, &number) == 2 && !strcmp(is, name))
-			break;
-		number = 0;
+	while (file && !found && fgets(line, sizeof(line), file))
+		found = sscanf(line, "%63s %llu", is, &number) == 2 && !strcmp(is, name);
+	if (!found) {
+		printf("Bail out! %s: no line '%s NUMBER'\n", path, name);
+		exit(1);
 	}
 	fclose(file);
 	return number;
@@ -123,11 +124,12 @@ static inline size_t swapped_bytes(void)
 }
 
 /*
- * Pages out until @total bytes of this process are in swap; false if that does not
- * work. A page that waits in the LRU batch of some CPU cannot be paged out;
+ * Page out until @total bytes of this process are in swap, or until @done; false if that
+ * does not work. A page that waits in the LRU batch of some CPU cannot be paged out;
  * madvise() empties the batch of the CPU it runs on, so it is called on each.
  */
-static inline bool page_out(void *memory, size_t size, size_t total)
+static inline bool page_out_until(void *memory, size_t size,
+				  bool (*done)(size_t total), size_t total)
 {
 	int cpus = sysconf(_SC_NPROCESSORS_ONLN), tries;
 	cpu_set_t all, one;
@@ -140,10 +142,20 @@ static inline bool page_out(void *memory, size_t size, size_t total)
 		if (tries)
 			sched_setaffinity(0, sizeof(one), &one);
 		madvise(memory, size, MADV_PAGEOUT);
-		out = swapped_bytes() >= total;
+		out = done(total);
 	}
 	sched_setaffinity(0, sizeof(all), &all);
 	return out;
+}
+
+static inline bool are_swapped(size_t bytes)
+{
+	return swapped_bytes() >= bytes;
+}
+
+static inline bool page_out(void *memory, size_t size, size_t total)
+{
+	return page_out_until(memory, size, are_swapped, total);
 }
 
 #endif

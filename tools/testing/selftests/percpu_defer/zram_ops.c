@@ -2,9 +2,9 @@
 /*
  * Does all that zram can do get along with slots that wait to be freed?
  *
- * Each test keeps one region of memory in swap, frees another one, and does
- * something with the device while the slots of the latter wait for a drain, which
- * is kept from running. In the end the statistics must tell of what was kept and
+ * Each case keeps one region of memory in swap, frees another one, and does
+ * something with the device while the slots of the latter wait for a drain, or meet
+ * one: see drain_gate.h. In the end the statistics must show what was kept and
  * nothing else, and what was kept must be as it was written.
  */
 #define _GNU_SOURCE
@@ -14,16 +14,18 @@
 #include <time.h>
 
 #include "kselftest.h"
-#include "slow_drains.h"
+#include "drain_gate.h"
 #include "swap_region.h"
 #include "zram_swap.h"
 
-#define KEPT_BYTES	(2UL << 20)
-#define FREED_BYTES	(20UL << 20)
+#define KEPT_BYTES	(1UL << 20)
+#define FREED_BYTES	(10UL << 20)
 /* With what is kept, more than the device has left. */
-#define AGAIN_BYTES	(28UL << 20)
-#define ZRAM_MB		32
-#define BACKING_MB	32
+#define AGAIN_BYTES	(14UL << 20)
+#define ZRAM_MB		16
+/* With some of what is freed, and the rest written again, more than this. */
+#define BACKING_MB	14
+#define WRITTEN_BYTES	(12UL << 20)
 #define RAW_MB		8
 #define BLOCK		4096
 
@@ -50,38 +52,23 @@ static struct mm_stat mm_stat(void)
 	return mm;
 }
 
-/* Column @i of defer_stat; 0 where there is none, as nothing waits there. */
-static unsigned long long defer_stat(int i)
-{
-	unsigned long long stat[5] = {};
-	char path[64];
-
-	zram_path(path, sizeof(path), "defer_stat");
-	read_numbers(path, stat, 5);
-	return stat[i];
-}
-
-static unsigned long long waiting(void)
-{
-	return defer_stat(0);
-}
-
-static bool defers(void)
+/* Slots of which zram took the content back from the drain. */
+static unsigned long long cancelled(void)
 {
 	char path[64];
 
-	zram_path(path, sizeof(path), "defer_stat");
-	return !access(path, F_OK);
+	snprintf(path, sizeof(path), "/sys/kernel/debug/percpu_defer/zram%u", zram_id);
+	return drains_held ? named_number(path, "cancelled") : 0;
 }
 
-/* Both in swap, one of them freed. False if nothing of it waits to be drained. */
+/* Both in swap, one of them freed. False if nothing waits that is held. */
 static bool begin(void)
 {
 	kept = swapped_region(KEPT_BYTES, KEPT_BYTES);
 	freed = swapped_region(FREED_BYTES, KEPT_BYTES + FREED_BYTES);
-	slow_drains();
+	hold_drains();
 	unmap(&freed);
-	return !defers() || waiting() > 0;
+	return !defers() || still_waits(waiting());
 }
 
 /* What a region has of pages that zram has a count of. */
@@ -104,7 +91,7 @@ static bool only_stored(const struct region *r, bool huge_elsewhere)
 	bool good;
 	int ms;
 
-	fast_drains();
+	release_drains();
 	for (ms = 0; waiting() && ms < PATIENCE_MS; ms++)
 		usleep(1000);
 
@@ -131,20 +118,20 @@ static bool end(bool good)
 }
 
 /* Slots that swap takes again: their death is cancelled. */
-static void test_write(void)
+static bool test_write(void)
 {
 	bool good = begin();
-	unsigned long long cancelled = defer_stat(3);
+	unsigned long long before = cancelled();
 	struct region again = swapped_region(AGAIN_BYTES, KEPT_BYTES + AGAIN_BYTES);
 
-	if (defers() && defer_stat(3) == cancelled) {
+	if (drains_held && cancelled() == before) {
 		ksft_print_msg("no slot was written before it was drained\n");
 		good = false;
 	}
 	good = check_pages(&again, 0, again.pages) && good;
 	unmap(&again);
 	good = only_stored(&kept, false) && good;
-	ksft_test_result(end(good), "write\n");
+	return end(good);
 }
 
 /* Counts the slots in block_state that have a flag. */
@@ -158,7 +145,7 @@ static unsigned long long count_flag(char flag)
 		 zram_id);
 	state = fopen(path, "r");
 	if (!state)
-		return 0;
+		ksft_exit_fail_msg("cannot read %s\n", path);
 	while (fgets(line, sizeof(line), state))
 		if (sscanf(line, "%*u %*s %15s", flags) == 1 && strchr(flags, flag))
 			found++;
@@ -172,15 +159,16 @@ static unsigned long long can_be_idle(const struct region *r)
 	return r->pages + 1 - count(r, page_is_same);
 }
 
-static void test_idle(void)
+static bool test_idle(void)
 {
 	bool good = begin();
 
 	good = !write_zram("idle", "all") && good;
 	good &= expect("idle slots", count_flag('i'), can_be_idle(&kept));
+	good &= still_waits(waiting());
 	good = only_stored(&kept, false) && good;
 	good &= expect("idle slots", count_flag('i'), can_be_idle(&kept));
-	ksft_test_result(end(good), "idle\n");
+	return end(good);
 }
 
 static long uptime(void)
@@ -192,7 +180,7 @@ static long uptime(void)
 }
 
 /* A slot is as old as its content, not as what was there before. */
-static void test_access_time(void)
+static bool test_access_time(void)
 {
 	bool good = begin();
 	struct region again;
@@ -207,17 +195,16 @@ static void test_access_time(void)
 	snprintf(seconds, sizeof(seconds), "%ld", uptime() - start + 3);
 	error = write_zram("idle", seconds);
 	if (error == EINVAL) {
-		fast_drains();
-		ksft_test_result_skip("access time: not tracked\n");
+		release_drains();
+		skip_why = "no CONFIG_ZRAM_TRACK_ENTRY_ACTIME";
 		unmap(&again);
-		end(good);
-		return;
+		return end(good);
 	}
 	good &= expect("idle slots", count_flag('i'), can_be_idle(&kept));
 	good = check_pages(&again, 0, again.pages) && good;
 	unmap(&again);
 	good = only_stored(&kept, false) && good;
-	ksft_test_result(end(good && !error), "access time\n");
+	return end(good && !error);
 }
 
 /* What is stored on the backing device, in pages. */
@@ -241,16 +228,15 @@ static bool backed_soon(unsigned long long pages)
 	return expect("pages on the backing device", backed(), pages);
 }
 
-static void test_writeback(void)
+static bool test_writeback(void)
 {
 	bool good = begin();
 	unsigned long long huge = count(&kept, page_is_huge);
 
 	if (!can_write_back) {
-		fast_drains();
-		ksft_test_result_skip("writeback\n");
-		end(good);
-		return;
+		skip_why = "no CONFIG_ZRAM_WRITEBACK";
+		release_drains();
+		return end(good);
 	}
 	/* Not those that are dead. */
 	good = !write_zram("writeback", "type=huge") && good;
@@ -259,42 +245,77 @@ static void test_writeback(void)
 	good = end(good);
 	/* Reading has freed them, or unmapping. */
 	good &= backed_soon(0);
-	ksft_test_result(good, "writeback\n");
+	return good;
 }
 
 /* Slots that die while their content is on the backing device. */
-static void test_written_back(void)
+static bool test_written_back(void)
 {
 	bool good;
 
 	if (!can_write_back) {
-		ksft_test_result_skip("freed after writeback\n");
-		return;
+		skip_why = "no CONFIG_ZRAM_WRITEBACK";
+		return true;
 	}
 	kept = swapped_region(KEPT_BYTES, KEPT_BYTES);
 	freed = swapped_region(FREED_BYTES, KEPT_BYTES + FREED_BYTES);
 	good = !write_zram("writeback", "type=huge");
 	good &= expect("pages on the backing device", backed(),
 		       count(&kept, page_is_huge) + count(&freed, page_is_huge));
-	slow_drains();
+	hold_drains();
 	unmap(&freed);
+	good &= still_waits(waiting());
 	good = only_stored(&kept, true) && good;
 	good &= backed_soon(count(&kept, page_is_huge));
 	good = end(good);
 	good &= backed_soon(0);
-	ksft_test_result(good, "freed after writeback\n");
+	return good;
 }
 
-static void test_recompress(void)
+/*
+ * Slots that died while their content was on the backing device have their blocks
+ * until they are drained. Together with what is written now, they would be more than
+ * there are.
+ */
+static bool test_full_backing(void)
+{
+	struct region again;
+	bool good;
+
+	if (!can_write_back) {
+		skip_why = "no CONFIG_ZRAM_WRITEBACK";
+		return true;
+	}
+	kept = swapped_region(KEPT_BYTES, KEPT_BYTES);
+	freed = swapped_region(FREED_BYTES, KEPT_BYTES + FREED_BYTES);
+	good = !write_zram("idle", "all");
+	good &= !write_zram("writeback", "type=idle");
+	hold_drains();
+	unmap(&freed);
+	good &= still_waits(waiting());
+	again = swapped_region(WRITTEN_BYTES, KEPT_BYTES + WRITTEN_BYTES);
+	good &= still_waits(waiting());
+	good &= !write_zram("idle", "all");
+	good &= !write_zram("writeback", "type=idle");
+	good &= expect("pages on the backing device", backed(),
+		       can_be_idle(&kept) - 1 + can_be_idle(&again));
+	good = check_pages(&again, 0, again.pages) && good;
+	unmap(&again);
+	release_drains();
+	good = end(good);
+	/* The header of the swap space stays there. */
+	return backed_soon(1) && good;
+}
+
+static bool test_recompress(void)
 {
 	bool good = begin();
 	struct mm_stat before;
 
 	if (!can_recompress) {
-		fast_drains();
-		ksft_test_result_skip("recompress\n");
-		end(good);
-		return;
+		skip_why = "no CONFIG_ZRAM_MULTI_COMP";
+		release_drains();
+		return end(good);
 	}
 	before = mm_stat();
 	good = !write_zram("recompress", "algo=deflate") && good;
@@ -302,18 +323,19 @@ static void test_recompress(void)
 		ksft_print_msg("nothing got smaller\n");
 		good = false;
 	}
+	good &= still_waits(waiting());
 	good = only_stored(&kept, false) && good;
-	ksft_test_result(end(good), "recompress\n");
+	return end(good);
 }
 
-static void test_compact(void)
+static bool test_compact(void)
 {
 	bool good = begin();
 
 	good = !write_zram("compact", "1") && good;
 	good &= expect("waiting", waiting(), 0);
 	good = only_stored(&kept, false) && good;
-	ksft_test_result(end(good), "compact\n");
+	return end(good);
 }
 
 /* For a look at the device itself. Swap has it open, too. */
@@ -335,27 +357,31 @@ static void discard(int fd, uint64_t first, uint64_t pages)
 }
 
 /* Frees at once, also what waits; only not what a drain is at. */
-static void test_discard(void)
+static bool test_discard(void)
 {
-	unsigned long long cancelled;
+	unsigned long long before;
 	bool good = begin();
-	int fd = open_raw();
+	int fd;
 
 	unmap(&kept);
-	cancelled = defer_stat(3);
+	/* Slots of other processes are in this swap as well: swap off first. */
+	zram_swapoff();
+	fd = open_raw();
+	before = cancelled();
 	discard(fd, 1, ((uint64_t)ZRAM_MB << 20) / page_size() - 1);
 	close(fd);
-	if (defers() && defer_stat(3) == cancelled) {
+	if (drains_held && cancelled() == before) {
 		ksft_print_msg("no slot was discarded before it was drained\n");
 		good = false;
 	}
+	zram_swapon();
 	freed = (struct region) {};
 	good &= only_stored(&freed, false);
-	ksft_test_result(good, "discard\n");
+	return good;
 }
 
 /* Blocks, which may be parts of pages, of what is dead. */
-static void test_partial(void)
+static bool test_partial(void)
 {
 	uint64_t *block = aligned_alloc(BLOCK, BLOCK);
 	off_t offset = (off_t)ZRAM_MB << 20;
@@ -372,37 +398,40 @@ static void test_partial(void)
 	close(fd);
 	free(block);
 	good &= expect("blocks with content", found, 0);
+	good &= still_waits(waiting());
 	freed = (struct region) {};
 	good &= only_stored(&freed, false);
-	ksft_test_result(good, "read of blocks\n");
+	return good;
 }
 
 /* Two devices at once, of one priority. */
-static void test_several(void)
+static bool test_several(void)
 {
 	struct region a, b;
 	bool good = true;
-	int other;
+	int other, ms;
 
 	other = zram_hot_add();
 	zram_set_size(ZRAM_MB);
 	zram_swapon();
 	a = swapped_region(AGAIN_BYTES / 2, AGAIN_BYTES / 2);
 	b = swapped_region(AGAIN_BYTES / 2, AGAIN_BYTES);
-	slow_drains();
+	hold_drains();
 	unmap(&a);
 	good &= expect("devices in use", mm_stat().stored > page_size(), 1);
 	good = check_pages(&b, 0, b.pages) && good;
 	unmap(&b);
-	fast_drains();
+	release_drains();
 	zram_swapoff();
+	for (ms = 0; waiting() && ms < PATIENCE_MS; ms++)
+		usleep(1000);
 	good &= expect("bytes stored", mm_stat().stored, page_size());
 	zram_remove();
 	zram_select(swap_id);
 	freed = (struct region) {};
 	good &= only_stored(&freed, false);
 	ksft_print_msg("zram%u and zram%u\n", swap_id, other);
-	ksft_test_result(good, "several devices\n");
+	return good;
 }
 
 /* Twice, so that content is replaced: that is freed later, too. */
@@ -436,61 +465,111 @@ static bool write_raw(void)
 	return good;
 }
 
-static void test_reset(void)
+/* Of all pools there are. CPUs fold their counts now and then, or when told to. */
+static unsigned long long zspages(void)
+{
+	write_file("/proc/sys/vm/stat_refresh", "1");
+	return named_number("/proc/vmstat", "nr_zspages");
+}
+
+/* After the case before has settled. */
+static unsigned long long zspages_settled(void)
+{
+	unsigned long long is = zspages(), was = is + 1;
+	int i;
+
+	for (i = 0; is != was && i < 100; i++) {
+		was = is;
+		usleep(200000);
+		is = zspages();
+	}
+	return is;
+}
+
+/* zsmalloc frees some from a worker of its own. */
+static bool zspages_return(unsigned long long before)
+{
+	int ms;
+
+	for (ms = 0; zspages() != before && ms < PATIENCE_MS; ms++)
+		usleep(1000);
+	return expect("pages of zsmalloc", zspages(), before);
+}
+
+/*
+ * A device that is swap no more, with slots that still wait, and others that were
+ * written since.
+ */
+static bool leave_waiting(void)
 {
 	bool good;
 
-	zram_hot_add();
-	zram_set_size(RAW_MB);
-	slow_drains();
+	zram_add(2 * RAW_MB);
+	freed = swapped_region(3 * RAW_MB / 2 << 20, 3 * RAW_MB / 2 << 20);
+	hold_drains();
+	unmap(&freed);
+	zram_swapoff();
 	good = write_raw();
+	return still_waits(waiting()) && good;
+}
+
+static bool instance_exists(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/percpu_defer/zram%u", zram_id);
+	return !access(path, F_OK);
+}
+
+static bool test_reset(void)
+{
+	unsigned long long before = zspages_settled();
+	bool good = leave_waiting();
+
+	good &= expect("instances", instance_exists(), defers());
 	good &= !write_zram("reset", "1");
-	good &= expect("bytes stored", mm_stat().stored, 0);
-	good &= expect("bytes used", mm_stat().used, 0);
+	good &= expect("instances", instance_exists(), 0);
+	good &= zspages_return(before);
 
 	/* A smaller one: nothing of the larger one may be left. */
 	zram_set_size(1);
 	good &= expect("bytes stored", mm_stat().stored, 0);
+	good &= expect("waiting", waiting(), 0);
 	good &= !write_zram("reset", "1");
 	zram_set_size(RAW_MB);
 	good &= write_raw();
-	fast_drains();
-	ksft_test_result(good, "reset\n");
+	zram_remove();
+	return zspages_return(before) && good;
 }
 
-/* Of the device that test_reset() has left behind. */
-static void test_hot_remove(void)
+static bool test_hot_remove(void)
 {
+	unsigned long long before = zspages_settled();
+	bool good = leave_waiting();
 	char id[16];
-	bool good;
 
-	slow_drains();
-	good = write_raw();
 	snprintf(id, sizeof(id), "%u", zram_id);
 	good &= !write_file("/sys/class/zram-control/hot_remove", id);
-	fast_drains();
-	zram_select(swap_id);
-	ksft_test_result(good, "hot_remove\n");
+	good &= expect("instances", instance_exists(), 0);
+	return zspages_return(before) && good;
 }
 
-static void test_unload(void)
+static bool test_unload(void)
 {
-	const char *name = "unloading the module\n";
+	unsigned long long before = zspages_settled();
 	bool good;
 
 	/* Neither file is there if zram is built in. */
 	if (access("/sys/module/zram/initstate", F_OK)) {
-		ksft_test_result_skip("%s", name);
-		return;
+		skip_why = "zram is built in";
+		return true;
 	}
-	zram_hot_add();
-	zram_set_size(RAW_MB);
-	slow_drains();
-	good = write_raw();
+	good = leave_waiting();
 	good &= !syscall(SYS_delete_module, "zram", 0);
-	fast_drains();
+	good &= expect("instances", instance_exists(), 0);
+	good &= zspages_return(before);
 	good &= !system("modprobe zram");
-	ksft_test_result(good, "%s", name);
+	return good;
 }
 
 static void set_up(void)
@@ -506,6 +585,8 @@ static void set_up(void)
 	can_recompress = !write_zram("recomp_algorithm", "algo=deflate priority=1");
 	zram_set_size(ZRAM_MB);
 	zram_swapon();
+	if (gate_exists() && !defers())
+		ksft_exit_fail_msg("no defer_stat\n");
 }
 
 static void tear_down(void)
@@ -521,25 +602,24 @@ int main(void)
 	ksft_print_header();
 	if (geteuid())
 		ksft_exit_skip("needs root\n");
-	make_hogs();
 	set_up();
-	ksft_set_plan(13);
+	ksft_set_plan(2 * 14);
 
-	test_write();
-	test_idle();
-	test_access_time();
-	test_writeback();
-	test_written_back();
-	test_recompress();
-	test_compact();
-	test_discard();
-	test_partial();
-	test_several();
-	test_reset();
-	test_hot_remove();
+	run_twice(test_write, "write");
+	run_twice(test_idle, "idle");
+	run_twice(test_access_time, "access time");
+	run_twice(test_writeback, "writeback");
+	run_twice(test_written_back, "freed after writeback");
+	run_twice(test_recompress, "recompress");
+	run_twice(test_full_backing, "backing device full of dead slots");
+	run_twice(test_compact, "compact");
+	run_twice(test_discard, "discard");
+	run_twice(test_partial, "read of blocks");
+	run_twice(test_several, "several devices");
 	tear_down();
-	test_unload();
+	run_twice(test_reset, "reset");
+	run_twice(test_hot_remove, "hot_remove");
+	run_twice(test_unload, "unloading the module");
 
-	kill_hogs();
 	ksft_finished();
 }

@@ -59,6 +59,34 @@ static inline struct usage zram_usage(void)
 	return (struct usage) { mm[0], mm[1], io[3] };
 }
 
+/* Column @i of defer_stat; 0 on a kernel that frees at once. */
+static inline unsigned long long defer_stat(int i)
+{
+	unsigned long long stat[5] = {};
+	char path[64];
+
+	zram_path(path, sizeof(path), "defer_stat");
+	if (access(path, F_OK))
+		return 0;
+	if (read_numbers(path, stat, 5) != 5)
+		ksft_exit_fail_msg("cannot read %s\n", path);
+	return stat[i];
+}
+
+/* Slots that are dead. */
+static inline unsigned long long waiting(void)
+{
+	return defer_stat(0);
+}
+
+static inline bool defers(void)
+{
+	char path[64];
+
+	zram_path(path, sizeof(path), "defer_stat");
+	return !access(path, F_OK);
+}
+
 static inline void make_swap(void)
 {
 	union {

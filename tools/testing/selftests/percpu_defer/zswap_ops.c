@@ -2,8 +2,8 @@
 /*
  * Does all that zswap can do get along with entries that wait to be freed?
  *
- * Each test puts memory into zswap, frees some of it, and does something while the
- * entries of that wait for a drain, which is kept from running.
+ * Each case puts memory into zswap, frees some of it, and does something while the
+ * entries of that wait for a drain, or meet one: see drain_gate.h.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -11,40 +11,38 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "kselftest.h"
-#include "slow_drains.h"
+#include "drain_gate.h"
 #include "swap_region.h"
 #include "zswap_swap.h"
 
-#define KEPT_BYTES	(2UL << 20)
-#define FREED_BYTES	(20UL << 20)
+#define KEPT_BYTES	(1UL << 20)
+#define FREED_BYTES	(10UL << 20)
 /* With what is kept, more than the device has left. */
-#define AGAIN_BYTES	(28UL << 20)
-#define IMAGE_BYTES	(16UL << 20)
-#define ZRAM_MB		32UL
+#define AGAIN_BYTES	(14UL << 20)
+#define IMAGE_BYTES	(8UL << 20)
+#define ZRAM_MB		16UL
 #define POOL_MB		64UL
 #define LIMIT_BYTES	(8UL << 20)
+#define FEW_BYTES	(1UL << 20)
 
 #define PATIENCE_MS	10000
 #define CGROUPS		"/tmp/zswap_ops.cgroup"
 #define GROUP		CGROUPS "/zswap_ops"
+#define SECOND		CGROUPS "/zswap_ops_second"
 
 static struct region kept, freed;
 
-static unsigned long long dead(void)
-{
-	return zswap_number("dead_entries");
-}
-
-/* Both in zswap, one of them freed. False if nothing of it waits to be drained. */
+/* Both in zswap, one of them freed. False if nothing waits that is held. */
 static bool begin(void)
 {
 	kept = swapped_region(KEPT_BYTES, KEPT_BYTES);
 	freed = swapped_region(FREED_BYTES, KEPT_BYTES + FREED_BYTES);
-	slow_drains();
+	hold_drains();
 	unmap(&freed);
-	return !zswap_defers() || dead() > 0;
+	return !zswap_defers() || still_waits(dead());
 }
 
 static bool becomes(const char *what, unsigned long long (*number)(void),
@@ -71,10 +69,11 @@ static unsigned long long on_device(void)
 /* Nothing waits, and only @pages are stored, in zswap. */
 static bool only_stored(unsigned long long pages)
 {
-	fast_drains();
+	release_drains();
 	return becomes("dead entries", dead, 0) &
 	       becomes("stored pages", stored, pages) &
-	       becomes("bytes on the device", on_device, 0);
+	       becomes("bytes on the device", on_device, 0) &
+	       zswap_is_sane(true);
 }
 
 static bool end(bool good)
@@ -83,26 +82,6 @@ static bool end(bool good)
 	good &= check_pages(&kept, 0, kept.pages);
 	unmap(&kept);
 	return good & only_stored(0);
-}
-
-/* Slots of which zswap took the entry back from the drain, on all swap devices. */
-static unsigned long long cancelled(void)
-{
-	DIR *instances = opendir("/sys/kernel/debug/percpu_defer");
-	unsigned long long nr = 0;
-	struct dirent *entry;
-	char path[320];
-
-	while (instances && (entry = readdir(instances))) {
-		if (strncmp(entry->d_name, "zswap", 5) || !isdigit(entry->d_name[5]))
-			continue;
-		snprintf(path, sizeof(path), "/sys/kernel/debug/percpu_defer/%s",
-			 entry->d_name);
-		nr += named_number(path, "cancelled");
-	}
-	if (instances)
-		closedir(instances);
-	return nr;
 }
 
 /* So many pages are freed, so many are not, and so on. */
@@ -126,26 +105,28 @@ static bool check_between_holes(const struct region *r)
  * Slots that swap takes again: their death is cancelled. What was recorded when
  * they died names them still, among those that have died again since.
  */
-static void test_write(void)
+static bool test_write(void)
 {
 	bool good = begin();
-	unsigned long long before = cancelled();
+	unsigned long long before = zswap_counted("cancelled");
 	struct region again = swapped_region(AGAIN_BYTES, KEPT_BYTES + AGAIN_BYTES);
 
-	if (zswap_defers() && cancelled() == before) {
+	if (drains_held && zswap_counted("cancelled") == before) {
 		ksft_print_msg("no slot was written before it was drained\n");
 		good = false;
 	}
+	good &= zswap_is_sane(false);
 	make_holes(&again);
-	fast_drains();
+	good &= zswap_is_sane(false);
+	release_drains();
 	good &= becomes("dead entries", dead, 0);
 	good &= check_between_holes(&again);
 	unmap(&again);
-	ksft_test_result(end(good), "write\n");
+	return end(good);
 }
 
 /* As above, but zswap does not take them: what it had must not be read. */
-static void test_refuse(void)
+static bool test_refuse(void)
 {
 	bool good = begin();
 	struct region again;
@@ -155,7 +136,7 @@ static void test_refuse(void)
 	good &= !write_zswap("enabled", "Y");
 	good &= check_pages(&again, 0, again.pages);
 	unmap(&again);
-	ksft_test_result(end(good), "write while disabled\n");
+	return end(good);
 }
 
 /* Asks zswap's shrinker, and nobody else's, to look at everything, twice. */
@@ -216,44 +197,55 @@ static bool is_zero(const struct region *r)
 	return i == nr;
 }
 
-/* Does it meet what is dead? @asked: whether it could be asked to look. */
-static bool shrink_dead(bool *asked)
+/* Everything is to be written back. @asked: whether the shrinker could be asked. */
+static bool write_back(bool *asked)
 {
-	unsigned long long met = zswap_number("shrinker_dead_entries");
 	bool good = !write_zswap("shrinker_enabled", "Y");
 
 	*asked = shrink();
-	good &= !write_zswap("shrinker_enabled", "N");
-	if (*asked && zswap_defers() && zswap_number("shrinker_dead_entries") == met) {
+	return !write_zswap("shrinker_enabled", "N") && good;
+}
+
+/* In the held run, the shrinker must meet dead entries. */
+static bool shrink_dead(bool *asked)
+{
+	unsigned long long met = drains_held ? zswap_number("shrinker_dead_entries") : 0;
+	bool good = write_back(asked);
+
+	if (*asked && drains_held && zswap_number("shrinker_dead_entries") == met) {
 		ksft_print_msg("the shrinker met no dead entry\n");
 		good = false;
 	}
-	return good;
+	return good & still_waits(dead());
 }
 
-static void end_shrunk(bool good, bool asked, const char *name)
+static bool end_shrunk(bool good, bool asked)
 {
-	fast_drains();
+	release_drains();
 	/* What was kept may be written back now. */
 	good &= check_pages(&kept, 0, kept.pages);
 	unmap(&kept);
-	good &= only_stored(0);
-	if (asked || !good)
-		ksft_test_result(good, "%s\n", name);
-	else
-		ksft_test_result_skip("%s: no CONFIG_SHRINKER_DEBUG\n", name);
+	if (!asked)
+		skip_why = "no CONFIG_SHRINKER_DEBUG";
+	return only_stored(0) && good;
 }
 
-/* What the shrinker finds dead must not come back. */
-static void test_zeros(void)
+/*
+ * Slots of zero-filled pages have been others' before: neither the shrinker nor a
+ * drain may bring anything of that back.
+ */
+static bool test_zeros(void)
 {
 	bool good = begin(), asked;
-	struct region zero = zeros(AGAIN_BYTES, KEPT_BYTES + AGAIN_BYTES);
+	struct region zero;
 
 	good &= shrink_dead(&asked);
+	zero = zeros(AGAIN_BYTES, KEPT_BYTES + AGAIN_BYTES);
+	good &= zswap_is_sane(false);
+	good &= write_back(&asked);
 	good &= is_zero(&zero);
 	unmap(&zero);
-	end_shrunk(good, asked, "zeros");
+	return end_shrunk(good, asked);
 }
 
 /* Slots that hibernation takes, to write to them past swap and zswap. */
@@ -320,26 +312,25 @@ static void close_image(struct image *image)
 }
 
 /* What is dead must not be written where an image of hibernation is. */
-static void test_hibernation(void)
+static bool test_hibernation(void)
 {
 	static struct image image;
 	bool good = begin(), asked;
 
 	if (!open_image(&image)) {
-		if (end(good))
-			ksft_test_result_skip("hibernation: no CONFIG_HIBERNATION\n");
-		else
-			ksft_test_result_fail("hibernation\n");
-		return;
+		skip_why = "no CONFIG_HIBERNATION";
+		return end(good);
 	}
 	write_image(&image);
+	/* Its slots hold nothing of what they held. */
+	good &= zswap_is_sane(false);
 	good &= shrink_dead(&asked);
 	good &= check_image(&image);
-	fast_drains();
+	release_drains();
 	good &= becomes("dead entries", dead, 0);
 	good &= check_image(&image);
 	close_image(&image);
-	end_shrunk(good, asked, "hibernation");
+	return end_shrunk(good, asked);
 }
 
 /* Fills memory with what does not compress, and swaps it out. */
@@ -362,10 +353,7 @@ static char *swap_noise(size_t size, size_t total)
 
 static bool some_wait(void)
 {
-	if (!zswap_defers() || dead())
-		return true;
-	ksft_print_msg("nothing waits\n");
-	return false;
+	return !zswap_defers() || still_waits(dead());
 }
 
 /* A process of its own: memory twice, of which the limit would let in one only. */
@@ -377,7 +365,7 @@ static bool twice(size_t size)
 
 	noise = swap_noise(size, total);
 	good = expect("bytes on the device at first", on_device(), 0);
-	slow_drains();
+	hold_drains();
 	munmap(noise, size);
 	good &= some_wait();
 	noise = swap_noise(size, total);
@@ -396,10 +384,10 @@ static void resize(unsigned long mb)
 }
 
 /* In the size of the machine: max_pool_percent is one of its memory. */
-static void test_pool_limit(void)
+static bool test_pool_limit(void)
 {
 	size_t limit = named_number("/proc/meminfo", "MemTotal:") * 1024 / 100;
-	unsigned long long helps = zswap_number("limit_helps");
+	unsigned long long helps = drains_held ? zswap_number("limit_helps") : 0;
 	bool good;
 
 	good = !write_zswap("max_pool_percent", "1");
@@ -414,20 +402,18 @@ static void test_pool_limit(void)
 		resize(ZRAM_MB);
 	}
 	good &= !write_zswap("max_pool_percent", "50");
-	if (!limit) {
-		ksft_test_result_skip("max_pool_percent: too much memory\n");
-		return;
-	}
-	if (zswap_defers() && zswap_number("limit_helps") == helps) {
+	if (!limit)
+		skip_why = "too much memory";
+	if (limit && drains_held && zswap_number("limit_helps") == helps) {
 		ksft_print_msg("the limit was not hit\n");
 		good = false;
 	}
-	ksft_test_result(good, "max_pool_percent\n");
+	return good;
 }
 
-static bool in_group(bool (*test)(size_t size), size_t size)
+static bool in_group(const char *group, bool (*test)(size_t argument), size_t argument)
 {
-	char pid[16];
+	char path[96], pid[16];
 	int status;
 	pid_t child;
 
@@ -435,25 +421,26 @@ static bool in_group(bool (*test)(size_t size), size_t size)
 	child = fork();
 	if (!child) {
 		snprintf(pid, sizeof(pid), "%d", getpid());
-		if (write_file(GROUP "/cgroup.procs", pid))
+		snprintf(path, sizeof(path), "%s/cgroup.procs", group);
+		if (write_file(path, pid))
 			_exit(KSFT_FAIL);
-		status = test(size) ? KSFT_PASS : KSFT_FAIL;
+		status = test(argument) ? KSFT_PASS : KSFT_FAIL;
 		fflush(stdout);
 		_exit(status);
 	}
 	return child > 0 && waitpid(child, &status, 0) == child && !status;
 }
 
-static void test_group_limit(void)
+static bool test_group_limit(void)
 {
 	char limit[32];
 	bool good;
 
 	snprintf(limit, sizeof(limit), "%lu", LIMIT_BYTES);
 	good = !write_file(GROUP "/memory.zswap.max", limit);
-	good &= in_group(twice, LIMIT_BYTES - LIMIT_BYTES / 8);
+	good &= in_group(GROUP, twice, LIMIT_BYTES - LIMIT_BYTES / 8);
 	good &= !write_file(GROUP "/memory.zswap.max", "max");
-	ksft_test_result(good, "memory.zswap.max\n");
+	return good;
 }
 
 /* The same, with a limit of all its memory: what waits is charged, too. */
@@ -466,7 +453,7 @@ static bool in_its_place(size_t size)
 	snprintf(limit, sizeof(limit), "%zu", size + size / 2);
 	good = !write_file(GROUP "/memory.max", limit);
 	good &= !write_file(GROUP "/memory.swap.max", "0");
-	slow_drains();
+	hold_drains();
 	munmap(noise, size);
 	good &= some_wait();
 	memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
@@ -477,21 +464,38 @@ static bool in_its_place(size_t size)
 	return good & only_stored(0);
 }
 
-static void test_group_memory(void)
+static bool test_group_memory(void)
 {
-	bool good = in_group(in_its_place, LIMIT_BYTES);
+	bool good = in_group(GROUP, in_its_place, LIMIT_BYTES);
 
 	good &= !write_file(GROUP "/memory.max", "max");
 	good &= !write_file(GROUP "/memory.swap.max", "max");
 	/* If the other process was killed. */
-	fast_drains();
-	ksft_test_result(good, "memory.max\n");
+	release_drains();
+	return good;
 }
 
+static unsigned long long charged(void)
+{
+	unsigned long long bytes;
+
+	if (read_numbers(GROUP "/memory.zswap.current", &bytes, 1) != 1)
+		ksft_exit_fail_msg("cannot read memory.zswap.current\n");
+	return bytes;
+}
+
+/* All that is stored of it is charged. Its end frees it. */
 static bool once(size_t size)
 {
 	swap_noise(size, size);
-	return true;
+	return expect("bytes charged", charged() >= size, 1);
+}
+
+/* As above, where nothing may be stored. */
+static bool once_unstored(size_t size)
+{
+	swap_noise(size, size);
+	return expect("bytes charged", charged(), 0);
 }
 
 static unsigned long long dying_groups(void)
@@ -499,27 +503,136 @@ static unsigned long long dying_groups(void)
 	return named_number(CGROUPS "/cgroup.stat", "nr_dying_descendants");
 }
 
-static unsigned long long charged(void)
-{
-	unsigned long long bytes = 0;
-
-	read_numbers(GROUP "/memory.zswap.current", &bytes, 1);
-	return bytes;
-}
-
 /* Its entries die with its last process, and must not keep it. */
-static void test_group_removed(void)
+static bool test_group_removed(void)
 {
 	unsigned long long before = dying_groups();
-	bool good = in_group(once, LIMIT_BYTES);
+	bool good = in_group(GROUP, once, LIMIT_BYTES);
 
 	good &= becomes("bytes charged for zswap", charged, 0);
-	good &= in_group(once, LIMIT_BYTES);
+	hold_drains();
+	good &= in_group(GROUP, once, LIMIT_BYTES);
+	good &= some_wait();
 	good &= !rmdir(GROUP);
+	good &= some_wait();
+	release_drains();
 	good &= becomes("dying groups", dying_groups, before);
 	good &= only_stored(0);
 	good &= !mkdir(GROUP, 0755);
-	ksft_test_result(good, "removed cgroup\n");
+	return good;
+}
+
+/*
+ * Cgroups that come and go, and stores that are not allowed, must not free what is
+ * dead: it is others'.
+ */
+static bool test_others_dead(void)
+{
+	bool good = begin();
+	unsigned long long before = dead();
+
+	good &= !mkdir(SECOND, 0755);
+	good &= !rmdir(SECOND);
+	good &= still_waits(dead() == before);
+
+	good &= !write_file(GROUP "/memory.zswap.max", "0");
+	good &= in_group(GROUP, once_unstored, FEW_BYTES);
+	good &= !write_file(GROUP "/memory.zswap.max", "max");
+	/* Slots that were handed out again are dead no more. */
+	good &= still_waits(dead() + FEW_BYTES / page_size() >= before);
+	release_drains();
+	good &= becomes("bytes on the device", on_device, 0);
+	return end(good);
+}
+
+/* memory.stat of one of two groups: in bytes, also of whole pages. */
+struct charges {
+	unsigned long long bytes, pages, incompressible;
+};
+
+static struct charges charges(const char *group)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/memory.stat", group);
+	return (struct charges) {
+		named_number(path, "zswap"), named_number(path, "zswapped"),
+		named_number(path, "zswap_incomp"),
+	};
+}
+
+static bool expect_charges(const char *group, struct charges wanted)
+{
+	struct charges is = charges(group);
+
+	return expect("bytes charged", is.bytes, wanted.bytes) &
+	       expect("pages charged", is.pages, wanted.pages) &
+	       expect("incompressible pages charged", is.incompressible,
+		      wanted.incompressible);
+}
+
+static bool charges_become(const char *group, struct charges wanted)
+{
+	int ms;
+
+	for (ms = 0; charges(group).pages != wanted.pages && ms < PATIENCE_MS; ms++)
+		usleep(1000);
+	return expect_charges(group, wanted);
+}
+
+/* Every other page is one group's, so that each batch of a drain is of both. */
+static char *shared;
+
+static bool touch_own(size_t first)
+{
+	for (size_t i = first; i < LIMIT_BYTES / page_size(); i += 2)
+		fill_page(shared + i * page_size(), 1);
+	return true;
+}
+
+static bool are_stored(size_t pages)
+{
+	return stored() >= pages;
+}
+
+/* Of each kind of page, and of each size, the two have not the same number. */
+static bool test_charges(void)
+{
+	unsigned long long pages = LIMIT_BYTES / page_size();
+	struct charges none = {}, first, second;
+	volatile char seen = 0;
+	bool good = true;
+
+	shared = mmap(NULL, LIMIT_BYTES, PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED)
+		ksft_exit_fail_msg("no memory\n");
+	good &= !mkdir(SECOND, 0755);
+	good &= in_group(GROUP, touch_own, 0);
+	good &= in_group(SECOND, touch_own, 1);
+	/* Only pages that are mapped go. */
+	for (size_t i = 0; i < pages; i++)
+		seen ^= shared[i * page_size()];
+	page_out_until(shared, LIMIT_BYTES, are_stored, pages);
+	good &= expect("stored pages", stored(), pages);
+
+	first = charges(GROUP);
+	second = charges(SECOND);
+	good &= expect("pages charged", first.pages, LIMIT_BYTES / 2);
+	good &= expect("pages charged", second.pages, LIMIT_BYTES / 2);
+	good &= expect("charges that differ", first.bytes != second.bytes, 1);
+	hold_drains();
+	munmap(shared, LIMIT_BYTES);
+	good &= still_waits(dead());
+	if (drains_held && zswap_defers()) {
+		good &= expect_charges(GROUP, first);
+		good &= expect_charges(SECOND, second);
+	}
+	release_drains();
+	good &= charges_become(GROUP, none);
+	good &= charges_become(SECOND, none);
+	good &= only_stored(0);
+	return !rmdir(SECOND) && good;
 }
 
 /* zswap's pools are those of zsmalloc that are not zram's. */
@@ -537,47 +650,47 @@ static unsigned long long pools(void)
 }
 
 /* The old pool goes with its last entry, which is one that is dead. */
-static void test_compressor(void)
+static bool test_compressor(void)
 {
 	bool good = begin();
 	unsigned long long before = pools();
+
+	good &= expect("some pool", !zswap_defers() || before, 1);
 
 	unmap(&kept);
 	good &= !write_zswap("compressor", "deflate");
 	good &= expect("dead entries", dead(), 0);
 	good &= becomes("pools", pools, before);
-	fast_drains();
+	release_drains();
 	kept = swapped_region(KEPT_BYTES, KEPT_BYTES);
 	good &= !write_file(zswap_parameter[0].path, zswap_parameter[0].before);
-	ksft_test_result(end(good), "compressor\n");
+	return end(good);
 }
 
-static void test_switch(void)
+static bool test_switch(void)
 {
 	bool good = begin();
 
 	if (!zswap_defers()) {
-		fast_drains();
-		end(good);
-		ksft_test_result_skip("deferred_invalidate\n");
-		return;
+		skip_why = "nothing is deferred";
+		return end(good);
 	}
 	good &= write_zswap("deferred_invalidate", "perhaps") == EINVAL;
-	good &= expect("nonsense changed nothing", dead() > 0, 1);
+	good &= still_waits(dead());
 	good &= !write_zswap("deferred_invalidate", "N");
 	good &= expect("dead entries", dead(), 0);
 	good &= expect("stored pages", stored(), kept.pages);
 
-	fast_drains();
+	release_drains();
 	freed = swapped_region(FREED_BYTES, KEPT_BYTES + FREED_BYTES);
 	unmap(&freed);
 	good &= expect("stored pages", stored(), kept.pages);
 	good &= !write_zswap("deferred_invalidate", "Y");
-	ksft_test_result(end(good), "deferred_invalidate\n");
+	return end(good);
 }
 
 /* Another device of another size takes its place, with dead entries waiting. */
-static void test_swapoff(void)
+static bool test_swapoff(void)
 {
 	bool good = begin();
 
@@ -589,23 +702,26 @@ static void test_swapoff(void)
 	good &= !write_zram("reset", "1");
 	zram_set_size(ZRAM_MB / 2);
 	zram_swapon();
-	fast_drains();
+	release_drains();
 	kept = swapped_region(KEPT_BYTES, KEPT_BYTES);
 	good = end(good);
 	resize(ZRAM_MB);
-	ksft_test_result(good, "swapoff\n");
+	return good;
 }
 
 static void set_up(void)
 {
-	mkdir(CGROUPS, 0755);
-	if (mount("none", CGROUPS, "cgroup2", 0, NULL))
-		ksft_exit_skip("cannot mount cgroup2\n");
-	if (write_file(CGROUPS "/cgroup.subtree_control", "+memory") ||
-	    (mkdir(GROUP, 0755) && errno != EEXIST))
-		ksft_exit_skip("no memory cgroups\n");
-	zswap_begin();
 	zram_add(ZRAM_MB);
+	zswap_begin();
+	if (zswap_number("stored_pages"))
+		ksft_exit_skip("zswap: pages are stored; run swapoff -a first\n");
+	/* Not a link of somebody else's. */
+	if (mkdir(CGROUPS, 0755))
+		ksft_exit_fail_msg(CGROUPS ": %s; remove it\n", strerror(errno));
+	if (mount("none", CGROUPS, "cgroup2", 0, NULL) ||
+	    write_file(CGROUPS "/cgroup.subtree_control", "+memory") ||
+	    (mkdir(GROUP, 0755) && errno != EEXIST))
+		ksft_exit_fail_msg("no memory cgroups\n");
 }
 
 static void tear_down(void)
@@ -623,23 +739,23 @@ int main(void)
 	ksft_print_header();
 	if (geteuid())
 		ksft_exit_skip("needs root\n");
-	make_hogs();
 	set_up();
-	ksft_set_plan(11);
+	ksft_set_plan(2 * 13);
 
-	test_write();
-	test_refuse();
-	test_zeros();
-	test_hibernation();
-	test_pool_limit();
-	test_group_limit();
-	test_group_memory();
-	test_group_removed();
-	test_compressor();
-	test_switch();
-	test_swapoff();
+	run_twice(test_write, "write");
+	run_twice(test_refuse, "write while disabled");
+	run_twice(test_zeros, "zeros");
+	run_twice(test_hibernation, "hibernation");
+	run_twice(test_pool_limit, "max_pool_percent");
+	run_twice(test_group_limit, "memory.zswap.max");
+	run_twice(test_group_memory, "memory.max");
+	run_twice(test_group_removed, "removed cgroup");
+	run_twice(test_others_dead, "others' dead entries");
+	run_twice(test_charges, "charges of two cgroups");
+	run_twice(test_compressor, "compressor");
+	run_twice(test_switch, "deferred_invalidate");
+	run_twice(test_swapoff, "swapoff");
 	tear_down();
 
-	kill_hogs();
 	ksft_finished();
 }

@@ -4,7 +4,9 @@
 #define ZSWAP_SWAP_H
 
 #include <ctype.h>
+#include <dirent.h>
 
+#include "drain_gate.h"
 #include "zram_swap.h"
 
 #define ZSWAP_PARAMETERS	"/sys/module/zswap/parameters/"
@@ -35,6 +37,11 @@ static inline int write_zswap(const char *parameter, const char *text)
 	return write_file(path, text);
 }
 
+static inline bool zswap_defers(void)
+{
+	return !access(ZSWAP_DEBUG "dead_entries", F_OK);
+}
+
 static inline void zswap_begin(void)
 {
 	for (size_t i = 0; i < NR_PARAMETERS; i++) {
@@ -52,6 +59,9 @@ static inline void zswap_begin(void)
 	if (write_zswap("shrinker_enabled", "N") ||
 	    write_zswap("max_pool_percent", "50"))
 		ksft_exit_fail_msg("cannot set up zswap\n");
+	/* Where drains can be held, nothing of this may be missing. */
+	if (gate_exists() && (!zswap_defers() || access(ZSWAP_DEBUG "check", F_OK)))
+		ksft_exit_fail_msg("no " ZSWAP_DEBUG "dead_entries or check\n");
 }
 
 static inline void zswap_end(void)
@@ -61,20 +71,61 @@ static inline void zswap_end(void)
 			write_file(zswap_parameter[i].path, zswap_parameter[i].before);
 }
 
-/* A number in zswap's debugfs folder; 0 if there is none. */
+/* A number in zswap's debugfs folder. */
 static inline unsigned long long zswap_number(const char *file)
 {
-	unsigned long long number = 0;
+	unsigned long long number;
 	char path[96];
 
 	snprintf(path, sizeof(path), ZSWAP_DEBUG "%s", file);
-	read_numbers(path, &number, 1);
+	if (read_numbers(path, &number, 1) != 1)
+		ksft_exit_fail_msg("cannot read %s\n", path);
 	return number;
 }
 
-static inline bool zswap_defers(void)
+/* A number that the library counts, of all swap devices. */
+static inline unsigned long long zswap_counted(const char *what)
 {
-	return !access(ZSWAP_DEBUG "dead_entries", F_OK);
+	DIR *instances = opendir("/sys/kernel/debug/percpu_defer");
+	unsigned long long nr = 0;
+	struct dirent *entry;
+	char path[320];
+
+	while (instances && (entry = readdir(instances))) {
+		if (strncmp(entry->d_name, "zswap", 5) || !isdigit(entry->d_name[5]))
+			continue;
+		snprintf(path, sizeof(path), "/sys/kernel/debug/percpu_defer/%s",
+			 entry->d_name);
+		nr += named_number(path, what);
+	}
+	if (instances)
+		closedir(instances);
+	return nr;
+}
+
+/* Slots that are dead, whether they hold an entry or not. */
+static inline unsigned long long dead(void)
+{
+	return zswap_defers() ? zswap_number("dead_entries") : 0;
+}
+
+/*
+ * Is every entry in a slot that is in use, or dead, but not both? And, if @quiet,
+ * when nothing waits any more, is every entry on an LRU in a tree? Only where the
+ * kernel can look: see CONFIG_PERCPU_DEFER_PERTURB.
+ */
+static inline bool zswap_is_sane(bool quiet)
+{
+	static const char check[] = ZSWAP_DEBUG "check";
+	unsigned long long orphans, both, strays;
+
+	if (access(check, F_OK))
+		return true;
+	orphans = named_number(check, "orphans");
+	both = named_number(check, "dead_in_use");
+	strays = named_number(check, "strays");
+	return expect("orphans", orphans, 0) & expect("dead in use", both, 0) &
+	       (!quiet || expect("strays", strays, 0));
 }
 
 #endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Cases that meet memory which waits to be freed. Each runs twice: once while the
+ * workers are held, so that all of it waits until the case lets them go, and once
+ * while they run, with random delays, so that they meet whatever the case does.
+ * Both take CONFIG_PERCPU_DEFER_PERTURB; without it, the second run has no delays.
+ */
+#ifndef DRAIN_GATE_H
+#define DRAIN_GATE_H
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "kselftest.h"
+#include "text_files.h"
+
+#define GATE		"/sys/kernel/debug/percpu_defer_perturb/"
+
+/* Which of the two runs this is. */
+static bool drains_held;
+
+static inline bool gate_exists(void)
+{
+	return !access(GATE "hold", F_OK);
+}
+
+static pid_t gate_user;
+
+/* atexit() handler: release the workers, but not when a child exits. */
+static void leave_gate_open(void)
+{
+	if (getpid() != gate_user)
+		return;
+	write_file(GATE "hold", "0");
+	write_file(GATE "one_in", "0");
+}
+
+static inline void write_gate(const char *file, const char *text)
+{
+	char path[96];
+
+	if (!gate_user) {
+		gate_user = getpid();
+		atexit(leave_gate_open);
+	}
+	snprintf(path, sizeof(path), GATE "%s", file);
+	if (write_file(path, text))
+		ksft_exit_fail_msg("%s: cannot write '%s'\n", path, text);
+}
+
+/* Hold the workers from here on, in the first of the two runs. */
+static inline void hold_drains(void)
+{
+	if (drains_held)
+		write_gate("hold", "1");
+}
+
+static inline void release_drains(void)
+{
+	if (drains_held)
+		write_gate("hold", "0");
+}
+
+/* Delays by @seed, or none if it is NULL. */
+static inline void perturb(const char *seed)
+{
+	if (!gate_exists())
+		return;
+	if (seed) {
+		write_gate("seed", seed);
+		write_gate("max_us", "100");
+	}
+	write_gate("one_in", seed ? "16" : "0");
+}
+
+/* In the first run, something must wait until it is let go. */
+static inline bool still_waits(unsigned long long nr)
+{
+	if (!drains_held || nr)
+		return true;
+	ksft_print_msg("drains held, but nothing is pending, or some was drained\n");
+	return false;
+}
+
+static inline const char *run_name(void)
+{
+	return drains_held ? "held" : "free-running";
+}
+
+/* Set by a case that this kernel or machine cannot run. */
+static const char *skip_why;
+
+static inline void run_once(bool (*test)(void), const char *name, const char *how)
+{
+	bool good;
+
+	skip_why = NULL;
+	good = test();
+	release_drains();
+	if (skip_why && good)
+		ksft_test_result_skip("%s, %s: %s\n", name, how, skip_why);
+	else
+		ksft_test_result(good, "%s, %s\n", name, how);
+}
+
+/* Two results. PD_SEED of the environment chooses the delays of the second run. */
+static inline void run_twice(bool (*test)(void), const char *name)
+{
+	const char *seed = getenv("PD_SEED");
+
+	if (gate_exists()) {
+		drains_held = true;
+		run_once(test, name, "held");
+		drains_held = false;
+	} else {
+		ksft_test_result_skip("%s, held: no CONFIG_PERCPU_DEFER_PERTURB\n", name);
+	}
+	perturb(seed ? seed : "1");
+	run_once(test, name, "free-running");
+	perturb(NULL);
+}
+
+#endif

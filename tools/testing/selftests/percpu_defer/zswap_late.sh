@@ -1,0 +1,57 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Do cgroups come and go while zswap was never enabled, and while it is being enabled?
+# Limits of memory call into zswap, which is set up later.
+DIR="$(dirname "$(readlink -f "$0")")"
+# shellcheck source=/dev/null
+. "${DIR}"/../kselftest/ktap_helpers.sh
+
+enabled=/sys/module/zswap/parameters/enabled
+disk=/dev/ram0
+disk_bytes=$((8 << 20))
+
+# come_and_go ROUNDS: in each, a process that hits its limit, with clean pages of a disk
+come_and_go() {
+	i=0
+	while [ "$i" -lt "$1" ]; do
+		mkdir "$cgroups/group" || return 1
+		echo 2M >"$cgroups/group/memory.max"
+		(
+			echo 0 >"$cgroups/group/cgroup.procs" &&
+				dd if=$disk of=/dev/null bs=64k count=$((disk_bytes >> 16))
+		) 2>/dev/null || return 1
+		grep -q '^max [1-9]' "$cgroups/group/memory.events" || return 1
+		rmdir "$cgroups/group" || return 1
+		echo 1 >/proc/sys/vm/drop_caches
+		i=$((i + 1))
+	done
+}
+
+enable_meanwhile() {
+	come_and_go 40 &
+	pid=$!
+	echo Y >$enabled || return 1
+	wait $pid
+}
+
+ktap_print_header
+if [ ! -w $enabled ] || [ -e /sys/kernel/debug/zswap ]; then
+	ktap_skip_all "needs zswap, and that it was never enabled"
+	exit "$KSFT_SKIP"
+fi
+if ! [ -b $disk ]; then
+	ktap_skip_all "needs $disk"
+	exit "$KSFT_SKIP"
+fi
+cgroups=$(mktemp -d) || exit 1
+trap 'umount "$cgroups"; rmdir "$cgroups"' EXIT
+if ! mount -t cgroup2 none "$cgroups" ||
+	! echo +memory >"$cgroups/cgroup.subtree_control"; then
+	ktap_skip_all "needs memory cgroups"
+	exit "$KSFT_SKIP"
+fi
+ktap_set_plan 2
+ktap_test_result "cgroups come and go without zswap" come_and_go 20
+ktap_test_result "cgroups come and go while zswap is being enabled" enable_meanwhile
+echo N >$enabled
+ktap_finished

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Does anything of freed slots stay in zswap, or show up elsewhere?
+ *
+ * usage: zswap_lost [SECONDS [SEED]]
+ *
+ * On a swap device that is nearly full, processes of two users fill memory, page it
+ * out and free it, in small pieces and in large ones: with content that tells its
+ * owner, with the same content again, and with zeros. Meanwhile zswap is flushed, and
+ * its shrinker writes back. Each process must read what it wrote. After each round,
+ * with other delays, every entry must be in a slot in use, or dead; when swap is off
+ * nothing may be left, and nothing of the users' on the device.
+ */
+#define _GNU_SOURCE
+#include <grp.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "kselftest.h"
+#include "drain_gate.h"
+#include "swap_region.h"
+#include "swap_workers.h"
+#include "zswap_swap.h"
+
+#define DEVICE_MB	12
+#define LARGE_BYTES	(8UL << 20)
+#define SMALL_PAGES	16
+#define NR_SMALL	6
+#define ZERO_BYTES	(2UL << 20)
+#define ROUND_SECONDS	3
+#define OTHER_USER	65534
+#define FLUSH		"/sys/module/percpu_defer/parameters/flush"
+#define SHRINKERS	"/sys/kernel/debug/shrinker"
+
+static char *new_memory(size_t size)
+{
+	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED)
+		ksft_exit_fail_msg("no memory\n");
+	madvise(memory, size, MADV_NOHUGEPAGE);
+	return memory;
+}
+
+/* Words that tell page, owner and generation, and are never 0. */
+static uint64_t canary(const char *page, uint64_t generation)
+{
+	return page_seed(page, generation << 24 ^ getpid()) | 1;
+}
+
+static void fill(char *memory, size_t size, uint64_t generation)
+{
+	for (char *page = memory; page < memory + size; page += page_size()) {
+		uint64_t *word = (uint64_t *)page, seed = canary(page, generation);
+
+		for (size_t i = 0; i < page_size() / sizeof(*word); i++)
+			word[i] = seed;
+		/* Some noise, so that sizes differ. */
+		for (size_t i = 0; i < (seed >> 8) % 16; i++)
+			word[i] = mix(seed + i) | 1;
+	}
+}
+
+/* The last word of each page tells which content it is. */
+static bool is_filled(const char *memory, size_t size, uint64_t generation)
+{
+	for (const char *page = memory; page < memory + size; page += page_size()) {
+		uint64_t last = *(uint64_t *)(page + page_size() - sizeof(last));
+
+		if (last == canary(page, generation))
+			continue;
+		ksft_print_msg("a page ends with %#llx, not %#llx\n",
+			       (unsigned long long)last,
+			       (unsigned long long)canary(page, generation));
+		return false;
+	}
+	return true;
+}
+
+/* Every other time with the bytes that were there before. */
+static void small(time_t end)
+{
+	size_t size = SMALL_PAGES * page_size();
+	char *memory = new_memory(size);
+	uint64_t turn;
+
+	for (turn = 0; time(NULL) < end; turn++) {
+		fill(memory, size, turn / 2);
+		madvise(memory, size, MADV_PAGEOUT);
+		if (!is_filled(memory, size / 2, turn / 2))
+			_exit(KSFT_FAIL);
+		madvise(memory, size, MADV_DONTNEED);
+	}
+	_exit(KSFT_PASS);
+}
+
+static void large(time_t end)
+{
+	uint64_t turn;
+
+	for (turn = 0; time(NULL) < end; turn++) {
+		char *memory = new_memory(LARGE_BYTES);
+
+		fill(memory, LARGE_BYTES, turn);
+		madvise(memory, LARGE_BYTES, MADV_PAGEOUT);
+		if (!is_filled(memory, LARGE_BYTES / 8, turn))
+			_exit(KSFT_FAIL);
+		munmap(memory, LARGE_BYTES);
+	}
+	_exit(KSFT_PASS);
+}
+
+/* Another user, whose zeros must stay zeros. */
+static void zeros(time_t end)
+{
+	char *memory = new_memory(ZERO_BYTES);
+	const uint64_t *word = (uint64_t *)memory;
+
+	if (setgroups(0, NULL) || setgid(OTHER_USER) || setuid(OTHER_USER))
+		ksft_exit_fail_msg("cannot become user %d\n", OTHER_USER);
+	while (time(NULL) < end) {
+		memset(memory, 0, ZERO_BYTES);
+		madvise(memory, ZERO_BYTES, MADV_PAGEOUT);
+		for (size_t i = 0; i < ZERO_BYTES / sizeof(*word); i++) {
+			if (!word[i])
+				continue;
+			ksft_print_msg("a zero-filled page holds %#llx\n",
+				       (unsigned long long)word[i]);
+			_exit(KSFT_FAIL);
+		}
+		madvise(memory, ZERO_BYTES, MADV_DONTNEED);
+	}
+	_exit(KSFT_PASS);
+}
+
+/* Ask zswap's shrinker to look at all of the root group's entries. */
+static void shrink(unsigned long long root)
+{
+	DIR *shrinkers = opendir(SHRINKERS);
+	char path[320], request[64];
+	struct dirent *entry;
+
+	snprintf(request, sizeof(request), "%llu 0 256", root);
+	while (shrinkers && (entry = readdir(shrinkers))) {
+		if (strncmp(entry->d_name, "mm-zswap", 8))
+			continue;
+		snprintf(path, sizeof(path), SHRINKERS "/%s/scan", entry->d_name);
+		write_file(path, request);
+	}
+	if (shrinkers)
+		closedir(shrinkers);
+}
+
+static unsigned long long root_group;
+
+static void disturber(time_t end)
+{
+	unsigned int turn;
+
+	for (turn = 0; time(NULL) < end; turn++) {
+		write_file(FLUSH, "1");
+		if (turn % 4 == 0)
+			shrink(root_group);
+		usleep(turn % 3 * 1000);
+	}
+	_exit(KSFT_PASS);
+}
+
+static void start(void (*run)(time_t end), time_t end)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		ksft_exit_fail_msg("fork: %s\n", strerror(errno));
+	if (!pid)
+		run(end);
+}
+
+static bool run_round(time_t end)
+{
+	bool good = true;
+	int status, i;
+
+	fflush(stdout);
+	for (i = 0; i < NR_SMALL; i++)
+		start(small, end);
+	start(large, end);
+	start(zeros, end);
+	start(disturber, end);
+	while (wait(&status) > 0)
+		good &= !status;
+	return good;
+}
+
+/* Bytes on the device besides the swap header. */
+static unsigned long long bytes_on_device(void)
+{
+	return zram_usage().stored - page_size();
+}
+
+/* Pushes counted on devices that swapoff has destroyed. */
+static unsigned long long pushed;
+
+/* Call before any new store: it would overwrite leftovers. */
+static bool nothing_left(void)
+{
+	bool good = true;
+	int ms;
+
+	/* Without a flush, which would make up for a worker that was not woken. */
+	for (ms = 0; ms < DRAIN_TRIES && dead(); ms++)
+		usleep(10000);
+	good &= expect("dead", dead(), 0);
+	good &= zswap_is_sane(false);
+	pushed += zswap_counted("pushed");
+
+	if (swapoff(zram_dev))
+		ksft_exit_fail_msg("swapoff: %s\n", strerror(errno));
+	/* Entries that were loaded wait a little, and slots of zram's own. */
+	for (ms = 0; ms < DRAIN_TRIES && (zswap_number("stored_pages") || waiting() ||
+					  bytes_on_device()); ms++)
+		usleep(10000);
+	good &= expect("pages stored", zswap_number("stored_pages"), 0);
+	good &= expect("incompressible pages",
+		       zswap_number("stored_incompressible_pages"), 0);
+	good &= expect("bytes on the device", bytes_on_device(), 0);
+	good &= expect("waiting", waiting(), 0);
+	if (!access(ZSWAP_DEBUG "check", F_OK)) {
+		good &= expect("entries", named_number(ZSWAP_DEBUG "check", "entries"), 0);
+		good &= expect("on LRUs", named_number(ZSWAP_DEBUG "check", "lru"), 0);
+	}
+	zram_swapon();
+	return good;
+}
+
+static void find_root_group(void)
+{
+	static const char at[] = "/tmp/zswap_lost.cgroup";
+	struct stat root;
+
+	if (mkdir(at, 0755) || mount("none", at, "cgroup2", 0, NULL))
+		return;
+	if (!stat(at, &root))
+		root_group = root.st_ino;
+	umount(at);
+	rmdir(at);
+}
+
+int main(int argc, char **argv)
+{
+	time_t end = time(NULL) + argument(argc, argv, 1, 60);
+	unsigned long seed = argument(argc, argv, 2, 1), rounds = 0;
+	unsigned long long written_back;
+	bool read_well = true, left_nothing = true;
+	char text[24];
+
+	ksft_print_header();
+	if (geteuid())
+		ksft_exit_skip("needs root\n");
+	zram_add(DEVICE_MB);
+	zswap_begin();
+	if (zswap_number("stored_pages"))
+		ksft_exit_skip("zswap: pages are stored; run swapoff -a first\n");
+	if (write_zswap("shrinker_enabled", "Y"))
+		ksft_exit_fail_msg("cannot enable the shrinker\n");
+	find_root_group();
+	ksft_set_plan(3);
+	written_back = zswap_number("written_back_pages");
+
+	do {
+		snprintf(text, sizeof(text), "%lu", seed + rounds);
+		perturb(text);
+		read_well &= run_round(time(NULL) + ROUND_SECONDS);
+		perturb(NULL);
+		left_nothing &= nothing_left();
+		rounds++;
+	} while (read_well && left_nothing && time(NULL) < end);
+
+	written_back = zswap_number("written_back_pages") - written_back;
+	ksft_print_msg("%lu rounds from seed %lu, %llu pages written back\n", rounds, seed,
+		       written_back);
+	ksft_test_result(read_well, "pages hold what their owner wrote\n");
+	if (zswap_defers())
+		left_nothing &= expect("slots that were pushed", pushed > 0, 1);
+	ksft_test_result(left_nothing, "nothing is left of freed slots\n");
+	if (root_group && !access(SHRINKERS, F_OK))
+		ksft_test_result(written_back > 0, "pages were written back\n");
+	else
+		ksft_test_result_skip("pages were written back: no CONFIG_SHRINKER_DEBUG\n");
+
+	zram_swapoff();
+	zram_remove();
+	zswap_end();
+	ksft_finished();
+}
