@@ -13,18 +13,16 @@ QUICK =
 SECONDS = 60
 # Which kernels to test: plain,kasan,kcsan,rt,arm64.
 KINDS = plain,kasan
-# Which parts of test-all to run, with commas; all unless told.
+# Which parts of test-all to run, with commas; all by default.
 PARTS =
 # How long to torture them.
 MINUTES = 30
-# Only these sections of the report, these checks of lint, this test, or only mutants
-# with this in their name.
-# Only these sections of the report, these checks of lint or cross, or only mutants with
-# this in their name.
+# Only these sections of the report, these checks of lint or cross, this test, or only
+# mutants with this in their name.
 ONLY =
-# 1: mutants in which one statement is deleted, too.
+# 1: also mutants that delete one statement.
 STATEMENTS =
-# Checks of lint that may be impossible here.
+# Lint checks that may be skipped, with commas.
 SKIP =
 # Who signs off the patches of "make series", "Name <address>".
 SIGNOFF =
@@ -33,7 +31,7 @@ UPDATE =
 
 export PYTHONDONTWRITEBYTECODE = 1
 # $(call switch,NAME,option): the option, if NAME is 1; nothing, if it is 0 or empty.
-switch = $(if $(filter-out 0 1,$($1)),$(error $1=$($1): no switch; give 0 or 1))$(if \
+switch = $(if $(filter-out 0 1,$($1)),$(error $1: invalid value '$($1)'; use 0 or 1))$(if \
 	$(filter 1,$($1)),$2)
 RUN = PD_START=$$(date +%s) ./harness/run.py $(if $(KSRC),--ksrc='$(KSRC)') --kernel='$(KERNEL)'
 
@@ -43,19 +41,16 @@ help:
 	@echo 'make bench ONLY=unmap   only this section of the report; ONLY=? lists them'
 	@echo 'make perf-check         count instructions; fails when they are 5 % above the baseline'
 	@echo 'make test               the tests, in a plain kernel and with KASAN'
-	@echo 'make test ONLY=o_age    one test; a name that is none lists them all'
-	@echo 'make test-all           all parts of the tests that are not green for this tree'
-	@echo 'make test-all PARTS=rt,model  these parts; a name that is none lists them all'
+	@echo 'make test ONLY=o_age    one test; ONLY=? lists them'
+	@echo 'make test-all           all test parts that have not passed for this tree'
+	@echo 'make test-all PARTS=rt,model  these parts; PARTS=? lists them'
 	@echo 'make torture MINUTES=30 the torture test, in the kasan and the kcsan kernel'
 	@echo 'make mutants            break the kernel on purpose, the tests must notice'
 	@echo 'make mutants STATEMENTS=1  also delete statements, one at a time'
-	@echo 'make model              check the protocol of index mode with spin'
+	@echo 'make model              check the models of both modes with spin'
 	@echo 'make docs               build all pages that we change; warnings are errors'
 	@echo 'make lint               static analysis; ONLY=sparse does one of its checks,'
 	@echo '                        SKIP=context,clang allows that these are skipped'
-	@echo 'make model              check the models of both modes with spin'
-	@echo 'make docs               build the documentation; warnings are errors'
-	@echo 'make lint               static analysis; ONLY=sparse does one of its checks'
 	@echo 'make cross              compile for other architectures; ONLY=arm64 does one of them'
 	@echo 'make apply OUT=dir      only the patched kernel tree'
 	@echo 'make series             the kernel patches, to be mailed, in build/series'
@@ -92,7 +87,7 @@ torture: deps
 	@$(RUN) torture --minutes='$(MINUTES)' --kinds='$(KINDS)'
 
 mutants: deps
-	@$(RUN) mutants --seconds=$(SECONDS) --only='$(ONLY)' $(if $(STATEMENTS),--statements)
+	@$(RUN) mutants --seconds=$(SECONDS) --only='$(ONLY)' $(call switch,STATEMENTS,--statements)
 
 model: deps
 	@./harness/model.sh

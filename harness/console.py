@@ -16,12 +16,6 @@ class Complaint(typing.NamedTuple):
     text: str
 
 
-class Kind(typing.NamedTuple):
-    """A complaint that a test may provoke."""
-    pattern: re.Pattern
-    most: int = 0   # so many lines in a section; 0: no limit
-
-
 # Lines that no healthy kernel prints.
 COMPLAINTS = re.compile(
     r"BUG: |WARNING: |INFO: possible |INFO: task |INFO: rcu|rcu: INFO:|KASAN:"
@@ -42,13 +36,13 @@ COMPLAINTS = re.compile(
     # Contents that are damaged.
     r"|Decompression error from zswap|zram: (?:Dec|C)ompression failed")
 
-# The planted leak: one line, of one leak. Another leak makes the number larger
-# or prints a second line; the test that planted it looks at /sys/kernel/debug/kmemleak for which it is.
+# Planted leaks are those of the kernel's own sample. The test that plants them looks at
+# /sys/kernel/debug/kmemleak before it does, so no other leak hides behind them.
 EXPECTABLE = {
-    "planted leak": Kind(re.compile(r"kmemleak: 1 new suspected memory leaks"), 1),
-    "swap write error": Kind(re.compile(r"Write-error on swap-device")),
-    "swap read error": Kind(re.compile(r"Read-error on swap-device")),
-    "device error": Kind(re.compile(r" error, dev \w+, sector|Buffer I/O error on dev")),
+    "planted leak": re.compile(r"kmemleak: \d+ new suspected memory leaks"),
+    "swap write error": re.compile(r"Write-error on swap-device"),
+    "swap read error": re.compile(r"Read-error on swap-device"),
+    "device error": re.compile(r" error, dev \w+, sector|Buffer I/O error on dev"),
 }
 
 SECTION = re.compile(r"pd_section: (\S+)")
@@ -71,7 +65,7 @@ def complaints(lines, expected=None, is_foreign_race=None):
     race whether the unmodified kernel has it; without it all races are complaints.
     """
     expected = expected or {}
-    section, seen, skip = "", {}, 0
+    section, skip = "", 0
     for number, line in enumerate(lines):
         if found := SECTION.search(line):
             section = found[1]
@@ -82,16 +76,11 @@ def complaints(lines, expected=None, is_foreign_race=None):
             if is_foreign_race(report):
                 skip = number + len(report)
                 continue
-        elif is_expected(line, section, expected, seen):
+        elif is_expected(line, section, expected):
             continue
         yield Complaint(number, line.strip())
 
 
-def is_expected(line, section, expected, seen):
-    """Is it of a kind that this section may print, and not one too many?"""
-    for name in expected.get(section, ()):
-        kind = EXPECTABLE[name]
-        if kind.pattern.search(line):
-            seen[section, name] = seen.get((section, name), 0) + 1
-            return not kind.most or seen[section, name] <= kind.most
-    return False
+def is_expected(line, section, expected):
+    """Is it of a kind that this section may print?"""
+    return any(EXPECTABLE[name].search(line) for name in expected.get(section, ()))

@@ -1,10 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Makes sure that build/ can be used, and that the packages the harness needs are
-# installed; with an argument, "arm64", "docs", "lint", "perf", "report" or "series",
-# also those for that.
-# Makes sure that the packages the harness needs are installed; with an argument,
-# "arm64", "cross", "docs", "lint", "perf", "report" or "series", also those for that.
+# installed; with an argument, "arm64", "cross", "docs", "lint", "perf", "report" or
+# "series", also those for that.
 set -eu
 . "$(dirname -- "$0")/common.sh"
 

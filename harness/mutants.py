@@ -19,7 +19,7 @@ from expectations import Count
 
 LIST = pathlib.Path(__file__).resolve().parent / "mutants.toml"
 LOG = vm.TOP / "build/log/mutant"
-STORE = "each_mutant"   # in build/results
+STORE = "each_mutant"   # in build/tested
 SILENCE = 60            # seconds; a mutant may well hang
 DEADLINE = 1200
 NOT_BUILT = "does not build;"

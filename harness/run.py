@@ -15,8 +15,8 @@ import types
 
 import apply
 import bench
-import kcsan
 import cross
+import kcsan
 import lint
 import mutants
 import mutate_statements
@@ -199,12 +199,11 @@ def compile_work(source):
         script("configure.sh", tree, out, *fragments, *version_fragment(tree), env=env)
     return lint.prepare(source, configure, HARNESS / "newer.sh", (Failed, apply.Error),
                         stage)
-    if not lint.run(work, args.only, args.skip):
 
 
 def do_lint(source, args):
     script("deps.sh", "lint")
-    if not lint.run(compile_work(source), args.only):
+    if not lint.run(compile_work(source), args.only, args.skip):
         raise Failed
 
 
@@ -239,7 +238,7 @@ def test_kind(source, kind, args, only=test.Only()):
 def perturb(source, args):
     kernel = patched_kernel(source, kind="kasan")
     return test.run_guest(kernel, "perturb", "perturb", {"pd_seconds": args.seconds},
-                          set(), stage, **perturbed(
+                          test.perturbed(), stage, **perturbed(
                               "perturb", silence=args.seconds + test.SILENCE,
                               deadline=test.DEADLINE + 20 * args.seconds))
 

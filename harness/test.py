@@ -26,7 +26,7 @@ SILENCE = 600
 DEADLINE = 5400
 # Complaints of the kernel that tests provoke on purpose: {section: names in
 # console.EXPECTABLE}.
-EXPECTED = {}
+EXPECTED = {"planted_leaks": ["planted leak"]}
 
 
 def cases_of(suite):
@@ -85,11 +85,17 @@ def expected(version, kind):
     """The sections that must run, and a line on each that cannot."""
     names = {"percpu_defer", "percpu_defer_map", "zsmalloc", "sample.sh", "brd_discard",
              "zram_dead", "zram_ops", "zram_selftest.sh", "swap_reuse",
-             "zswap_selftest.sh", "zswap_ops", "zswap_reuse"}
+             "zswap_selftest.sh", "zswap_ops", "zswap_lost", "zswap_reuse", "zswap_late.sh",
+             "kmemleak.sh"}
     names |= {"percpu_defer_bench", "percpu_defer_pages"} if kind == "plain" else \
         {"torture.sh", "zram_trace"}
     without = older.without_tests(version)
     return names - without.keys(), sorted(set(without.values()))
+
+
+def perturbed():
+    """The tests that have to run in the job "perturb"."""
+    return set(re.findall(r"^selftest (\w+)", (HARNESS / "guest/perturb.sh").read_text(), re.M))
 
 
 class Only(typing.NamedTuple):

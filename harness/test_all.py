@@ -19,7 +19,7 @@ from expectations import Count
 from parts import Error
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
-RESULTS = TOP / "build/results"
+RESULTS = TOP / "build/tested"
 
 
 class Part(typing.NamedTuple):
@@ -43,7 +43,7 @@ def tree_hash(top=TOP, without=()):
 
 
 class Store:
-    """Results of all parts, below build/results."""
+    """Results of all parts, below build/tested."""
 
     def __init__(self, tree, kernel, folder=RESULTS):
         self.tree, self.kernel, self.folder = tree, kernel, folder

@@ -10,8 +10,8 @@ wanted() {
 	[ -z "${pd_only-}" ] || [ "$pd_only" = "$1" ]
 }
 
-# Both ports of the guest show where a test begins: the console, too, where some
-# complaints are expected of some tests.
+# Mark the start of a test on both ports; the console parser allows some tests their
+# warnings.
 begin() {
 	echo "pd_section: $1" >/dev/kmsg
 	echo "BEGIN $1"
@@ -36,6 +36,8 @@ selftest() {
 
 sh /job/failslab.sh
 [ -d /sys/class/zram-control ] || modprobe zram
+# Before anything else enables zswap.
+selftest zswap_late.sh
 kunit percpu_defer
 kunit percpu_defer_map
 kunit zsmalloc
@@ -57,5 +59,7 @@ selftest swap_reuse "$pd_seconds"
 selftest zswap_selftest.sh
 if [ -e /sys/module/zswap/parameters/deferred_invalidate ]; then
 	selftest zswap_ops
+	selftest zswap_lost 20
 	selftest zswap_reuse "$pd_seconds"
 fi
+selftest kmemleak.sh

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Guest job, and one of the tests: tortures percpu_defer, and says in KTAP how it
-# ended. From the kernel's command line: pd_torture, for how many seconds.
+# ended. From the kernel's command line: pd_torture, for how many seconds; pd_perturb,
+# 1 for random delays, and pd_seed, which chooses them.
 # shellcheck disable=SC2154 # it comes in the environment
 
 # A CPU goes off or on every 250 jiffies.
@@ -12,6 +13,10 @@ stats() {
 }
 
 sh /job/failslab.sh
+if [ "${pd_perturb-}" = 1 ]; then
+	gate=/sys/kernel/debug/percpu_defer_perturb
+	echo "${pd_seed:-1}" >$gate/seed && echo 32 >$gate/one_in || exit 1
+fi
 echo "TAP version 13"
 echo "1..1"
 # shellcheck disable=SC2086 # a list

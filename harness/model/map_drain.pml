@@ -196,7 +196,7 @@ inline push()
 	fi
 }
 
-/* What zswap_invalidate_range() asks before it pushes. */
+/* The condition of zswap_invalidate_range() for a push. */
 #define HAS_ENTRY	((IN(mask, 0) && entry[0]) || (IN(mask, 1) && entry[1]) || \
 			 (IN(mask, 2) && entry[2]))
 

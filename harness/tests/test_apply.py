@@ -143,9 +143,9 @@ class ApplyTest(unittest.TestCase):
                           "in Linux ")
 
     def test_rule_matches_too_often(self):
-        call = "ret = zram_write_page(zram, page, index);\n"
+        call = "init_rwsem(&zram->dev_lock);\n"
         self.substitute(ZRAM, call, call + call)
-        self.expect_error("'write' matched 3 times", "not 2")
+        self.expect_error("'add' matched 2 times", "not 1")
 
     def test_edit_without_match(self):
         self.substitute("lib/Kconfig", "config LWQ_TEST", "config LWQ_TESTS")
@@ -297,7 +297,7 @@ class CopyTest(unittest.TestCase):
         self.expect_kept("lib/a", "are not ours")
 
     def test_neighbour_of_out(self):
-        """What is called like OUT is not what an interrupted copy left."""
+        """A folder named like OUT is not the remains of an interrupted copy."""
         other = self.top / "out.tmp"
         other.mkdir()
         (other / "mine").write_text("precious")
@@ -336,7 +336,7 @@ class CopyTest(unittest.TestCase):
             copied = {path.name for path in self.out.iterdir()}
             self.assertEqual(copied, {"Makefile", "Kbuild", "lib", "our x", apply.STAMP,
                                       apply.COPIED})
-            # What is built there is no change of the kernel tree.
+            # Build results there are no change of the kernel tree.
             (self.out / "lib/a").unlink()
             self.apply()
             self.assertFalse((self.out / "lib/a").exists())

@@ -100,7 +100,7 @@ class ReportTest(unittest.TestCase):
         return partial
 
     def test_failing_section(self):
-        """What is measured is kept, and so is the report of an earlier run."""
+        """Samples are kept, and so is the report of an earlier run."""
         def fail(*_args):
             raise vm.VmError("the guest died")
 

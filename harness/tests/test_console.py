@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import re
 import sys
 import unittest
 
@@ -82,7 +83,6 @@ class ComplaintsTest(unittest.TestCase):
 
 class ExpectedTest(unittest.TestCase):
     LEAK = "kmemleak: 1 new suspected memory leaks (see /sys/kernel/debug/kmemleak)"
-    TWO = LEAK.replace(" 1 ", " 2 ")
     WRITE = "Write-error on swap-device (253:0:16)"
 
     def test_in_its_section(self):
@@ -93,17 +93,15 @@ class ExpectedTest(unittest.TestCase):
         self.assertEqual(len(texts(lines)), 3)
 
     def test_planted_leak(self):
-        """One line of one leak; what is more is a leak of somebody else."""
         expected = {"a": ["planted leak"]}
-        for lines, number in (([self.LEAK], 0), ([self.LEAK, self.LEAK], 1),
-                              ([self.TWO], 1), ([self.LEAK, self.TWO], 1)):
-            self.assertEqual(len(texts(["pd_section: a", *lines], expected=expected)),
-                             number, lines)
+        self.assertFalse(texts(["pd_section: a", self.LEAK], expected=expected))
         self.assertEqual(len(texts(["pd_section: b", self.LEAK], expected=expected)), 1)
 
     def test_names(self):
         """Sections and kinds that test.py names exist."""
-        self.assertLessEqual(test.EXPECTED.keys(), set(test.sections_of_guest()))
+        written = set(re.findall(r"pd_section: (\w+)", "".join(
+            path.read_text() for path in (HARNESS / "guest").glob("*.sh"))))
+        self.assertLessEqual(test.EXPECTED.keys(), written | set(test.sections_of_guest()))
         for names in test.EXPECTED.values():
             self.assertLessEqual(set(names), console.EXPECTABLE.keys())
 

@@ -12,10 +12,11 @@ TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 class SwitchTest(unittest.TestCase):
     """Switches, and the option that each of them stands for."""
 
-    SWITCHES = (("perf-check", "UPDATE", "--update"), ("bench", "QUICK", "--quick"))
+    SWITCHES = (("perf-check", "UPDATE", "--update"), ("bench", "QUICK", "--quick"),
+                ("mutants", "STATEMENTS", "--statements"))
 
     def make(self, *args):
-        """What make would run, without what the make that runs this was told."""
+        """Commands that make would run, without the options of a make around this."""
         env = {name: text for name, text in os.environ.items() if "MAKE" not in name}
         return subprocess.run(["make", "-n", "-C", TOP, *args], capture_output=True,
                               text=True, env=env)
@@ -37,7 +38,7 @@ class SwitchTest(unittest.TestCase):
             for text in ("no", "2", "-1", "0 1 x"):
                 run = self.make(target, f"{name}={text}")
                 self.assertEqual(run.returncode, 2)
-                self.assertIn(f"{name}={text}: no switch; give 0 or 1.", run.stderr)
+                self.assertIn(f"{name}: invalid value '{text}'; use 0 or 1.", run.stderr)
 
     def test_skip(self):
         self.assertIn("--only='gcc' --skip='clang,context'",

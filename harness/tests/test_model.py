@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The models hold, each faulty variant is found, and model.sh sees what fails."""
+"""The models list their variants, and model.sh sees what fails. "make model" runs them."""
 
 import os
 import pathlib
@@ -28,7 +28,7 @@ active proctype count()
 
 
 def run(folder=None, build=None):
-    """What model.sh says about the models of a folder."""
+    """Run model.sh on the models of a folder."""
     env = dict(os.environ)
     if folder:
         env.update(PD_MODELS=str(folder), PD_BUILD=str(build))
@@ -55,10 +55,6 @@ class ModelTest(unittest.TestCase):
             folder = pathlib.Path(name)
             (folder / "counter.pml").write_text(model)
             return run(folder, folder / "build")
-
-    def test_models(self):
-        done = run()
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def test_variants_are_listed(self):
         self.assertTrue(MODELS)

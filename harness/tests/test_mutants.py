@@ -35,7 +35,9 @@ def names_of(section):
                HARNESS / "guest" / section]
     text = "".join(path.read_text() for path in sources if path.is_file())
     strings = re.findall(r'"((?:[^"\\]|\\.)*)"', text)
+    twice = re.findall(r'run_twice\(\w+, "([^"]*)"\)', text)     # see drain_gate.h
     return {string.removesuffix("\\n") for string in strings} | \
+        {f"{name}, {how}" for name in twice for how in ("held", "free-running")} | \
         set(re.findall(r"ok 1 (\w+)", text))
 
 

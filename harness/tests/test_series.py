@@ -55,6 +55,7 @@ class TableTest(unittest.TestCase):
         first = series.overlay_at(self.table, self.files, owner, 0)
         self.assertEqual({str(path) for path in first if path.suffix != ".inc"},
                          {"include/linux/percpu_defer.h", "lib/Kconfig.edit.toml",
+                          "lib/Kconfig.debug.edit.toml", "lib/percpu_defer_perturb.c",
                           "include/trace/events/percpu_defer.h", "lib/percpu_defer.c",
                           "lib/percpu_defer.h", "lib/Makefile.edit.toml"})
         self.assertNotIn(b"percpu_defer_map.o",
@@ -68,8 +69,8 @@ class TableTest(unittest.TestCase):
                               ("map", "zram-defer"), ("zsmalloc-bulk", "zsmalloc-defer"),
                               ("zsmalloc-defer", "zsmalloc-kunit"),
                               ("zsmalloc-bulk", "zram-bulk"), ("zram-bulk", "swap-range"),
-                              ("memcg-bulk", "zswap-range"), ("swap-range", "swap-flush"),
-                              ("swap-flush", "zram-defer"), ("zswap-range", "zswap-defer"),
+                              ("memcg-bulk", "zswap-range"), ("swap-range", "zram-defer"),
+                              ("swap-range", "zswap-defer"), ("zswap-range", "zswap-defer"),
                               ("zram-defer", "selftests"), ("zswap-defer", "selftests"),
                               ("map", "brd-defer"), ("brd-defer", "selftests")):
             self.assertLess(number[before], number[after], f"{before}, {after}")
@@ -110,8 +111,8 @@ class TableTest(unittest.TestCase):
 
     def test_rule_gone(self):
         path = pathlib.Path("mm/zswap.c.cocci")
-        self.files[path] = self.files[path].replace(b"@writeback@", b"@write_back@")
-        self.refuse("'write_back', belongs to no patch")
+        self.files[path] = self.files[path].replace(b"@limits@", b"@limit@")
+        self.refuse("'limit', belongs to no patch")
 
     def test_twice(self):
         self.table.patches[1].parts.append("lib/percpu_defer.c")
@@ -121,7 +122,7 @@ class TableTest(unittest.TestCase):
         """An edited file must not leave half a function in an early patch."""
         path = pathlib.Path("drivers/block/zram/zram_drv_free.c.inc")
         owner = series.owners(self.table, self.files)
-        self.files[path] = self.files[path].replace(b"user is waiting", b"user waits")
+        self.files[path] = self.files[path].replace(b"its object later", b"its object soon")
         with self.assertRaisesRegex(apply.Error, "0 times in .*zram_drv_free.c.inc"):
             series.overlay_at(self.table, self.files, owner, 0)
 

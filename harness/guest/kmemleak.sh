@@ -1,0 +1,42 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Last test: no earlier test leaked memory, and kmemleak finds planted leaks, those of
+# the kernel's own samples/kmemleak.
+found=/sys/kernel/debug/kmemleak
+
+# Objects younger than five seconds are not reported, and one scan may see a stale
+# pointer.
+scan() {
+	sleep 6
+	echo scan >$found
+	echo scan >$found
+}
+
+echo "TAP version 13"
+if [ ! -w $found ]; then
+	echo "1..0 # SKIP no CONFIG_DEBUG_KMEMLEAK"
+	exit 4
+fi
+echo "1..2"
+bad=0
+scan
+leaks=$(cat $found)
+if [ -n "$leaks" ]; then
+	echo "$leaks" | sed 's/^/# /'
+	echo "not ok 1 no leak"
+	bad=1
+else
+	echo "ok 1 no leak"
+fi
+echo clear >$found
+# From here on the console may show leaks: see EXPECTED in test.py.
+echo "pd_section: planted_leaks" >/dev/kmsg
+modprobe kmemleak-test && scan
+if grep -q kmemleak_test_init $found; then
+	echo "ok 2 planted leaks are found"
+else
+	echo "not ok 2 planted leaks are found"
+	bad=1
+fi
+rmmod kmemleak-test
+exit $bad
