@@ -14,7 +14,6 @@
 
 #define REGION_BYTES	(8UL << 20)
 #define ZRAM_MB		12
-#define PATIENCE_MS	10000
 
 /* Counts the slots that do not read as zeros; the first has the swap header. */
 static unsigned long slots_with_content(void)

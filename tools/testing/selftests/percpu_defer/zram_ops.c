@@ -29,7 +29,6 @@
 #define RAW_MB		8
 #define BLOCK		4096
 
-#define PATIENCE_MS	10000
 
 static struct region kept, freed;
 static unsigned int swap_id, backing_id;
@@ -221,11 +220,7 @@ static unsigned long long backed(void)
 
 static bool backed_soon(unsigned long long pages)
 {
-	int ms;
-
-	for (ms = 0; backed() != pages && ms < PATIENCE_MS; ms++)
-		usleep(1000);
-	return expect("pages on the backing device", backed(), pages);
+	return becomes("pages on the backing device", backed, pages);
 }
 
 static bool test_writeback(void)
@@ -489,11 +484,7 @@ static unsigned long long zspages_settled(void)
 /* zsmalloc frees some from a worker of its own. */
 static bool zspages_return(unsigned long long before)
 {
-	int ms;
-
-	for (ms = 0; zspages() != before && ms < PATIENCE_MS; ms++)
-		usleep(1000);
-	return expect("pages of zsmalloc", zspages(), before);
+	return becomes("pages of zsmalloc", zspages, before);
 }
 
 /*

@@ -39,6 +39,19 @@ static inline bool expect(const char *what, unsigned long long is,
 	return is == wanted;
 }
 
+/* How long a debug kernel may take until a drain has come by. */
+#define PATIENCE_MS	10000
+
+static inline bool becomes(const char *what, unsigned long long (*number)(void),
+			   unsigned long long wanted)
+{
+	int ms;
+
+	for (ms = 0; number() != wanted && ms < PATIENCE_MS; ms++)
+		usleep(1000);
+	return expect(what, number(), wanted);
+}
+
 struct usage {
 	unsigned long long stored;	/* bytes, uncompressed */
 	unsigned long long compressed;

@@ -28,7 +28,6 @@
 #define LIMIT_BYTES	(8UL << 20)
 #define FEW_BYTES	(1UL << 20)
 
-#define PATIENCE_MS	10000
 #define CGROUPS		"/tmp/zswap_ops.cgroup"
 #define GROUP		CGROUPS "/zswap_ops"
 #define SECOND		CGROUPS "/zswap_ops_second"
@@ -43,16 +42,6 @@ static bool begin(void)
 	hold_drains();
 	unmap(&freed);
 	return !zswap_defers() || still_waits(dead());
-}
-
-static bool becomes(const char *what, unsigned long long (*number)(void),
-		    unsigned long long wanted)
-{
-	int ms;
-
-	for (ms = 0; number() != wanted && ms < PATIENCE_MS; ms++)
-		usleep(1000);
-	return expect(what, number(), wanted);
 }
 
 static unsigned long long stored(void)
