@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Tests in parts, whose results are kept: a part that was green is not repeated.
 
-A result is that of a key: the hash of all files of this repository, the kernel source,
-and what the part was asked to do.
+A result is that of a key: the hash of the files of this repository that the part reads,
+the kernel source, and what the part was asked to do.
 """
 
 import datetime
@@ -25,17 +25,30 @@ RESULTS = TOP / "build/tested"
 class Part(typing.NamedTuple):
     run: typing.Callable        # returns a Count
     asked: str = ""             # parameters that make it another run
+    tree: str = ""              # hash of the files that it reads, if not all of them
 
 
-def tree_hash(top=TOP, without=()):
-    """Changes with any file that git tracks or would add; '' if git cannot say."""
+# Beginnings of the names of files that no guest depends on.
+NOT_IN_GUESTS = ("README.md", "MAINTAINERS", "Documentation/", "scripts/coccinelle/",
+                 "harness/tests/", "harness/model", "harness/sections/", "harness/plots/",
+                 "harness/bench", "harness/cover", "harness/cross", "harness/docs",
+                 "harness/lint", "harness/mut", "harness/statements", "harness/perf",
+                 "harness/rust_structs", "harness/series", "harness/works")
+
+
+def tree_hash(top=TOP, only=("",), without=()):
+    """Hash the files that git tracks or would add, or some; '' if git cannot say.
+
+    only, without: beginnings of the names of files that are hashed, or are not
+    """
     listed = subprocess.run(["git", "-C", top, "ls-files", "-z", "--cached", "--others",
                              "--exclude-standard"], capture_output=True)
     if listed.returncode:
         return ""
     digest = hashlib.sha256()
-    names = set(listed.stdout.decode().split("\0")) - {"", *without}
-    for name in sorted(names):
+    for name in sorted(set(listed.stdout.decode().split("\0")) - {""}):
+        if not name.startswith(only) or name.startswith(without):
+            continue
         path = pathlib.Path(top, name)
         content = path.read_bytes() if path.is_file() else b""
         digest.update(f"{name}\0{len(content)}\0".encode() + content)
@@ -48,8 +61,8 @@ class Store:
     def __init__(self, tree, kernel, folder=RESULTS):
         self.tree, self.kernel, self.folder = tree, kernel, folder
 
-    def key(self, asked):
-        return f"{self.tree} {self.kernel} {asked}".strip() if self.tree else ""
+    def key(self, asked, tree=""):
+        return f"{tree or self.tree} {self.kernel} {asked}".strip() if self.tree else ""
 
     def path(self, name):
         return self.folder / f"{name}.json"
@@ -66,11 +79,10 @@ class Store:
         tmp.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n")
         tmp.replace(self.path(name))
 
-    def green(self, name, asked):
-        """The kept result, if it is one of this very tree and is good."""
-        kept = self.read(name)
-        good = kept.get("result") == "green" and kept.get("key") == self.key(asked) != ""
-        return kept if good else {}
+    def green(self, name, part):
+        """The kept result, if it is one of the same files and is good."""
+        kept, key = self.read(name), self.key(part.asked, part.tree)
+        return kept if kept.get("result") == "green" and kept.get("key") == key != "" else {}
 
 
 def run_part(name, part, store):
@@ -82,7 +94,7 @@ def run_part(name, part, store):
         why = str(error) or "a step failed, see above"
         print(f"error: {name}: {why}", file=sys.stderr, flush=True)
         count = Count(failed=1)
-    result = {"key": store.key(part.asked), "why": why,
+    result = {"key": store.key(part.asked, part.tree), "why": why,
               "result": "failed" if count.failed else "green", "counts": vars(count),
               "minutes": round((time.monotonic() - start) / 60, 1),
               "when": datetime.datetime.now().isoformat(" ", "minutes")}
@@ -94,7 +106,7 @@ def run_parts(parts, store, stage, again=False):
     """{name: result} of all parts; again: also of those that are green."""
     results = {}
     for name, part in parts.items():
-        if not again and (kept := store.green(name, part.asked)):
+        if not again and (kept := store.green(name, part)):
             stage(f"{name}: green since {kept['when']}, not repeated")
             results[name] = kept
             continue

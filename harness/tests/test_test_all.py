@@ -12,6 +12,7 @@ import unittest
 HARNESS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HARNESS))
 
+import parts            # pylint: disable=wrong-import-position
 import run              # pylint: disable=wrong-import-position
 import test_all         # pylint: disable=wrong-import-position
 import vm               # pylint: disable=wrong-import-position
@@ -26,13 +27,13 @@ class PartsTest(unittest.TestCase):
         self.folder = pathlib.Path(tmp.name) / "results"
         self.ran = []
 
-    def part(self, name, count=None, error=None, asked=""):
+    def part(self, name, count=None, error=None, **more):
         def go():
             self.ran.append(name)
             if error:
                 raise error
             return count or Count(passed=2)
-        return test_all.Part(go, asked)
+        return test_all.Part(go, **more)
 
     def run_parts(self, tree="hash", kernel="7.3.4", again=False, **parts):
         self.ran = []
@@ -71,6 +72,14 @@ class PartsTest(unittest.TestCase):
     def test_asked_for_more(self):
         self.run_parts(a=self.part("a", asked="30 s"))
         self.run_parts(a=self.part("a", asked="60 s"))
+        self.assertEqual(self.ran, ["a"])
+
+    def test_some_files(self):
+        """A part with a hash of its own is not repeated when other files change."""
+        self.run_parts(a=self.part("a", tree="some"), b=self.part("b"))
+        self.run_parts(tree="other", a=self.part("a", tree="some"), b=self.part("b"))
+        self.assertEqual(self.ran, ["b"])
+        self.run_parts(tree="other", a=self.part("a", tree="more"), b=self.part("b"))
         self.assertEqual(self.ran, ["a"])
 
     def test_broken_file(self):
@@ -122,6 +131,26 @@ class HashTest(unittest.TestCase):
         (self.top / "build/x").write_text("built")
         (self.top / "a").touch()
         self.assertEqual(test_all.tree_hash(self.top), before)
+
+    def test_some(self):
+        """Files that do not count change nothing, others do."""
+        def hashes():
+            return (test_all.tree_hash(self.top, only=("a",)),
+                    test_all.tree_hash(self.top, without=("b", "c/")))
+        before = hashes()
+        (self.top / "c").mkdir()
+        for name in ("b", "b2", "c/d"):
+            (self.top / name).write_text("1")
+        self.assertEqual(hashes(), before)
+        (self.top / "a").write_text("2")
+        for was, now in zip(before, hashes()):
+            self.assertNotEqual(was, now)
+
+    def test_names_are_there(self):
+        """Each beginning of a name is that of some file of ours."""
+        names = list(map(str, parts.git_files(test_all.TOP)))
+        for beginning in test_all.NOT_IN_GUESTS:
+            self.assertTrue(any(name.startswith(beginning) for name in names), beginning)
 
     def test_no_repository(self):
         with tempfile.TemporaryDirectory() as folder:
