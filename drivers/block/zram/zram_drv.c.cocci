@@ -250,18 +250,16 @@ position p;
  	...
  }
 
-// Free dead slots first: they still hold blocks that writeback needs.
 @writeback_flush@
-identifier zram, nr_pages;
+identifier blk_idx, zram;
 position p;
 @@
- writeback_store(...)
- {
- 	<...
+ blk_idx = zram_reserve_bdev_block@p(zram);
++if (blk_idx == INVALID_BDEV_BLOCK) {
++	/* Dead slots keep their blocks until they are drained. */
 +	percpu_defer_flush(&zram->defer.defer);
- 	nr_pages = zram->disksize@p >> PAGE_SHIFT;
- 	...>
- }
++	blk_idx = zram_reserve_bdev_block(zram);
++}
 
 // Replaced by a ranged one in zram_drv_defer.c.inc.
 @notify@
