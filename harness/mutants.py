@@ -14,6 +14,7 @@ import re
 import tomllib
 
 import ktap
+import test
 import vm
 from expectations import Count
 
@@ -78,7 +79,7 @@ def arguments(mutant, seconds):
     if mutant.get("job", "test") == "test":
         params["pd_only"] = mutant["test"].partition(":")[0]
     params |= mutant.get("params", {})
-    limits = {"silence": SILENCE + seconds, "log": LOG,
+    limits = {"silence": SILENCE + seconds, "log": LOG, "expected": test.EXPECTED,
               "deadline": DEADLINE + seconds + int(params["pd_torture"])}
     if "cpus" in mutant:
         limits |= {"cpus": mutant["cpus"], "boot": vm.PATIENT}

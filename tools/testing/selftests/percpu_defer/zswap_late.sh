@@ -10,18 +10,30 @@ enabled=/sys/module/zswap/parameters/enabled
 disk=/dev/ram0
 disk_bytes=$((8 << 20))
 
-# come_and_go ROUNDS: in each, a process that hits its limit, with clean pages of a disk
+# Read an amount of memory in the group, with a buffer of this size.
+read_in_group() {
+	(
+		echo 0 >"$cgroups/group/cgroup.procs" &&
+			dd if=$disk of=/dev/null bs="$1" count=$((disk_bytes / $1))
+	) 2>/dev/null
+}
+
+# One process hits its limit with clean pages of a disk, and goes on; another with its own
+# memory, which cannot be reclaimed, and is killed.
+hit_limits() {
+	mkdir "$cgroups/group" || return 1
+	echo 2M >"$cgroups/group/memory.max"
+	read_in_group 65536 || return 1
+	grep -q '^max [1-9]' "$cgroups/group/memory.events" || return 1
+	! read_in_group $disk_bytes || return 1
+	grep -q '^oom_kill 1' "$cgroups/group/memory.events" || return 1
+	rmdir "$cgroups/group"
+}
+
 come_and_go() {
 	i=0
 	while [ "$i" -lt "$1" ]; do
-		mkdir "$cgroups/group" || return 1
-		echo 2M >"$cgroups/group/memory.max"
-		(
-			echo 0 >"$cgroups/group/cgroup.procs" &&
-				dd if=$disk of=/dev/null bs=64k count=$((disk_bytes >> 16))
-		) 2>/dev/null || return 1
-		grep -q '^max [1-9]' "$cgroups/group/memory.events" || return 1
-		rmdir "$cgroups/group" || return 1
+		hit_limits || return 1
 		echo 1 >/proc/sys/vm/drop_caches
 		i=$((i + 1))
 	done
