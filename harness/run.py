@@ -36,6 +36,7 @@ KINDS = {
     "plain": ("x86_64", "symbols"),
     "kasan": ("x86_64", "debug", "torture", "kasan"),
     "kcsan": ("x86_64", "debug", "torture", "kcsan"),
+    "perturb": ("x86_64", "perturb", "torture"),
     "rt": ("x86_64", "debug", "torture", "rt"),
     "arm64": ("arm64", "debug", "torture"),
 }
@@ -235,12 +236,13 @@ def test_kind(source, kind, args, only=test.Only()):
     return test.run_guest_tests(kernel, kind, args.seconds, args.torture, stage, only)
 
 
-def perturb(source, args):
-    kernel = patched_kernel(source, kind="kasan")
-    return test.run_guest(kernel, "perturb", "perturb", {"pd_seconds": args.seconds},
-                          test.perturbed(), stage, **perturbed(
-                              "perturb", silence=args.seconds + test.SILENCE,
-                              deadline=test.DEADLINE + 20 * args.seconds))
+def perturb(source, client, args):
+    kernel = patched_kernel(source, kind="perturb")
+    seconds = args.minutes * 60
+    return test.run_guest(kernel, "perturb", f"perturb-{client}", {"pd_seconds": seconds},
+                          test.perturbed(client), stage, **perturbed(
+                              f"perturb-{client}", silence=seconds + test.SILENCE,
+                              deadline=test.DEADLINE + seconds))
 
 
 def torture_part(source, kind, args):
@@ -255,35 +257,31 @@ def torture_part(source, kind, args):
     return count
 
 
-def model_part(_source, _args):
+def model_part():
     print(script("model.sh"), flush=True)
     return test.Count(passed=1)
 
 
-def mutants_part(source, args):
-    return run_mutants(source, args, "")
-
-
-PARTS = ("harness", "model", "plain", "kasan", "perturb", "kcsan", "rt", "arm64",
-         "torture-kasan", "torture-kcsan", "mutants")
+PERTURBED = ("zram", "zswap", "brd")
+PARTS = works.TEST_ALL
 
 
 def parts(source, args):
     """The parts that PARTS names; the quick ones come first."""
-    def part(run, *more, asked=""):
-        return test_all.Part(lambda: run(source, *more, args), asked)
-    reuse = f"{args.seconds} s"
+    in_guests = test_all.tree_hash(without=test_all.NOT_IN_GUESTS)
+
+    def guest(run, name, asked):
+        return test_all.Part(lambda: run(source, name, args), asked, in_guests)
+    short = f"{args.seconds} s, torture {args.torture} s"
+    long = f"{args.minutes} min"
     return {
         "harness": test_all.Part(lambda: test.run_harness_tests(source.tree)),
-        "model": part(model_part),
-        **{kind: part(test_kind, kind, asked=f"{reuse}, torture {args.torture} s")
-           for kind in ("plain", "kasan")},
-        "perturb": part(perturb, asked=reuse),
-        **{kind: part(test_kind, kind, asked=f"{reuse}, torture {args.torture} s")
-           for kind in ("kcsan", "rt", "arm64")},
-        **{f"torture-{kind}": part(torture_part, kind, asked=f"{args.minutes} min")
-           for kind in ("kasan", "kcsan")},
-        "mutants": part(mutants_part),
+        "model": test_all.Part(model_part, tree=test_all.tree_hash(only=("harness/model",))),
+        **{kind: guest(test_kind, kind, short) for kind in ("plain", "kasan")},
+        **{f"perturb-{name}": guest(perturb, name, long) for name in PERTURBED},
+        **{kind: guest(test_kind, kind, short) for kind in ("kcsan", "rt", "arm64")},
+        **{f"torture-{kind}": guest(torture_part, kind, long) for kind in ("kasan", "kcsan")},
+        "mutants": test_all.Part(lambda: run_mutants(source, args, "")),
     }
 
 
@@ -360,8 +358,8 @@ def run_mutants(source, args, only, statements=False):
     if statements:
         found += mutate_statements.of_tree(source.patched_tree())
     chosen = mutants.choose(found, only)
-    store = test_all.Store(test_all.tree_hash(without=(
-        "harness/mutants.toml", "harness/statements.toml")), source.identity())
+    store = test_all.Store(test_all.tree_hash(without=test_all.NOT_IN_GUESTS),
+                           source.identity())
     try:
         return mutants.run(lambda change, kind: patched_kernel(source, change, kind),
                            chosen, args.seconds, store, stage)
@@ -464,7 +462,7 @@ def main():
                              help="how many seconds the torture test runs")
         if name in ("test", "test-all", "torture"):
             job.add_argument("--minutes", type=int, default=30,
-                             help="how long the torture alone runs")
+                             help="how long each of torture and perturbation runs")
         if name == "test":
             job.add_argument("--only", type=chosen(test.choose), default="",
                              help="the name of one test")

@@ -69,22 +69,26 @@ static u64 perturb_mix(u64 x)
 }
 
 /*
- * Sites differ in how often and how long they are delayed, by factors of up to
- * eight, so that each seed favours another order of events.
+ * A seed chooses one in eight sites to be slow, so that each favours another order of
+ * events, and lets the other sites differ a little.
  */
 static void perturb_site(unsigned long site, unsigned int rarer)
 {
-	unsigned int one_in = perturb_value(ONE_IN), us;
+	unsigned int one_in = perturb_value(ONE_IN), max_us = perturb_value(MAX_US), us;
 	u64 of_site, random;
 
 	if (!one_in || in_nmi())
 		return;
 	of_site = perturb_mix(site ^ (u64)perturb_value(SEED) << 32);
-	one_in = (one_in * rarer) << (of_site & 3);
+	one_in *= rarer;
+	if (of_site % 8) {
+		one_in *= 16;
+		max_us /= 16;
+	}
 	random = perturb_mix(of_site + this_cpu_inc_return(perturb_passes));
 	if ((u32)random % one_in)
 		return;
-	us = (u32)(random >> 32) % ((perturb_value(MAX_US) >> (of_site >> 2 & 3)) + 1);
+	us = (u32)(random >> 32) % (max_us + 1);
 	if (us)
 		udelay(us);
 }
@@ -95,14 +99,14 @@ void percpu_defer_perturb(void)
 }
 EXPORT_SYMBOL_GPL(percpu_defer_perturb);
 
-/* As above, for a drain about to begin: a hundred times as long. */
+/* As above, for a drain about to begin: 250 times as long, so that slots are reused. */
 void percpu_defer_perturb_sleep(void)
 {
 	u64 random = perturb_mix(this_cpu_inc_return(perturb_passes) +
 				 ((u64)perturb_value(SEED) << 32));
 
 	if (perturb_value(ONE_IN) && random % 2)
-		msleep((u32)(random >> 32) % (perturb_value(MAX_US) / 10 + 1));
+		msleep((u32)(random >> 32) % (perturb_value(MAX_US) / 4 + 1));
 }
 
 static void perturb_lock_acquire(void *unused, struct lockdep_map *lock,

@@ -69,9 +69,9 @@ static inline void perturb(const char *seed)
 		return;
 	if (seed) {
 		write_gate("seed", seed);
-		write_gate("max_us", "100");
+		write_gate("max_us", "1000");
 	}
-	write_gate("one_in", seed ? "16" : "0");
+	write_gate("one_in", seed ? "2" : "0");
 }
 
 /* In the first run, something must wait until it is let go. */

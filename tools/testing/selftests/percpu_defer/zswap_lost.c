@@ -6,7 +6,8 @@
  *
  * On a swap device that is nearly full, processes of two users fill memory, page it
  * out and free it, in small pieces and in large ones: with content that tells its
- * owner, with the same content again, and with zeros. Meanwhile zswap is flushed, and
+ * owner, with the same content again, and with zeros. In every other round there is
+ * so little room that freed slots are reused at once. Meanwhile zswap is flushed, and
  * its shrinker writes back. Each process must read what it wrote. After each round,
  * with other delays, every entry must be in a slot in use, or dead; when swap is off
  * nothing may be left, and nothing of the users' on the device.
@@ -26,9 +27,11 @@
 
 #define DEVICE_MB	12
 #define LARGE_BYTES	(8UL << 20)
-#define SMALL_PAGES	16
-#define NR_SMALL	6
-#define ZERO_BYTES	(2UL << 20)
+/* Leaves room for less than the small pieces. */
+#define KEPT_BYTES	((DEVICE_MB << 20) - SMALL_PAGES * (NR_SMALL - 1) * page_size())
+#define SMALL_PAGES	64
+#define NR_SMALL	5
+#define ZERO_BYTES	(512UL << 10)
 #define ROUND_SECONDS	3
 #define OTHER_USER	65534
 #define FLUSH		"/sys/module/percpu_defer/parameters/flush"
@@ -80,7 +83,10 @@ static bool is_filled(const char *memory, size_t size, uint64_t generation)
 	return true;
 }
 
-/* Every other time with the bytes that were there before. */
+/*
+ * Every other time with the bytes that were there before. Pages that are read leave
+ * their slots by a fault; most are to die in them.
+ */
 static void small(time_t end)
 {
 	size_t size = SMALL_PAGES * page_size();
@@ -90,7 +96,7 @@ static void small(time_t end)
 	for (turn = 0; time(NULL) < end; turn++) {
 		fill(memory, size, turn / 2);
 		madvise(memory, size, MADV_PAGEOUT);
-		if (!is_filled(memory, size / 2, turn / 2))
+		if (!is_filled(memory, size >> (turn % 4 * 2), turn / 2))
 			_exit(KSFT_FAIL);
 		madvise(memory, size, MADV_DONTNEED);
 	}
@@ -111,6 +117,19 @@ static void large(time_t end)
 		munmap(memory, LARGE_BYTES);
 	}
 	_exit(KSFT_PASS);
+}
+
+/* Keep all slots but a few. */
+static void keep(time_t end)
+{
+	char *memory = new_memory(KEPT_BYTES);
+
+	fill(memory, KEPT_BYTES, 0);
+	while (time(NULL) < end) {
+		madvise(memory, KEPT_BYTES, MADV_PAGEOUT);
+		sleep(1);
+	}
+	_exit(is_filled(memory, KEPT_BYTES, 0) ? KSFT_PASS : KSFT_FAIL);
 }
 
 /* Another user, whose zeros must stay zeros. */
@@ -179,7 +198,7 @@ static void start(void (*run)(time_t end), time_t end)
 		run(end);
 }
 
-static bool run_round(time_t end)
+static bool run_round(time_t end, bool full)
 {
 	bool good = true;
 	int status, i;
@@ -187,7 +206,7 @@ static bool run_round(time_t end)
 	fflush(stdout);
 	for (i = 0; i < NR_SMALL; i++)
 		start(small, end);
-	start(large, end);
+	start(full ? keep : large, end);
 	start(zeros, end);
 	start(disturber, end);
 	while (wait(&status) > 0)
@@ -273,7 +292,7 @@ int main(int argc, char **argv)
 	do {
 		snprintf(text, sizeof(text), "%lu", seed + rounds);
 		perturb(text);
-		read_well &= run_round(time(NULL) + ROUND_SECONDS);
+		read_well &= run_round(time(NULL) + ROUND_SECONDS, rounds % 2);
 		perturb(NULL);
 		left_nothing &= nothing_left();
 		rounds++;
