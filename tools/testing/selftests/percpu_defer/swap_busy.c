@@ -21,7 +21,6 @@
  */
 #define _GNU_SOURCE
 #include <err.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,14 +41,6 @@ enum { HOG_PRIORITY = 1, OWN_PRIORITY };
 
 static pid_t hog[MAX_CPUS];
 static int nr_hogs;
-
-static void become_fifo(int priority)
-{
-	const struct sched_param param = { .sched_priority = priority };
-
-	if (sched_setscheduler(0, SCHED_FIFO, &param))
-		err(1, "SCHED_FIFO");
-}
 
 /* Loops on a CPU as soon as @go is closed. */
 static void be_hog(int cpu, bool fifo, int go)

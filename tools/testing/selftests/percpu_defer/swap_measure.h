@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <err.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,6 +55,14 @@ static inline uint64_t workers_cpu(void)
 	}
 	closedir(proc);
 	return sum;
+}
+
+static inline void become_fifo(int priority)
+{
+	const struct sched_param param = { .sched_priority = priority };
+
+	if (sched_setscheduler(0, SCHED_FIFO, &param))
+		err(1, "SCHED_FIFO");
 }
 
 /* Opens it each time: not all such files can be read twice. */

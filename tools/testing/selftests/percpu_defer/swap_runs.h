@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * How long are the runs of pages whose swap offsets follow each other? What is in
- * one run is freed by one call.
+ * Runs of pages whose swap offsets follow each other: their lengths, and how to have
+ * runs of one length. The pages of a run are freed by one call.
  */
 #ifndef SWAP_RUNS_H
 #define SWAP_RUNS_H
@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "swap_measure.h"
@@ -26,6 +27,19 @@ struct runs {
 #define PAGEMAP_SWAPPED	0x4000000000000000ull
 #define PAGEMAP_PLACE	0x007fffffffffffffull
 #define PAGEMAP_OFFSET	0x20ull
+
+/* Page out every other run before those between, so that no two of them are one in swap. */
+static inline void page_out_in_runs(char *memory, size_t pages, size_t length)
+{
+	size_t half, page;
+
+	if (pages % length)
+		errx(1, "%zu pages are no whole number of runs of %zu", pages, length);
+	for (half = 0; half < 2; half++)
+		for (page = half * length; page < pages; page += 2 * length)
+			madvise(memory + page * page_size(), length * page_size(),
+				MADV_PAGEOUT);
+}
 
 static inline uint64_t *read_pagemap(const void *memory, size_t pages)
 {

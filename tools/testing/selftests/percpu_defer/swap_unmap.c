@@ -3,7 +3,7 @@
  * How long does munmap() of swapped-out memory take, when is that memory back,
  * and what does it cost in all?
  *
- * usage: swap_unmap [-c CGROUP] [-r] PROCESSES MEGABYTES [FILE]
+ * usage: swap_unmap [-c CGROUP] [-r] [-s PAGES] [-f MEGABYTES] PROCESSES MEGABYTES [FILE]
  *
  * Each process fills that much memory, pages it out, and makes sure that all of
  * it is in swap. Then all unmap at once. FILE begins with a number that is back at
@@ -11,6 +11,9 @@
  * With -c, the processes enter that cgroup, whose memory.max should be below what
  * they fill, write to their pages in random order, and have the rest reclaimed: so
  * it is swapped out by the kernel, page by page, and not by madvise().
+ * With -s, runs of PAGES pages are scattered in swap. With -f, each process becomes
+ * SCHED_FIFO and unmaps MEGABYTES of other swapped-out memory first: on one CPU no
+ * worker drains it, so it fills what may be pending, up to the cap.
  * Prints four times in nanoseconds:
  *   what munmap() took in the slowest process,
  *   from the start until FILE was back (as the first if there is no FILE),
@@ -38,6 +41,7 @@
 /* From the command line. */
 static const char *cgroup;
 static bool show_runs;
+static size_t run_pages, first_size;
 
 /* What a process tells of its munmap(), in nanoseconds. */
 struct cost {
@@ -55,17 +59,40 @@ static char *swapped_out(size_t size)
 	memory = filled(size, getpid());
 	if (cgroup) {
 		touch_at_random(memory, size / page_size(), getpid());
-		reclaim_until(cgroup, size);
+		reclaim_until(cgroup, first_size + size);
 	}
-	/* With a cgroup, the last few pages at most. */
-	page_out_all(memory, size);
+	if (run_pages)
+		page_out_in_runs(memory, size / page_size(), run_pages);
+	/* With a cgroup or runs, the last few pages at most. */
+	page_out_all(memory, first_size + size);
 	return memory;
+}
+
+/* Memory to unmap first, in swap. */
+static char *first_swapped_out(void)
+{
+	char *memory;
+
+	if (!first_size)
+		return NULL;
+	memory = filled(first_size, getpid());
+	page_out_all(memory, first_size);
+	return memory;
+}
+
+/* Leave no CPU time to a worker from here on. */
+static void unmap_first(char *memory)
+{
+	if (!memory)
+		return;
+	become_fifo(1);
+	munmap(memory, first_size);
 }
 
 /* Tells on @ready that its memory is in swap, waits for @go to be closed. */
 static void child(size_t size, int ready, int go, struct cost *cost)
 {
-	char *memory = swapped_out(size), byte = 0;
+	char *first = first_swapped_out(), *memory = swapped_out(size), byte = 0;
 	uint64_t start, start_cpu;
 
 	if (show_runs)
@@ -76,6 +103,7 @@ static void child(size_t size, int ready, int go, struct cost *cost)
 	close(ready);
 	if (read(go, &byte, 1) != 0)
 		errx(1, "the parent is gone");
+	unmap_first(first);
 	start_cpu = now(CLOCK_THREAD_CPUTIME_ID);
 	start = now(CLOCK_MONOTONIC);
 	munmap(memory, size);
@@ -85,20 +113,26 @@ static void child(size_t size, int ready, int go, struct cost *cost)
 }
 
 static const char usage[] =
-	"usage: swap_unmap [-c CGROUP] [-r] PROCESSES MEGABYTES [FILE]";
+	"usage: swap_unmap [-c CGROUP] [-r] [-s PAGES] [-f MEGABYTES] PROCESSES MEGABYTES [FILE]";
 
 /* Returns how many of the arguments were options. */
 static int parse_options(int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "c:r")) != -1) {
+	while ((option = getopt(argc, argv, "c:rs:f:")) != -1) {
 		switch (option) {
 		case 'c':
 			cgroup = optarg;
 			break;
 		case 'r':
 			show_runs = true;
+			break;
+		case 's':
+			run_pages = parse_number(optarg, 1 << 18);
+			break;
+		case 'f':
+			first_size = parse_number(optarg, 1 << 20) << 20;
 			break;
 		default:
 			errx(1, usage);
