@@ -2,12 +2,13 @@
 /*
  * What does it cost to swap out into slots that were just freed?
  *
- * usage: swap_again MEGABYTES MILLISECONDS
+ * usage: swap_again [-z] MEGABYTES MILLISECONDS
  *
  * Fills the swap space with that much memory, unmaps it, waits so long, and pages
  * out as much again. The swap space should have room for little more: then that
- * goes into the same slots, which have been emptied by then or have not. Prints
- * the CPU time of the second time in nanoseconds.
+ * goes into the same slots, which have been emptied by then or have not. With -z it
+ * is zeros, which the swap core keeps without the device. Prints the CPU time of the
+ * second time in nanoseconds.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -18,22 +19,34 @@
 
 #include "swap_measure.h"
 
+static char *zeros(size_t size)
+{
+	char *memory = new_memory(size);
+
+	memset(memory, 0, size);
+	return memory;
+}
+
 int main(int argc, char **argv)
 {
 	char *first, *second;
 	unsigned long pause;
 	uint64_t start;
+	bool is_zero;
 	size_t size;
 
+	is_zero = argc > 1 && !strcmp(argv[1], "-z");
+	argc -= is_zero;
+	argv += is_zero;
 	if (argc != 3)
-		errx(1, "usage: swap_again MEGABYTES MILLISECONDS");
+		errx(1, "usage: swap_again [-z] MEGABYTES MILLISECONDS");
 	size = parse_number(argv[1], 1 << 20) << 20;
 	pause = strcmp(argv[2], "0") ? parse_number(argv[2], 1 << 20) : 0;
 
 	first = filled(size, 1);
 	if (!page_out(first, size, size))
 		errx(1, "memory does not go to swap: is it large enough?");
-	second = filled(size, 1);
+	second = is_zero ? zeros(size) : filled(size, 1);
 	munmap(first, size);
 	usleep(pause * 1000);
 
