@@ -113,6 +113,20 @@ static void run_map_push_range(struct share *share)
 	WARN_ON_ONCE(refused);
 }
 
+/* As if each slot was filled again at once. A drain may claim it in between. */
+static void run_map_push_cancel(struct share *share)
+{
+	unsigned long i, refused = 0;
+
+	for (i = 0; i < NR; i++) {
+		unsigned long index = share->first + 2 * i;
+
+		refused += !percpu_defer_map_push(&bench_map, index, 1);
+		percpu_defer_map_cancel(&bench_map, index);
+	}
+	WARN_ON_ONCE(refused);
+}
+
 static void finish_map(void)
 {
 	percpu_defer_flush(&bench_map.defer);
@@ -196,6 +210,7 @@ static const struct contender contenders[] = {
 	{ "percpu_defer_push_many, by 64", run_push_many, finish_objects },
 	{ "percpu_defer_map_push, by 1", run_map_push, finish_map },
 	{ "percpu_defer_map_push, by 64", run_map_push_range, finish_map },
+	{ "percpu_defer_map_push + cancel", run_map_push_cancel, finish_map },
 	/* One atomic, and no page: the object itself is the list. */
 	{ "llist_add + work", run_llist, finish_llist },
 	{ "kvfree_rcu", run_kvfree_rcu, finish_kvfree_rcu, .frees = true },
