@@ -39,7 +39,7 @@ help:
 	@echo 'make bench              a report: measure against the unmodified kernel'
 	@echo 'make bench QUICK=1      the same, but less, for a first impression'
 	@echo 'make bench ONLY=unmap   only this section of the report; ONLY=? lists them'
-	@echo 'make perf-check         count instructions; fails when they are 5 % above the baseline'
+	@echo 'make perf-check         count instructions; fails when they exceed the baseline'
 	@echo 'make test               the tests, in a plain kernel and with KASAN'
 	@echo 'make test ONLY=o_age    one test; ONLY=? lists them'
 	@echo 'make test-all           all test parts that have not passed for this tree'

@@ -32,6 +32,11 @@ setup_columns() {
 	esac || exit 1
 }
 
+# A fresh swap space of so many KB in place of the column's.
+resize() {
+	swapoff "$swap" && mkswap "$swap" "$1" >/dev/null && swapon "$swap" || exit 1
+}
+
 # Brings the switches and the swap device into place for a column. The device is
 # a fresh one each time, so that no column finds its clusters in better order.
 select_column() {

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 import types
 import unittest
 import unittest.mock
@@ -232,13 +233,31 @@ class CollectTest(unittest.TestCase):
 
 
 class PerfCheckTest(unittest.TestCase):
-    def compare(self, now):
+    def compare(self, now, what="push"):
         with contextlib.redirect_stdout(io.StringIO()):
-            return perf_check.compare({"zram": {"push": [now]}}, {"zram": {"push": 100}})
+            return perf_check.compare({"zram": {what: [now]}}, {"zram": {what: 100}})
 
     def test_tolerance(self):
         self.assertEqual(self.compare(104.9), [])
         self.assertIn("zram, push", self.compare(106)[0])
+
+    def test_tolerance_of_short_runs(self):
+        for what in ("push, runs of 1", "push, runs of 64"):
+            self.assertEqual(self.compare(100.9, what), [])
+            self.assertIn(f"zram, {what}", self.compare(101.1, what)[0])
+
+    def test_built_elsewhere(self):
+        """The lines printed for a build folder are a baseline."""
+        with tempfile.TemporaryDirectory() as tmp:
+            build = pathlib.Path(tmp)
+            (build / "include/config").mkdir(parents=True)
+            (build / "include/config/kernel.release").write_text("7.3.4\n")
+            (build / ".config").write_text('CONFIG_CC_VERSION_TEXT="gcc 12"\n')
+            lines = perf_check.as_toml({"zram": {"push, runs of 1": [3, 1, 2]}},
+                                       perf_check.Built(build, build))
+        self.assertEqual(tomllib.loads("\n".join(lines)),
+                         {"kernel": "7.3.4", "compiler": "gcc 12",
+                          "zram": {"push, runs of 1": 2.0}})
 
     def test_no_baseline(self):
         with self.assertRaisesRegex(vm.VmError, "has no 'drain' of zram"):

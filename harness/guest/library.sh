@@ -1,0 +1,10 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Guest job, where a nanosecond of CPU time is an instruction: the number of them that
+# the KUnit benchmark counts on one CPU for each way to hand over an object. Prints
+# lines
+#   library NAME INSTRUCTIONS
+
+modprobe percpu_defer_bench_kunit || exit 1
+sed -n 's/.*# bench_one_cpu: \(percpu_defer.*[^ ]\)  *\([0-9.]*\) ns .*/library \1 \2/p' \
+	/sys/kernel/debug/kunit/percpu_defer_bench/results
