@@ -219,6 +219,60 @@ void percpu_defer_arm(struct percpu_defer *pd)
 	queue_delayed_work_on(pc->cpu, percpu_defer_age_wq, &pc->aged, pd->age);
 }
 
+static unsigned long percpu_defer_estimate(struct percpu_defer *pd)
+{
+	/* An estimate, against writes that are not marked. */
+	return data_race(percpu_counter_read_positive(&pd->pending));
+}
+
+/*
+ * Count the room of a buffer as pending, and only then compare with the cap, because
+ * other contexts do the same. Return the number of words; 0 if the cap is reached.
+ */
+static unsigned long percpu_defer_reserve(struct percpu_defer *pd)
+{
+	unsigned long cap = READ_ONCE(pd->cap), pending = percpu_defer_estimate(pd);
+	unsigned long room;
+
+	if (pending >= cap)
+		return 0;
+	room = min(PERCPU_DEFER_WORDS, cap - pending);
+	percpu_counter_add_batch(&pd->pending, room, READ_ONCE(pd->batch));
+	percpu_defer_perturb();
+	if (percpu_defer_estimate(pd) <= cap)
+		return room;
+	percpu_counter_add_batch(&pd->pending, -(s64)room, READ_ONCE(pd->batch));
+	return 0;
+}
+
+/* Put an empty buffer where the full one of the current context is, and queue that. */
+static void percpu_defer_install(struct percpu_defer_cpu *pc,
+				 struct percpu_defer_buf *buf)
+{
+	unsigned int context = percpu_defer_context();
+	struct percpu_defer *pd = pc->pd;
+
+	WRITE_ONCE(pc->since[context], buf->since);
+	buf = xchg(&pc->buf[context], buf);
+	percpu_defer_perturb();
+	/*
+	 * A flush clears ->installed before it looks at ->buf, with an
+	 * xchg() that this pairs with. Set after ->buf, it is either
+	 * cleared by a flush that then finds the buffer, or left for the
+	 * next flush.
+	 */
+	WRITE_ONCE(pd->installed, 1);
+	this_cpu_inc(pd->cpu->stat[PERCPU_DEFER_ROTATIONS]);
+	trace_percpu_defer_rotate(pd, buf->max - buf->room);
+
+	queue_delayed_work_on(pc->cpu, percpu_defer_age_wq, &pc->aged, pd->age);
+	if (buf == PERCPU_DEFER_CLOSED)
+		return;
+	percpu_defer_queue(pc, buf);
+	if (!(atomic_long_read(&pc->queued) % PERCPU_DEFER_WAKE))
+		queue_work(percpu_defer_wq, &pc->work);
+}
+
 /*
  * Gives the current context an empty buffer, and the full one to a worker.
  * Returns what came of it: PERCPU_DEFER_ROTATIONS, or what there is to refuse
@@ -228,54 +282,33 @@ void percpu_defer_arm(struct percpu_defer *pd)
 static enum percpu_defer_stat percpu_defer_rotate(struct percpu_defer *pd)
 {
 	enum percpu_defer_stat ret = PERCPU_DEFER_ROTATIONS;
-	unsigned long cap = READ_ONCE(pd->cap), pending;
-	unsigned long room = PERCPU_DEFER_WORDS;
-	struct percpu_defer_buf *buf, **slot;
+	struct percpu_defer_buf *buf;
 	struct percpu_defer_cpu *pc;
 
-	/* An estimate, against writes that are not marked. */
-	pending = data_race(percpu_counter_read_positive(&pd->pending));
-	if (pending >= cap)
+	/* Again below: this spares pushes above the cap the pool of pages. */
+	if (percpu_defer_estimate(pd) >= READ_ONCE(pd->cap))
 		return PERCPU_DEFER_CAP;
-	room = min(room, cap - pending);
 
 	buf = percpu_defer_get_buf();
 	if (!buf)
 		return PERCPU_DEFER_NO_PAGE;
-	buf->room = room;
-	buf->max = room;
 	buf->since = jiffies;
 
 	preempt_disable();
 	pc = this_cpu_ptr(pd->cpu);
-	slot = &pc->buf[percpu_defer_context()];
 	/* Here, because this is what percpu_defer_stop() waits for. */
 	if (!READ_ONCE(pd->on)) {
 		ret = PERCPU_DEFER_OFF;
-	} else if (!READ_ONCE(*slot)->room) {
+	} else if (!READ_ONCE(pc->buf[percpu_defer_context()])->room) {
 		/* Otherwise another task was here meanwhile. */
-		percpu_counter_add_batch(&pd->pending, room, READ_ONCE(pd->batch));
-		WRITE_ONCE(pc->since[percpu_defer_context()], buf->since);
-		buf = xchg(slot, buf);
-		percpu_defer_perturb();
-		/*
-		 * A flush clears ->installed before it looks at ->buf, with an
-		 * xchg() that this pairs with. Set after ->buf, it is either
-		 * cleared by a flush that then finds the buffer, or left for the
-		 * next flush.
-		 */
-		WRITE_ONCE(pd->installed, 1);
-		this_cpu_inc(pd->cpu->stat[PERCPU_DEFER_ROTATIONS]);
-		trace_percpu_defer_rotate(pd, buf->max - buf->room);
-
-		queue_delayed_work_on(pc->cpu, percpu_defer_age_wq, &pc->aged,
-				      pd->age);
-		if (buf != PERCPU_DEFER_CLOSED) {
-			percpu_defer_queue(pc, buf);
-			if (!(atomic_long_read(&pc->queued) % PERCPU_DEFER_WAKE))
-				queue_work(percpu_defer_wq, &pc->work);
+		buf->max = percpu_defer_reserve(pd);
+		buf->room = buf->max;
+		if (buf->room) {
+			percpu_defer_install(pc, buf);
+			buf = NULL;
+		} else {
+			ret = PERCPU_DEFER_CAP;
 		}
-		buf = NULL;
 	}
 	preempt_enable();
 
