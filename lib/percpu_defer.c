@@ -196,7 +196,7 @@ bool percpu_defer_refuse(struct percpu_defer *pd, enum percpu_defer_stat why)
 {
 	/* Late pushes: destroy waits for RCU readers before it frees pd->cpu. */
 	guard(preempt)();
-	WARN_ONCE(READ_ONCE(pd->destroyed),
+	WARN_ONCE(READ_ONCE(pd->state) == PERCPU_DEFER_DESTROYED,
 		  "percpu_defer %s: push after destroy\n", pd->name);
 	this_cpu_inc(pd->cpu->stat[why]);
 	trace_percpu_defer_fallback(pd, why);
@@ -296,8 +296,11 @@ static enum percpu_defer_stat percpu_defer_rotate(struct percpu_defer *pd)
 
 	preempt_disable();
 	pc = this_cpu_ptr(pd->cpu);
-	/* Here, because this is what percpu_defer_stop() waits for. */
-	if (!READ_ONCE(pd->on)) {
+	/*
+	 * Here, because this is what percpu_defer_stop() waits for. Pairs with the
+	 * release in __percpu_defer_start(): @pc is set up.
+	 */
+	if (!smp_load_acquire(&pd->on)) {
 		ret = PERCPU_DEFER_OFF;
 	} else if (!READ_ONCE(pc->buf[percpu_defer_context()])->room) {
 		/* Otherwise another task was here meanwhile. */
@@ -558,17 +561,17 @@ static int percpu_defer_cpu_dead(unsigned int cpu, struct hlist_node *node)
 	return 0;
 }
 
-/**
- * percpu_defer_flush - drain everything that was pushed before
- * @pd: the instance
- *
- * Drains inline what no worker has begun, and waits for what is being drained.
- * Pushes that come meanwhile are not waited for.
- *
- * Context: may sleep, in object mode for a grace period, and for the locks that the
- * drain takes. Neither from a drain of @pd nor under a lock that it takes.
- */
-void percpu_defer_flush(struct percpu_defer *pd)
+/* Warn if the instance was never started, failed to start or is destroyed. */
+static bool percpu_defer_started(struct percpu_defer *pd)
+{
+	enum percpu_defer_state state = READ_ONCE(pd->state);
+
+	return !WARN(state != PERCPU_DEFER_STARTED, "percpu_defer %s: used %s\n",
+		     pd->name, state == PERCPU_DEFER_NEW ? "before start" :
+		     "after destroy");
+}
+
+static void __percpu_defer_flush(struct percpu_defer *pd)
 {
 	int cpu, i;
 
@@ -623,6 +626,24 @@ void percpu_defer_flush(struct percpu_defer *pd)
 	for_each_possible_cpu(cpu)
 		percpu_defer_drain_cpu(per_cpu_ptr(pd->cpu, cpu));
 }
+
+/**
+ * percpu_defer_flush - drain everything that was pushed before
+ * @pd: the instance, started
+ *
+ * Drains inline what no worker has begun, and waits for what is being drained.
+ * Pushes that come meanwhile are not waited for.
+ *
+ * Context: may sleep, in object mode for a grace period, and for the locks that the
+ * drain takes. Neither from a drain of @pd nor under a lock that it takes. From a
+ * drain of another instance only if that was set up by another call of
+ * percpu_defer_init() or the like: instances of one call are one class for lockdep.
+ */
+void percpu_defer_flush(struct percpu_defer *pd)
+{
+	if (percpu_defer_started(pd))
+		__percpu_defer_flush(pd);
+}
 EXPORT_SYMBOL_GPL(percpu_defer_flush);
 
 /**
@@ -640,22 +661,7 @@ void percpu_defer_flush_all(void)
 }
 EXPORT_SYMBOL_GPL(percpu_defer_flush_all);
 
-/**
- * percpu_defer_help - drain inline, without waiting for anybody
- * @pd: the instance
- * @max: how much will do
- *
- * For those who are short of what dead things hold: memory reclaim, and owners
- * that have reached a limit. Neither waits for a worker nor for a lock. Leaves
- * out what another drain has begun and, in object mode, what other CPUs have in
- * their current buffers.
- *
- * Context: process context, may sleep, from memory reclaim too. Not from a drain
- * of @pd.
- * Return: how many things it drained; may be more than @max by what is in a
- * buffer, or in a word of dead bits.
- */
-unsigned long percpu_defer_help(struct percpu_defer *pd, unsigned long max)
+static unsigned long __percpu_defer_help(struct percpu_defer *pd, unsigned long max)
 {
 	struct percpu_defer_cpu *taken = NULL;
 	unsigned long drained = 0, from = 0;
@@ -693,6 +699,26 @@ unsigned long percpu_defer_help(struct percpu_defer *pd, unsigned long max)
 	if (taken)
 		queue_work(percpu_defer_wq, &taken->work);
 	return drained;
+}
+
+/**
+ * percpu_defer_help - drain inline, without waiting for anybody
+ * @pd: the instance, started
+ * @max: how much will do
+ *
+ * For those who are short of what dead things hold: memory reclaim, and owners
+ * that have reached a limit. Neither waits for a worker nor for a lock. Leaves
+ * out what another drain has begun and, in object mode, what other CPUs have in
+ * their current buffers.
+ *
+ * Context: process context, may sleep, from memory reclaim too. Not from a drain
+ * of @pd.
+ * Return: how many things it drained; may be more than @max by what is in a
+ * buffer, or in a word of dead bits.
+ */
+unsigned long percpu_defer_help(struct percpu_defer *pd, unsigned long max)
+{
+	return percpu_defer_started(pd) ? __percpu_defer_help(pd, max) : 0;
 }
 EXPORT_SYMBOL_GPL(percpu_defer_help);
 
@@ -788,12 +814,12 @@ static void percpu_defer_stop(struct percpu_defer *pd)
 	WRITE_ONCE(pd->on, false);
 	/* Pushes that saw it on are over after this. */
 	synchronize_rcu();
-	percpu_defer_flush(pd);
+	__percpu_defer_flush(pd);
 }
 
 /**
  * percpu_defer_set_enabled - switch an instance on or off
- * @pd: the instance
+ * @pd: the instance, started
  * @on: false: pushes return false from now on, and what is pending is drained
  *
  * Callers must not race with each other.
@@ -802,6 +828,8 @@ static void percpu_defer_stop(struct percpu_defer *pd)
  */
 void percpu_defer_set_enabled(struct percpu_defer *pd, bool on)
 {
+	if (!percpu_defer_started(pd))
+		return;
 	if (on)
 		WRITE_ONCE(pd->on, true);
 	else
@@ -903,14 +931,14 @@ int __percpu_defer_start(struct percpu_defer *pd, struct lock_class_key *key)
 
 	if (!percpu_defer_wq)
 		return -ENODEV;
-	if (WARN_ON_ONCE(pd->on))
+	if (WARN_ON(pd->state == PERCPU_DEFER_STARTED))
 		return -EBUSY;
 
 	/* What waits is memory, if compressed: half as many as there are pages. */
 	percpu_defer_set_cap(pd, totalram_pages() / 2);
 	pd->age = msecs_to_jiffies(PERCPU_DEFER_AGE_MS);
 	pd->size = 0;
-	pd->destroyed = false;
+	WRITE_ONCE(pd->state, PERCPU_DEFER_NEW);
 	pd->installed = 0;
 	pd->peak = 0;
 	mutex_init(&pd->flush_lock);
@@ -920,9 +948,8 @@ int __percpu_defer_start(struct percpu_defer *pd, struct lock_class_key *key)
 	for_each_possible_cpu(cpu) {
 		struct percpu_defer_cpu *pc = per_cpu_ptr(pd->cpu, cpu);
 
-		memset(pc, 0, sizeof(*pc));
-		pc->buf[0] = PERCPU_DEFER_CLOSED;
-		pc->buf[1] = PERCPU_DEFER_CLOSED;
+		/* Pushes look at ->buf, which stays closed until all is set up. */
+		memset_after(pc, 0, buf);
 		pc->pd = pd;
 		pc->cpu = cpu;
 		INIT_DELAYED_WORK(&pc->aged, percpu_defer_aged);
@@ -946,7 +973,9 @@ int __percpu_defer_start(struct percpu_defer *pd, struct lock_class_key *key)
 		goto err_list;
 
 	percpu_defer_stat_add(pd);
-	WRITE_ONCE(pd->on, true);
+	WRITE_ONCE(pd->state, PERCPU_DEFER_STARTED);
+	/* Pairs with the acquire in percpu_defer_rotate(). */
+	smp_store_release(&pd->on, true);
 	return 0;
 
 err_list:
@@ -961,16 +990,23 @@ int percpu_defer_core_init(struct percpu_defer *pd, const char *name,
 			   percpu_defer_drain_t drain, percpu_defer_scan_t scan,
 			   struct lock_class_key *key)
 {
-	int err;
+	int cpu, err;
 
 	pd->name = name;
 	pd->drain = drain;
 	pd->scan = scan;
 	pd->on = false;
+	pd->state = PERCPU_DEFER_NEW;
 	pd->allocated = true;
 	pd->cpu = percpu_defer_alloc_cpus();
 	if (!pd->cpu)
 		return -ENOMEM;
+	for_each_possible_cpu(cpu) {
+		struct percpu_defer_cpu *pc = per_cpu_ptr(pd->cpu, cpu);
+
+		pc->buf[0] = PERCPU_DEFER_CLOSED;
+		pc->buf[1] = PERCPU_DEFER_CLOSED;
+	}
 
 	err = __percpu_defer_start(pd, key);
 	if (err) {
@@ -989,7 +1025,8 @@ EXPORT_SYMBOL_GPL(__percpu_defer_init);
 
 /**
  * percpu_defer_destroy - drain an instance and release what it holds
- * @pd: the instance, initialised or started; or all zeros, to do nothing
+ * @pd: the instance, initialised or started; or all zeros, or what failed to be
+ *	initialised, to do nothing
  *
  * The owner stops its pushes first; one that comes later is refused with a
  * warning.
@@ -1001,10 +1038,10 @@ void percpu_defer_destroy(struct percpu_defer *pd)
 	struct percpu_defer_cpu __percpu *own = pd->cpu;
 	int cpu;
 
-	if (!own)
+	if (!own || !percpu_defer_started(pd))
 		return;
 	percpu_defer_stat_remove(pd);
-	WRITE_ONCE(pd->destroyed, true);
+	WRITE_ONCE(pd->state, PERCPU_DEFER_DESTROYED);
 	percpu_defer_stop(pd);
 	cpuhp_state_remove_instance_nocalls(percpu_defer_cpuhp, &pd->hotplug);
 	percpu_defer_list_del(pd);

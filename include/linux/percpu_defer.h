@@ -51,6 +51,13 @@ enum percpu_defer_stat {
 	PERCPU_DEFER_NR_STATS,
 };
 
+/* Private: the life of an instance. All zeros is new. */
+enum percpu_defer_state {
+	PERCPU_DEFER_NEW,
+	PERCPU_DEFER_STARTED,
+	PERCPU_DEFER_DESTROYED,
+};
+
 struct percpu_defer;
 
 /* Private: random delay in test builds. */
@@ -108,8 +115,8 @@ typedef unsigned long (*percpu_defer_scan_t)(struct percpu_defer *pd,
  * @size: of an object in bytes, if what is pushed are pointers to slab objects;
  *	0 unless the owner writes it, likewise. KASAN then reports who uses an
  *	object after it was pushed.
- * @on: pushes are taken
- * @destroyed: a push now is a bug of the owner
+ * @on: pushes are taken; only while @state is PERCPU_DEFER_STARTED
+ * @state: new, started or destroyed; other calls than pushes need it started
  * @allocated: @cpu is to be freed
  * @drain: frees what one buffer names
  * @scan: index mode: finds and frees what is dead
@@ -130,8 +137,8 @@ struct percpu_defer {
 	unsigned int age;
 	unsigned int size;
 	bool on;
-	bool destroyed;
 	bool allocated;
+	enum percpu_defer_state state;
 	percpu_defer_drain_t drain;
 	percpu_defer_scan_t scan;
 	const char *name;
@@ -211,8 +218,8 @@ int __percpu_defer_start(struct percpu_defer *pd, struct lock_class_key *key);
  * @_pd: the instance
  *
  * Context: process context, may sleep; takes cpu_hotplug_lock.
- * Return: as percpu_defer_init(); -EBUSY, with a warning, if it takes them
- * already.
+ * Return: as percpu_defer_init(); -EBUSY, with a warning, if it is started
+ * already, even if it is switched off.
  */
 #define percpu_defer_start(_pd)						\
 ({									\
