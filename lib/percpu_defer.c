@@ -51,6 +51,7 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
+#include <linux/wait_bit.h>
 #include "percpu_defer.h"
 
 #define CREATE_TRACE_POINTS
@@ -646,6 +647,36 @@ void percpu_defer_flush(struct percpu_defer *pd)
 }
 EXPORT_SYMBOL_GPL(percpu_defer_flush);
 
+static void percpu_defer_unuse(struct percpu_defer *pd)
+{
+	if (atomic_dec_and_test(&pd->users))
+		wake_up_var(&pd->users);
+}
+
+/*
+ * Return the instance after @pd, or the first, which then cannot go away; let @pd go.
+ * Not under the lock of the list, because drains may set up and destroy instances.
+ */
+static struct percpu_defer *percpu_defer_walk(struct percpu_defer *pd, bool try)
+{
+	struct percpu_defer *next = NULL;
+
+	if (!try)
+		down_read(&percpu_defer_list_lock);
+	else if (!down_read_trylock(&percpu_defer_list_lock))
+		goto unuse;
+	next = list_next_entry(list_prepare_entry(pd, &percpu_defer_list, list), list);
+	if (list_entry_is_head(next, &percpu_defer_list, list))
+		next = NULL;
+	else
+		atomic_inc(&next->users);
+	up_read(&percpu_defer_list_lock);
+unuse:
+	if (pd)
+		percpu_defer_unuse(pd);
+	return next;
+}
+
 /**
  * percpu_defer_flush_all - flush every instance
  *
@@ -653,11 +684,10 @@ EXPORT_SYMBOL_GPL(percpu_defer_flush);
  */
 void percpu_defer_flush_all(void)
 {
-	struct percpu_defer *pd;
+	struct percpu_defer *pd = NULL;
 
-	guard(rwsem_read)(&percpu_defer_list_lock);
-	list_for_each_entry(pd, &percpu_defer_list, list)
-		percpu_defer_flush(pd);
+	while ((pd = percpu_defer_walk(pd, false)))
+		__percpu_defer_flush(pd);
 }
 EXPORT_SYMBOL_GPL(percpu_defer_flush_all);
 
@@ -776,17 +806,16 @@ static unsigned long percpu_defer_count(struct shrinker *shrink,
 
 static unsigned long percpu_defer_help_all(unsigned long max)
 {
-	struct percpu_defer *pd;
+	struct percpu_defer *pd = NULL;
 	unsigned long nr = 0;
 
-	if (!down_read_trylock(&percpu_defer_list_lock))
-		return 0;
-	list_for_each_entry(pd, &percpu_defer_list, list) {
-		if (nr >= max)
+	while ((pd = percpu_defer_walk(pd, true))) {
+		if (nr >= max) {
+			percpu_defer_unuse(pd);
 			break;
-		nr += percpu_defer_help(pd, max - nr);
+		}
+		nr += __percpu_defer_help(pd, max - nr);
 	}
-	up_read(&percpu_defer_list_lock);
 	return nr;
 }
 
@@ -903,10 +932,20 @@ static int percpu_defer_list_add(struct percpu_defer *pd)
 	return 0;
 }
 
-static void percpu_defer_list_del(struct percpu_defer *pd)
+static bool percpu_defer_list_trydel(struct percpu_defer *pd)
 {
 	guard(rwsem_write)(&percpu_defer_list_lock);
+	/* What its last user did to it comes before its memory is freed. */
+	if (atomic_read_acquire(&pd->users))
+		return false;
 	list_del(&pd->list);
+	return true;
+}
+
+static void percpu_defer_list_del(struct percpu_defer *pd)
+{
+	while (!percpu_defer_list_trydel(pd))
+		wait_var_event(&pd->users, !atomic_read(&pd->users));
 }
 
 VISIBLE_IF_KUNIT struct percpu_defer_cpu __percpu *percpu_defer_alloc_cpus(void)
@@ -941,6 +980,7 @@ int __percpu_defer_start(struct percpu_defer *pd, struct lock_class_key *key)
 	WRITE_ONCE(pd->state, PERCPU_DEFER_NEW);
 	pd->installed = 0;
 	pd->peak = 0;
+	atomic_set(&pd->users, 0);
 	mutex_init(&pd->flush_lock);
 	/* The drain of one instance may flush another. */
 	lockdep_set_class_and_subclass(&pd->flush_lock, key, 1);

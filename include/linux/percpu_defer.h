@@ -2,6 +2,7 @@
 #ifndef _LINUX_PERCPU_DEFER_H
 #define _LINUX_PERCPU_DEFER_H
 
+#include <linux/atomic.h>
 #include <linux/bitops.h>
 #include <linux/cache.h>
 #include <linux/llist.h>
@@ -126,6 +127,7 @@ typedef unsigned long (*percpu_defer_scan_t)(struct percpu_defer *pd,
  * @peak: the most that was ever pending at the start of a drain
  * @installed: a CPU got a fresh buffer since the last flush
  * @flush_lock: serialises flushes
+ * @users: walks of the list of all instances that drain this one
  * @hotplug: link in the list of instances that CPU hotplug walks
  * @list: link in the list of all instances
  * @file: in debugfs
@@ -148,6 +150,7 @@ struct percpu_defer {
 	unsigned long peak;
 	unsigned long installed;	/* some architectures lack a byte xchg() */
 	struct mutex flush_lock;	/* one flush at a time */
+	atomic_t users;
 	struct hlist_node hotplug;
 	struct list_head list;
 	struct dentry *file;
