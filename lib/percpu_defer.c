@@ -116,8 +116,15 @@ fail:
 
 void percpu_defer_put_buf(struct percpu_defer_buf *buf)
 {
+	/* The allocator's locks sleep there. */
+	bool keep = IS_ENABLED(CONFIG_PREEMPT_RT) && !preemptible();
+
+	/* What is left in it would hide leaks. */
+	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK))
+		memset(buf->word, 0, PERCPU_DEFER_WORDS * sizeof(*buf->word));
+
 	scoped_guard(raw_spinlock_irqsave, &percpu_defer_pool_lock) {
-		if (percpu_defer_pool_nr < 2 * num_possible_cpus()) {
+		if (keep || percpu_defer_pool_nr < 2 * num_possible_cpus()) {
 			llist_add(&buf->node, &percpu_defer_pool);
 			percpu_defer_pool_nr++;
 			return;
@@ -127,6 +134,7 @@ void percpu_defer_put_buf(struct percpu_defer_buf *buf)
 	free_page((unsigned long)buf);
 	atomic_long_dec(&percpu_defer_pages);
 }
+EXPORT_SYMBOL_IF_KUNIT(percpu_defer_put_buf);
 
 struct percpu_defer_buf *percpu_defer_get_buf(void)
 {
@@ -386,6 +394,22 @@ bool percpu_defer_push_slow(struct percpu_defer *pd, unsigned long obj)
 }
 EXPORT_SYMBOL_GPL(percpu_defer_push_slow);
 
+/* Poison the first objects, up to one that was pushed before. Return their number. */
+VISIBLE_IF_KUNIT unsigned int percpu_defer_poison_many(struct percpu_defer *pd,
+						       const unsigned long *obj,
+						       unsigned int nr)
+{
+	unsigned int i;
+
+	KUNIT_STATIC_STUB_REDIRECT(percpu_defer_poison_many, pd, obj, nr);
+
+	for (i = 0; i < nr; i++)
+		if (!percpu_defer_poison(pd, obj[i]))
+			break;
+	return i;
+}
+EXPORT_SYMBOL_IF_KUNIT(percpu_defer_poison_many);
+
 /**
  * percpu_defer_push_many - free objects later
  * @pd: the instance
@@ -399,14 +423,17 @@ EXPORT_SYMBOL_GPL(percpu_defer_push_slow);
 unsigned int percpu_defer_push_many(struct percpu_defer *pd,
 				    const unsigned long *obj, unsigned int nr)
 {
-	unsigned int i, pushed;
+	unsigned int end, pushed = 0;
 
-	for (i = 0; i < nr; i++) {
-		if (!percpu_defer_poison(pd, obj[i]))
+	while (pushed < nr) {
+		end = pushed + percpu_defer_poison_many(pd, obj + pushed, nr - pushed);
+		pushed += percpu_defer_push_some(pd, obj + pushed, end - pushed);
+		percpu_defer_unpoison(pd, obj + pushed, end - pushed);
+		if (pushed < end || end == nr)
 			break;
+		/* Pushed twice: freed once, as in percpu_defer_push(). */
+		pushed++;
 	}
-	pushed = percpu_defer_push_some(pd, obj, i);
-	percpu_defer_unpoison(pd, obj + pushed, i - pushed);
 	return pushed;
 }
 EXPORT_SYMBOL_GPL(percpu_defer_push_many);

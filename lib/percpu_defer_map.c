@@ -237,8 +237,8 @@ static unsigned long percpu_defer_map_kill(struct percpu_defer_map *map,
  * Marks the slots dead and leaves their content to a drain. An index that is
  * dead already may be pushed again. Takes no memory.
  *
- * Context: process or softirq context, under the lock that keeps the indices
- * from being allocated anew. Does not sleep. Refused in hardirq and NMI.
+ * Context: as percpu_defer_push(), under the lock that keeps the indices from being
+ * allocated anew.
  * Return: false if nothing was taken and the caller frees now: @map is switched
  * off, more than its cap is pending, or this is the wrong context.
  */

@@ -20,6 +20,12 @@ static const char * const percpu_defer_stat_name[PERCPU_DEFER_NR_STATS] = {
 	[PERCPU_DEFER_CANCELLED]	= "cancelled",
 };
 
+/* 0 if @since is later: it was set after @now was read. */
+static unsigned long percpu_defer_age(unsigned long now, unsigned long since)
+{
+	return time_after(now, since) ? now - since : 0;
+}
+
 /* How long has the oldest of what waits on this CPU been waiting? In jiffies. */
 static unsigned long percpu_defer_oldest(struct percpu_defer_cpu *pc)
 {
@@ -30,19 +36,19 @@ static unsigned long percpu_defer_oldest(struct percpu_defer_cpu *pc)
 	/* Buffers leave ->full under this lock only. */
 	lockdep_assert_held(&pc->drain_lock);
 	llist_for_each_entry(buf, READ_ONCE(pc->full.first), node)
-		age = max(age, now - buf->since);
+		age = max(age, percpu_defer_age(now, buf->since));
 	llist_for_each_entry(buf, pc->draining, node)
-		age = max(age, now - buf->since);
+		age = max(age, percpu_defer_age(now, buf->since));
 
 	if (READ_ONCE(pc->armed))
-		age = now - READ_ONCE(pc->since[0]);
+		age = percpu_defer_age(now, READ_ONCE(pc->since[0]));
 	if (READ_ONCE(pc->due))
-		age = max(age, now - READ_ONCE(pc->due));
+		age = max(age, percpu_defer_age(now, READ_ONCE(pc->due)));
 
 	/* These are not ours to look into. */
 	for (i = 0; i < ARRAY_SIZE(pc->buf); i++)
 		if (READ_ONCE(pc->buf[i]) != &percpu_defer_closed)
-			age = max(age, now - READ_ONCE(pc->since[i]));
+			age = max(age, percpu_defer_age(now, READ_ONCE(pc->since[i])));
 	return age;
 }
 

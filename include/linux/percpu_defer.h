@@ -280,8 +280,9 @@ static inline bool percpu_defer_poison(struct percpu_defer *pd, unsigned long ob
  * once. The ordinary push costs a dozen instructions; one in some hundred takes
  * a page with GFP_NOWAIT and wakes a worker.
  *
- * Context: process or softirq context, IRQs on or off, with locks held. Does
- * not sleep. Refused in hardirq and NMI.
+ * Context: process or softirq context, IRQs on or off, with locks held, except
+ * those that a wake-up or the page allocator takes: of a runqueue, a timer base,
+ * a worker pool or a zone. Does not sleep. Refused in hardirq and NMI.
  * Return: false if the object was not taken and the caller frees it now: @pd is
  * switched off, more than its cap is pending, there is no page to be had, or
  * this is the wrong context.
@@ -506,6 +507,9 @@ static inline bool __must_check percpu_defer_map_claim(struct percpu_defer_map *
 
 #if IS_ENABLED(CONFIG_KUNIT)
 struct percpu_defer_buf *percpu_defer_get_buf(void);
+void percpu_defer_put_buf(struct percpu_defer_buf *buf);
+unsigned int percpu_defer_poison_many(struct percpu_defer *pd, const unsigned long *obj,
+				      unsigned int nr);
 struct percpu_defer_cpu __percpu *percpu_defer_alloc_cpus(void);
 int percpu_defer_init_pending(struct percpu_defer *pd);
 struct notifier_block;
