@@ -7,7 +7,8 @@
  * seen to fail by breaking the library on purpose.
  *
  *  1. A pushed object is drained exactly once; a refused push leaves no trace:
- *     o_drain_once, o_cap, o_off, o_no_page, m_drain_once, m_scattered
+ *     o_drain_once, o_cap, o_off, o_no_page, o_irqs_off, o_push_twice,
+ *     m_drain_once, m_scattered, m_irqs_off, m_one, m_big
  *  2. A flush does not return before what was pushed earlier is drained:
  *     o_flush_waits, m_flush_waits_for_{flush,worker,help}
  *  3. A claim after a cancel is false, and two claims never both win:
@@ -16,19 +17,28 @@
  *     m_scattered, m_side_by_side, m_no_page, m_dies_meanwhile
  *  5. What waits is drained when it is old, or its CPU is gone:
  *     o_age, o_cpu_offline, m_age, m_cpu_offline
- *  6. What is pending is bounded: o_cap, o_small_cap, m_cap
- *  7. Memory pressure drains, inline: o_help, o_shrinker, o_oom, o_oom_unit, m_help
+ *  6. What is pending is bounded: o_cap, o_small_cap, o_cap_{meanwhile,threads,lowered},
+ *     m_cap, m_cap_lowered
+ *  7. Memory pressure drains, inline: o_help, o_help_nothing, o_two_helps, o_shrinker,
+ *     o_oom, o_oom_unit, m_help, m_help_nothing, m_two_helps, m_help_rescans
  *  8. Destroying leaves nothing behind, and later pushes are reported:
- *     o_destroy, o_static, m_destroy
+ *     o_destroy, o_static, o_late_push, m_destroy
  *  9. An instance that is off takes nothing: o_off, m_off
+ * 10. Calls in a wrong state warn and do nothing: o_wrong_state{,_dynamic},
+ *     m_wrong_state
+ *     A push before start is refused, also during start: o_push_before_start
+ * 11. A drain may flush, set up and destroy other instances: o_flush_in_drain,
+ *     o_flush_all_in_drain, o_reclaim_in_drain
  */
 #include <kunit/static_stub.h>
+#include <kunit/test-bug.h>
 #include <kunit/test.h>
 #include <linux/completion.h>
 #include <linux/cpu.h>
 #include <linux/delay.h>
 #include <linux/interrupt.h>
 #include <linux/irq_work.h>
+#include <linux/irqflags.h>
 #include <linux/kasan.h>
 #include <linux/kthread.h>
 #include <linux/percpu_defer.h>
@@ -102,7 +112,7 @@ static void percpu_defer_test_exit(struct kunit *test)
 {
 	struct owner *o = test->priv;
 
-	if (!o || o->pd.destroyed)
+	if (!o || o->pd.state != PERCPU_DEFER_STARTED)
 		return;
 	/* Should the test have ended early. */
 	open_gate(o);
@@ -713,6 +723,504 @@ static void o_concurrent(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, percpu_counter_sum(&o->pd.pending));
 }
 
+/* Rotations with IRQs off, as many as fill eight pages. */
+static void o_irqs_off(struct kunit *test)
+{
+	struct owner *o = test->priv;
+	unsigned long i, flags;
+
+	percpu_defer_set_cap(&o->pd, 2 * NR_OBJECTS);
+	for (i = 0; i < NR_OBJECTS; i++) {
+		bool taken;
+
+		local_irq_save(flags);
+		taken = push(o, i);
+		KUNIT_EXPECT_TRUE(test, irqs_disabled());
+		local_irq_restore(flags);
+		/* On PREEMPT_RT only the pool of pages serves it then. */
+		if (!taken) {
+			KUNIT_ASSERT_TRUE(test, IS_ENABLED(CONFIG_PREEMPT_RT));
+			percpu_defer_flush(&o->pd);
+			i--;
+		}
+	}
+	percpu_defer_flush(&o->pd);
+	expect_drained(test, 0, NR_OBJECTS, 1);
+	KUNIT_EXPECT_EQ(test, 0, percpu_counter_sum(&o->pd.pending));
+}
+
+static unsigned long nr_meanwhile;
+
+/* Another task pushes until the cap, while this one gets a page. */
+static struct percpu_defer_buf *get_buf_meanwhile(void)
+{
+	struct kunit *test = kunit_get_current_test();
+
+	kunit_deactivate_static_stub(test, percpu_defer_get_buf);
+	nr_meanwhile = push_all(test->priv);
+	return percpu_defer_get_buf();
+}
+
+static void o_cap_meanwhile(struct kunit *test)
+{
+	struct owner *o = test->priv;
+	bool taken;
+
+	never_aged(o);
+	percpu_defer_set_cap(&o->pd, 100);
+	migrate_disable();
+	kunit_activate_static_stub(test, percpu_defer_get_buf, get_buf_meanwhile);
+	taken = push(o, NR_OBJECTS - 1);
+	migrate_enable();
+	KUNIT_EXPECT_EQ(test, 100, nr_meanwhile);
+	KUNIT_EXPECT_FALSE(test, taken);
+	KUNIT_EXPECT_EQ(test, 100, percpu_counter_sum(&o->pd.pending));
+	percpu_defer_flush(&o->pd);
+	expect_drained(test, 0, 100, 1);
+	expect_drained(test, NR_OBJECTS - 1, 1, taken);
+	KUNIT_EXPECT_EQ(test, 0, percpu_counter_sum(&o->pd.pending));
+}
+
+/* With a drain that is held, all that is taken is pending. */
+static void o_cap_threads(struct kunit *test)
+{
+	struct owner *o = test->priv;
+	struct task_struct *task[4];
+	long cap = 508, pushed = 0;
+	int i;
+
+	percpu_defer_set_cap(&o->pd, cap);
+	close_gate(o);
+	for (i = 0; i < ARRAY_SIZE(task); i++) {
+		task[i] = kthread_run(push_thread, o, "percpu_defer/%d", i);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task[i]);
+	}
+	msleep(200);
+	for (i = 0; i < ARRAY_SIZE(task); i++)
+		pushed += kthread_stop(task[i]);
+	/* The last push of each was refused. */
+	pushed -= ARRAY_SIZE(task);
+	KUNIT_EXPECT_GT(test, pushed, 0);
+	KUNIT_EXPECT_LE(test, pushed, cap + cap / 8);
+	open_gate(o);
+	percpu_defer_flush(&o->pd);
+	KUNIT_EXPECT_EQ(test, 0, percpu_counter_sum(&o->pd.pending));
+}
+
+/* What a CPU has room for already, it may take. */
+static void o_cap_lowered(struct kunit *test)
+{
+	struct owner *o = test->priv;
+	unsigned long i, nr = 0;
+
+	never_aged(o);
+	percpu_defer_set_cap(&o->pd, 2000);
+	close_gate(o);
+	migrate_disable();
+	while (nr < 600)
+		KUNIT_EXPECT_TRUE(test, push(o, nr++));
+	percpu_defer_set_cap(&o->pd, 10);
+	for (i = 0; i < PAGE_SIZE / sizeof(long); i++) {
+		if (!push(o, nr))
+			break;
+		nr++;
+	}
+	KUNIT_EXPECT_LT(test, i, PAGE_SIZE / sizeof(long));
+	KUNIT_EXPECT_FALSE(test, push(o, nr));
+	open_gate(o);
+	percpu_defer_flush(&o->pd);
+	expect_drained(test, 0, nr, 1);
+	expect_drained(test, nr, 1, 0);
+	KUNIT_EXPECT_EQ(test, 0, percpu_counter_sum(&o->pd.pending));
+
+	KUNIT_EXPECT_TRUE(test, push(o, nr));
+	migrate_enable();
+	percpu_defer_flush(&o->pd);
+	expect_drained(test, nr, 1, 1);
+}
+
+static void expect_refused(struct kunit *test, enum percpu_defer_stat why,
+			   unsigned long times)
+{
+	struct owner *o = test->priv;
+
+	KUNIT_EXPECT_EQ_MSG(test, times, percpu_defer_stat_sum(&o->pd, why),
+			    "refused for reason %d", why);
+}
+
+/* Each refusal is counted under its reason, and as nothing else. */
+static void o_counters(struct kunit *test)
+{
+	struct owner *o = test->priv;
+	struct irq_push p = {
+		.work = IRQ_WORK_INIT_HARD(push_in_hardirq),
+		.o = o,
+	};
+	unsigned long objects[3] = { 1, 2, 3 };
+
+	irq_work_queue(&p.work);
+	irq_work_sync(&p.work);
+	kunit_activate_static_stub(test, percpu_defer_get_buf, no_buf);
+	KUNIT_EXPECT_FALSE(test, push(o, 1));
+	KUNIT_EXPECT_FALSE(test, push(o, 1));
+	kunit_deactivate_static_stub(test, percpu_defer_get_buf);
+	percpu_defer_set_cap(&o->pd, 0);
+	KUNIT_EXPECT_FALSE(test, push(o, 1));
+	KUNIT_EXPECT_FALSE(test, push(o, 1));
+	/* Refused as a whole: once. */
+	KUNIT_EXPECT_EQ(test, 0, percpu_defer_push_many(&o->pd, objects, 3));
+	percpu_defer_set_enabled(&o->pd, false);
+	KUNIT_EXPECT_FALSE(test, push(o, 1));
+	KUNIT_EXPECT_FALSE(test, push(o, 1));
+	KUNIT_EXPECT_FALSE(test, push(o, 1));
+	KUNIT_EXPECT_FALSE(test, push(o, 1));
+
+	expect_refused(test, PERCPU_DEFER_CONTEXT, 1);
+	expect_refused(test, PERCPU_DEFER_NO_PAGE, 2);
+	expect_refused(test, PERCPU_DEFER_CAP, 3);
+	expect_refused(test, PERCPU_DEFER_OFF, 4);
+	KUNIT_EXPECT_EQ(test, 0, percpu_defer_stat_sum(&o->pd, PERCPU_DEFER_PUSHED));
+	KUNIT_EXPECT_EQ(test, 0, percpu_defer_stat_sum(&o->pd, PERCPU_DEFER_DRAINED));
+}
+
+/* The worker may drain what it took, the caller does not. */
+static void o_help_nothing(struct kunit *test)
+{
+	struct owner *o = test->priv;
+
+	never_aged(o);
+	close_gate(o);
+	KUNIT_EXPECT_TRUE(test, push(o, 1));
+	KUNIT_EXPECT_EQ(test, 0, percpu_defer_help(&o->pd, 0));
+	KUNIT_EXPECT_EQ(test, 0, atomic_long_read(&o->nr_drained));
+	open_gate(o);
+	percpu_defer_flush(&o->pd);
+	expect_drained(test, 1, 1, 1);
+}
+
+/* The second neither waits for the first, nor drains what the first has. */
+static void o_two_helps(struct kunit *test)
+{
+	struct owner *o = test->priv;
+	struct flusher f = { .o = o };
+
+	never_aged(o);
+	close_gate(o);
+	init_completion(&f.done);
+	INIT_WORK_ONSTACK(&f.work, help_work_fn);
+	migrate_disable();
+	KUNIT_EXPECT_TRUE(test, push(o, 1));
+	queue_work_on(raw_smp_processor_id(), system_percpu_wq, &f.work);
+	wait_for_completion(&o->arrived);
+	KUNIT_EXPECT_TRUE(test, push(o, 2));
+	KUNIT_EXPECT_EQ(test, 0, percpu_defer_help(&o->pd, ULONG_MAX));
+	migrate_enable();
+	KUNIT_EXPECT_FALSE(test, completion_done(&f.done));
+
+	open_gate(o);
+	wait_for_completion(&f.done);
+	KUNIT_EXPECT_GE(test, f.helped, 1);
+	flush_work(&f.work);
+	destroy_work_on_stack(&f.work);
+	percpu_defer_flush(&o->pd);
+	expect_drained(test, 1, 2, 1);
+}
+
+/* An instance whose drain flushes another one. */
+struct outer {
+	struct percpu_defer pd;
+	struct owner *inner;
+	atomic_long_t nr_drained;
+};
+
+static void drain_outer(struct percpu_defer *pd, unsigned long *obj, unsigned int nr)
+{
+	struct outer *outer = container_of(pd, struct outer, pd);
+
+	percpu_defer_flush(&outer->inner->pd);
+	atomic_long_add(nr, &outer->nr_drained);
+}
+
+static void o_flush_in_drain(struct kunit *test)
+{
+	struct outer *outer = kunit_kzalloc(test, sizeof(*outer), GFP_KERNEL);
+	struct owner *o = test->priv;
+
+	KUNIT_ASSERT_NOT_NULL(test, outer);
+	outer->inner = o;
+	KUNIT_ASSERT_EQ(test, 0, percpu_defer_init(&outer->pd, "kunit_outer", drain_outer));
+	never_aged(o);
+	outer->pd.age = o->pd.age;
+	KUNIT_EXPECT_TRUE(test, push(o, 1));
+	KUNIT_EXPECT_TRUE(test, percpu_defer_push(&outer->pd, 1));
+	percpu_defer_flush(&outer->pd);
+	KUNIT_EXPECT_EQ(test, 1, atomic_long_read(&outer->nr_drained));
+	expect_drained(test, 1, 1, 1);
+	percpu_defer_destroy(&outer->pd);
+}
+
+static void drain_nothing(struct percpu_defer *pd, unsigned long *obj, unsigned int nr)
+{
+}
+
+static void lifetime_work_fn(struct work_struct *work)
+{
+	struct flusher *f = container_of(work, struct flusher, work);
+	static struct percpu_defer other;
+
+	if (!percpu_defer_init(&other, "kunit_other", drain_nothing)) {
+		percpu_defer_destroy(&other);
+		f->helped = 1;
+	}
+	complete(&f->done);
+}
+
+static void reclaim_work_fn(struct work_struct *work)
+{
+	struct flusher *f = container_of(work, struct flusher, work);
+
+	oom(f->o);
+	complete(&f->done);
+}
+
+/*
+ * While a drain is under way that @fn has begun, instances come and go. A task of its
+ * own does what the drain might do, so that a failure does not hang.
+ */
+static void expect_instances_change(struct kunit *test, work_func_t fn)
+{
+	struct owner *o = test->priv;
+	struct flusher drainer = { .o = o }, other = { .o = o };
+
+	never_aged(o);
+	close_gate(o);
+	init_completion(&drainer.done);
+	init_completion(&other.done);
+	INIT_WORK_ONSTACK(&drainer.work, fn);
+	INIT_WORK_ONSTACK(&other.work, lifetime_work_fn);
+	migrate_disable();
+	KUNIT_EXPECT_TRUE(test, push(o, 1));
+	queue_work_on(raw_smp_processor_id(), system_percpu_wq, &drainer.work);
+	migrate_enable();
+	wait_for_completion(&o->arrived);
+	queue_work(system_dfl_wq, &other.work);
+	KUNIT_EXPECT_GT(test, wait_for_completion_timeout(&other.done, 10 * HZ), 0);
+
+	open_gate(o);
+	flush_work(&drainer.work);
+	flush_work(&other.work);
+	destroy_work_on_stack(&drainer.work);
+	destroy_work_on_stack(&other.work);
+	KUNIT_EXPECT_EQ(test, 1, other.helped);
+	expect_drained(test, 1, 1, 1);
+}
+
+static void o_flush_all_in_drain(struct kunit *test)
+{
+	expect_instances_change(test, flush_work_fn);
+}
+
+static void o_reclaim_in_drain(struct kunit *test)
+{
+	expect_instances_change(test, reclaim_work_fn);
+}
+
+DEFINE_STATIC_PERCPU_DEFER(kunit_early, drain_static);
+
+static int push_early_thread(void *unused)
+{
+	unsigned long i, pushed = 0;
+
+	while (!kthread_should_stop()) {
+		for (i = 0; i < 100; i++)
+			pushed += percpu_defer_push(&kunit_early, 1);
+		cond_resched();
+	}
+	return pushed;
+}
+
+static int start_fails(struct kunit *test)
+{
+	int err;
+
+	kunit_activate_static_stub(test, percpu_defer_init_pending, no_pending);
+	err = percpu_defer_start(&kunit_early);
+	kunit_deactivate_static_stub(test, percpu_defer_init_pending);
+	return err;
+}
+
+/* A push looks at its CPU's buffer at any time, so start must not touch it. */
+static void o_push_before_start(struct kunit *test)
+{
+	static struct percpu_defer_buf full;
+	struct percpu_defer_buf **slot = &per_cpu_ptr(kunit_early.cpu, 0)->buf[0];
+	struct percpu_defer_buf *closed = *slot;
+	struct task_struct *task[2];
+	long pushed = 0;
+	int i;
+
+	static_owner = test->priv;
+	WRITE_ONCE(*slot, &full);
+	KUNIT_EXPECT_EQ(test, -ENOMEM, start_fails(test));
+	KUNIT_EXPECT_PTR_EQ(test, &full, READ_ONCE(*slot));
+	WRITE_ONCE(*slot, closed);
+
+	for (i = 0; i < ARRAY_SIZE(task); i++) {
+		task[i] = kthread_run(push_early_thread, NULL, "percpu_defer/%d", i);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task[i]);
+	}
+	for (i = 0; i < 1000; i++) {
+		KUNIT_EXPECT_EQ(test, -ENOMEM, start_fails(test));
+		cond_resched();
+	}
+	KUNIT_EXPECT_EQ(test, 0, percpu_defer_start(&kunit_early));
+	msleep(100);
+	for (i = 0; i < ARRAY_SIZE(task); i++)
+		pushed += kthread_stop(task[i]);
+	percpu_defer_destroy(&kunit_early);
+	KUNIT_EXPECT_GT(test, pushed, 0);
+	expect_drained(test, 1, 1, pushed);
+}
+
+static void switch_on(struct percpu_defer *pd)
+{
+	percpu_defer_set_enabled(pd, true);
+}
+
+static void switch_off(struct percpu_defer *pd)
+{
+	percpu_defer_set_enabled(pd, false);
+}
+
+static void help_any(struct percpu_defer *pd)
+{
+	percpu_defer_help(pd, ULONG_MAX);
+}
+
+/* All but the start. */
+static void expect_calls_warn(struct kunit *test, struct percpu_defer *pd)
+{
+	void (*const call[])(struct percpu_defer *pd) = {
+		percpu_defer_flush, help_any, switch_on, switch_off,
+		percpu_defer_destroy,
+	};
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(call); i++) {
+		kunit_warning_suppress(test) {
+			call[i](pd);
+			KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
+		}
+	}
+	KUNIT_EXPECT_FALSE(test, pd->on);
+}
+
+DEFINE_STATIC_PERCPU_DEFER(kunit_wrong, drain_static);
+
+static void o_wrong_state(struct kunit *test)
+{
+	static_owner = test->priv;
+	expect_calls_warn(test, &kunit_wrong);
+	kunit_activate_static_stub(test, percpu_defer_init_pending, no_pending);
+	KUNIT_EXPECT_EQ(test, -ENOMEM, percpu_defer_start(&kunit_wrong));
+	kunit_deactivate_static_stub(test, percpu_defer_init_pending);
+	expect_calls_warn(test, &kunit_wrong);
+
+	/* That it is off does not make it new. */
+	KUNIT_ASSERT_EQ(test, 0, percpu_defer_start(&kunit_wrong));
+	switch_off(&kunit_wrong);
+	kunit_warning_suppress(test) {
+		KUNIT_EXPECT_EQ(test, -EBUSY, percpu_defer_start(&kunit_wrong));
+		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
+	}
+	switch_on(&kunit_wrong);
+	KUNIT_EXPECT_TRUE(test, percpu_defer_push(&kunit_wrong, 1));
+	percpu_defer_destroy(&kunit_wrong);
+	expect_drained(test, 1, 1, 1);
+	expect_calls_warn(test, &kunit_wrong);
+}
+
+static void o_wrong_state_dynamic(struct kunit *test)
+{
+	struct percpu_defer *pd = kunit_kzalloc(test, sizeof(*pd), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, pd);
+	/* There is nothing to destroy. */
+	percpu_defer_destroy(pd);
+	kunit_activate_static_stub(test, percpu_defer_init_pending, no_pending);
+	KUNIT_EXPECT_EQ(test, -ENOMEM, percpu_defer_init(pd, "kunit_wrong", drain_nothing));
+	kunit_deactivate_static_stub(test, percpu_defer_init_pending);
+	percpu_defer_destroy(pd);
+
+	KUNIT_ASSERT_EQ(test, 0, percpu_defer_init(pd, "kunit_wrong", drain_nothing));
+	percpu_defer_destroy(pd);
+	expect_calls_warn(test, pd);
+}
+
+struct late_pusher {
+	struct kunit *test;
+	struct percpu_defer pd;
+	unsigned long pushed;
+};
+
+static int push_late_thread(void *arg)
+{
+	struct late_pusher *late = arg;
+
+	kunit_warning_suppress(late->test) {
+		while (!kthread_should_stop()) {
+			late->pushed += percpu_defer_push(&late->pd, 1);
+			cond_resched();
+		}
+	}
+	while (!kthread_should_stop())
+		msleep(20);
+	return 0;
+}
+
+/* What destroy has freed may be in use again: late pushes do not write there. */
+static void o_late_push(struct kunit *test)
+{
+	struct late_pusher *late = kunit_kzalloc(test, sizeof(*late), GFP_KERNEL);
+	struct percpu_defer_cpu __percpu *reused;
+	struct percpu_defer_buf *closed;
+	struct task_struct *task;
+	unsigned long late_sum = 0;
+	int cpu;
+
+	KUNIT_ASSERT_NOT_NULL(test, late);
+	late->test = test;
+	KUNIT_ASSERT_EQ(test, 0, percpu_defer_init(&late->pd, "kunit_late", drain_nothing));
+	closed = per_cpu_ptr(late->pd.cpu, 0)->buf[0];
+	task = kthread_run(push_late_thread, late, "percpu_defer/late");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
+	msleep(20);
+	percpu_defer_destroy(&late->pd);
+
+	reused = alloc_percpu(struct percpu_defer_cpu);
+	if (reused) {
+		for_each_possible_cpu(cpu) {
+			WRITE_ONCE(per_cpu_ptr(reused, cpu)->buf[0], closed);
+			WRITE_ONCE(per_cpu_ptr(reused, cpu)->buf[1], closed);
+		}
+	}
+	msleep(100);
+	kthread_stop(task);
+	KUNIT_ASSERT_NOT_NULL(test, (void __force *)reused);
+	for_each_possible_cpu(cpu)
+		late_sum += per_cpu_ptr(reused, cpu)->stat[PERCPU_DEFER_OFF];
+	free_percpu(reused);
+	KUNIT_EXPECT_EQ(test, 0, late_sum);
+}
+
+/* The budget of version 2: 64 KB for 512 CPUs. */
+static void o_cpu_size(struct kunit *test)
+{
+	if (IS_ENABLED(CONFIG_LOCKDEP) || IS_ENABLED(CONFIG_DEBUG_OBJECTS))
+		kunit_skip(test, "locks and work items are bigger in debug kernels");
+	KUNIT_EXPECT_LE(test, sizeof(struct percpu_defer_cpu), 64 * 1024 / 512);
+}
+
 #define STAT "/sys/kernel/debug/percpu_defer/kunit"
 
 static void expect_stat(struct kunit *test, const char *line)
@@ -763,6 +1271,22 @@ static void o_stat(struct kunit *test)
 	expect_stat(test, "enabled 1");
 }
 
+/* A buffer may come after the file began to look at the time. */
+static void o_stat_oldest(struct kunit *test)
+{
+	struct owner *o = test->priv;
+
+	if (!shell(test, "[ -d /sys/kernel/debug/percpu_defer ]"))
+		kunit_skip(test, "needs debugfs");
+
+	never_aged(o);
+	migrate_disable();
+	KUNIT_EXPECT_TRUE(test, push(o, 1));
+	this_cpu_write(o->pd.cpu->since[0], jiffies + 3600 * HZ);
+	migrate_enable();
+	expect_stat(test, "oldest_ms 0");
+}
+
 static void drain_kfree(struct percpu_defer *pd, unsigned long *obj,
 			unsigned int nr)
 {
@@ -805,6 +1329,58 @@ static void o_kasan(struct kunit *test)
 #else
 	kunit_skip(test, "needs CONFIG_KASAN_GENERIC");
 #endif
+}
+
+/* Odd numbers were pushed before. */
+static unsigned int poison_even(struct percpu_defer *pd, const unsigned long *obj,
+				unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr && obj[i] % 2 == 0; i++)
+		;
+	return i;
+}
+
+/* KASAN reports an object that was pushed before; it is not the caller's either. */
+static void o_push_twice(struct kunit *test)
+{
+	unsigned long obj[] = { 1, 2, 3, 5, 4, 7 };
+	struct owner *o = test->priv;
+
+	kunit_activate_static_stub(test, percpu_defer_poison_many, poison_even);
+	KUNIT_EXPECT_EQ(test, 6, percpu_defer_push_many(&o->pd, obj, 6));
+	percpu_defer_set_cap(&o->pd, 0);
+	percpu_defer_flush(&o->pd);
+	KUNIT_EXPECT_EQ(test, 1, percpu_defer_push_many(&o->pd, obj, 6));
+	kunit_deactivate_static_stub(test, percpu_defer_poison_many);
+	expect_drained(test, 2, 1, 1);
+	expect_drained(test, 4, 1, 1);
+	KUNIT_EXPECT_EQ(test, 2, atomic_long_read(&o->nr_drained));
+}
+
+#define STALE	(~0UL / 3)
+
+/* Words of a page that is not in use would hide leaks from kmemleak. */
+static void o_stale_words(struct kunit *test)
+{
+	struct owner *o = test->priv;
+	struct percpu_defer_buf *buf;
+	unsigned long i, stale = 0;
+
+	if (!IS_ENABLED(CONFIG_DEBUG_KMEMLEAK))
+		kunit_skip(test, "needs CONFIG_DEBUG_KMEMLEAK");
+	never_aged(o);
+	for (i = 0; i < 100; i++)
+		KUNIT_EXPECT_TRUE(test, push(o, STALE));
+	percpu_defer_flush(&o->pd);
+	/* The page that was given back last. */
+	buf = percpu_defer_get_buf();
+	KUNIT_ASSERT_NOT_NULL(test, buf);
+	for (i = 0; i < (PAGE_SIZE - sizeof(*buf)) / sizeof(long); i++)
+		stale += buf->word[i] == STALE;
+	percpu_defer_put_buf(buf);
+	KUNIT_EXPECT_EQ(test, 0, stale);
 }
 
 #define KMEMLEAK "/sys/kernel/debug/kmemleak"
@@ -858,8 +1434,26 @@ static struct kunit_case percpu_defer_cases[] = {
 	KUNIT_CASE(o_hardirq),
 	KUNIT_CASE(o_softirq),
 	KUNIT_CASE_SLOW(o_concurrent),
+	KUNIT_CASE(o_irqs_off),
+	KUNIT_CASE(o_cap_meanwhile),
+	KUNIT_CASE(o_cap_threads),
+	KUNIT_CASE(o_cap_lowered),
+	KUNIT_CASE(o_counters),
+	KUNIT_CASE(o_help_nothing),
+	KUNIT_CASE(o_two_helps),
+	KUNIT_CASE(o_flush_in_drain),
+	KUNIT_CASE(o_flush_all_in_drain),
+	KUNIT_CASE(o_reclaim_in_drain),
+	KUNIT_CASE(o_push_before_start),
+	KUNIT_CASE(o_wrong_state),
+	KUNIT_CASE(o_wrong_state_dynamic),
+	KUNIT_CASE(o_late_push),
+	KUNIT_CASE(o_cpu_size),
 	KUNIT_CASE(o_stat),
+	KUNIT_CASE(o_stat_oldest),
 	KUNIT_CASE(o_kasan),
+	KUNIT_CASE(o_push_twice),
+	KUNIT_CASE(o_stale_words),
 	KUNIT_CASE_SLOW(o_kmemleak),
 	{}
 };

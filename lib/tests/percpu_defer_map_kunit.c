@@ -13,6 +13,7 @@
 #include <linux/cpu.h>
 #include <linux/delay.h>
 #include <linux/irq_work.h>
+#include <linux/irqflags.h>
 #include <linux/kthread.h>
 #include <linux/percpu_defer.h>
 #include <linux/prandom.h>
@@ -604,6 +605,251 @@ static void m_hardirq(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, bitmap_empty(o->map.dead, NR_SLOTS));
 }
 
+static void m_irqs_off(struct kunit *test)
+{
+	struct owner *o = test->priv;
+	unsigned long i, flags;
+
+	for (i = 0; i < 2000; i += 20) {
+		bool taken;
+
+		local_irq_save(flags);
+		taken = percpu_defer_map_push(&o->map, i, 1);
+		taken &= percpu_defer_map_push(&o->map, i + 1, 19);
+		KUNIT_EXPECT_TRUE(test, irqs_disabled());
+		local_irq_restore(flags);
+		KUNIT_ASSERT_TRUE(test, taken);
+	}
+	flush(o);
+	expect_drained(test, 0, 2000, 1);
+	expect_drained(test, 2000, NR_SLOTS - 2000, 0);
+}
+
+static void m_cap_lowered(struct kunit *test)
+{
+	struct owner *o = test->priv;
+	unsigned long i;
+
+	never_aged(o);
+	percpu_defer_set_cap(&o->map.defer, 2000);
+	for (i = 0; i < 600; i++)
+		KUNIT_ASSERT_TRUE(test, percpu_defer_map_push(&o->map, i, 1));
+	percpu_defer_set_cap(&o->map.defer, 10);
+	KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(&o->map, 600, 1));
+	KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(&o->map, 600, 5));
+	flush(o);
+	expect_drained(test, 0, 600, 1);
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 600, 1));
+	flush(o);
+	expect_drained(test, 600, 1, 1);
+	expect_drained(test, 601, 4, 0);
+}
+
+static void expect_refused(struct kunit *test, enum percpu_defer_stat why,
+			   unsigned long times)
+{
+	struct owner *o = test->priv;
+
+	KUNIT_EXPECT_EQ_MSG(test, times, percpu_defer_stat_sum(&o->map.defer, why),
+			    "refused for reason %d", why);
+}
+
+/* Each refusal is counted under its reason, and as nothing else. */
+static void m_counters(struct kunit *test)
+{
+	struct owner *o = test->priv;
+	struct hardirq_push p = {
+		.work = IRQ_WORK_INIT_HARD(push_in_hardirq),
+		.o = o,
+	};
+
+	irq_work_queue(&p.work);
+	irq_work_sync(&p.work);
+	percpu_defer_set_cap(&o->map.defer, 0);
+	KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(&o->map, 0, 1));
+	KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(&o->map, 0, 100));
+	percpu_defer_set_enabled(&o->map.defer, false);
+	KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(&o->map, 0, 1));
+	KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(&o->map, 0, 1));
+	KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(&o->map, 0, 100));
+
+	expect_refused(test, PERCPU_DEFER_CONTEXT, 1);
+	expect_refused(test, PERCPU_DEFER_CAP, 2);
+	expect_refused(test, PERCPU_DEFER_OFF, 3);
+	KUNIT_EXPECT_EQ(test, 0, percpu_defer_stat_sum(&o->map.defer,
+						       PERCPU_DEFER_PUSHED));
+	KUNIT_EXPECT_EQ(test, 0, percpu_counter_sum(&o->map.defer.pending));
+}
+
+static void m_help_nothing(struct kunit *test)
+{
+	struct owner *o = test->priv;
+
+	never_aged(o);
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 10));
+	KUNIT_EXPECT_EQ(test, 0, percpu_defer_help(&o->map.defer, 0));
+	KUNIT_EXPECT_EQ(test, 0, atomic_long_read(&o->nr_drained));
+	flush(o);
+	expect_drained(test, 0, 10, 1);
+}
+
+/* The second drains what the first has found but not claimed, if a lock is free. */
+static void m_two_helps(struct kunit *test)
+{
+	struct owner *o = test->priv;
+	struct flusher first = { .o = o };
+
+	never_aged(o);
+	WRITE_ONCE(o->gated, true);
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 1));
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 100, 1));
+	init_completion(&first.done);
+	INIT_WORK_ONSTACK(&first.work, help_work_fn);
+	queue_work(system_dfl_wq, &first.work);
+	wait_for_completion(&o->arrived);
+	WRITE_ONCE(o->gated, false);
+	KUNIT_EXPECT_EQ(test, num_possible_cpus() > 1,
+			percpu_defer_help(&o->map.defer, ULONG_MAX));
+	KUNIT_EXPECT_FALSE(test, completion_done(&first.done));
+
+	complete_all(&o->gate);
+	wait_for_completion(&first.done);
+	flush_work(&first.work);
+	destroy_work_on_stack(&first.work);
+	KUNIT_EXPECT_EQ(test, 2, atomic_long_read(&o->nr_drained));
+	expect_drained(test, 0, 1, 1);
+	expect_drained(test, 100, 1, 1);
+	KUNIT_EXPECT_EQ(test, 0, percpu_counter_sum(&o->map.defer.pending));
+}
+
+/* Words that a help has emptied are not looked at by the next one. */
+static void m_help_rescans(struct kunit *test)
+{
+	struct owner *o = test->priv;
+	unsigned long helped, sum = 0;
+
+	never_aged(o);
+	percpu_defer_set_cap(&o->map.defer, 2 * NR_SLOTS);
+	KUNIT_ASSERT_TRUE(test, percpu_defer_map_push(&o->map, 0, NR_SLOTS));
+	do {
+		helped = percpu_defer_help(&o->map.defer, 1024);
+		sum += helped;
+	} while (helped);
+	KUNIT_EXPECT_EQ(test, NR_SLOTS, sum);
+	expect_drained(test, 0, NR_SLOTS, 1);
+	KUNIT_EXPECT_EQ(test, 0, bitmap_weight(o->map.dirty, BITS_TO_LONGS(NR_SLOTS)));
+}
+
+static atomic_long_t nr_drained_of_one;
+
+static unsigned long drain_one(struct percpu_defer_map *map,
+			       const struct percpu_defer_range *range,
+			       unsigned int nr, bool try)
+{
+	/* Without a lock: nothing fills the slot. */
+	if (!percpu_defer_map_claim(map, 0))
+		return 0;
+	atomic_long_inc(&nr_drained_of_one);
+	return 1;
+}
+
+/* The smallest map there is. */
+static void m_one(struct kunit *test)
+{
+	struct percpu_defer_map *map = kunit_kzalloc(test, sizeof(*map), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, map);
+	atomic_long_set(&nr_drained_of_one, 0);
+	KUNIT_ASSERT_EQ(test, 0, percpu_defer_map_init(map, "kunit_one", 1, drain_one));
+	map->defer.age = 3600 * HZ;
+	KUNIT_EXPECT_FALSE(test, percpu_defer_map_any_dead(map, 0, 1));
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(map, 0, 1));
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_any_dead(map, 0, 1));
+	percpu_defer_flush(&map->defer);
+	KUNIT_EXPECT_EQ(test, 1, atomic_long_read(&nr_drained_of_one));
+	kunit_warning_suppress(test) {
+		KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(map, 1, 1));
+		KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(map, 0, 2));
+	}
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(map, 0, 1));
+	percpu_defer_map_destroy(map);
+	KUNIT_EXPECT_EQ(test, 2, atomic_long_read(&nr_drained_of_one));
+}
+
+/*
+ * Indices above 32 bits. Only the end of the bitmaps is there, so no drain may run
+ * before the map is its real size again.
+ */
+static void m_big(struct kunit *test)
+{
+#if BITS_PER_LONG == 64
+	const unsigned long base = BIT(33), end = base + NR_SLOTS;
+	struct owner *o = test->priv;
+	struct percpu_defer_map *map = &o->map;
+	unsigned long *dead = map->dead, *dirty = map->dirty;
+
+	never_aged(o);
+	map->nr = end;
+	map->dead -= BIT_WORD(base);
+	map->dirty -= BIT_WORD(BIT_WORD(base));
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(map, base + 60, 10));
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(map, base + 7000, 1));
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(map, end - 1, 1));
+	KUNIT_EXPECT_FALSE(test, percpu_defer_map_dead(map, base + 59));
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_dead(map, base + 60));
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_dead(map, base + 69));
+	KUNIT_EXPECT_FALSE(test, percpu_defer_map_dead(map, base + 70));
+	KUNIT_EXPECT_FALSE(test, percpu_defer_map_any_dead(map, base, 60));
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_any_dead(map, base, 61));
+	KUNIT_EXPECT_FALSE(test, percpu_defer_map_any_dead(map, base + 70, 6930));
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_cancel(map, base + 61));
+	KUNIT_EXPECT_FALSE(test, percpu_defer_map_cancel(map, base + 61));
+	kunit_warning_suppress(test) {
+		KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(map, end, 1));
+		KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(map, end - 1, 2));
+		KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(map, end - 1, ULONG_MAX));
+	}
+	map->nr = NR_SLOTS;
+	map->dead = dead;
+	map->dirty = dirty;
+
+	flush(o);
+	expect_drained(test, 0, 60, 0);
+	expect_drained(test, 60, 1, 1);
+	expect_drained(test, 61, 1, 0);
+	expect_drained(test, 62, 8, 1);
+	expect_drained(test, 70, 6930, 0);
+	expect_drained(test, 7000, 1, 1);
+	expect_drained(test, NR_SLOTS - 1, 1, 1);
+	KUNIT_EXPECT_EQ(test, 11, atomic_long_read(&o->nr_drained));
+	KUNIT_EXPECT_EQ(test, 0, percpu_counter_sum(&map->defer.pending));
+#else
+	kunit_skip(test, "needs indices of 64 bits");
+#endif
+}
+
+static void m_wrong_state(struct kunit *test)
+{
+	struct percpu_defer_map *map = kunit_kzalloc(test, sizeof(*map), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, map);
+	/* There is nothing to destroy. */
+	percpu_defer_map_destroy(map);
+	KUNIT_EXPECT_EQ(test, -EEXIST, percpu_defer_map_init(map, "kunit_map", 1, drain_one));
+	percpu_defer_map_destroy(map);
+
+	KUNIT_ASSERT_EQ(test, 0, percpu_defer_map_init(map, "kunit_one", 1, drain_one));
+	percpu_defer_map_destroy(map);
+	kunit_warning_suppress(test) {
+		percpu_defer_map_destroy(map);
+		percpu_defer_set_enabled(&map->defer, true);
+		percpu_defer_flush(&map->defer);
+		KUNIT_EXPECT_EQ(test, 0, percpu_defer_help(&map->defer, ULONG_MAX));
+		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 4);
+	}
+	KUNIT_EXPECT_FALSE(test, map->defer.on);
+}
+
 /*
  * The life of swap slots: tasks allocate a slot, fill it (cancelling the death
  * of what was there), look whether it is still filled, and push it again, each
@@ -701,6 +947,15 @@ static struct kunit_case percpu_defer_map_cases[] = {
 	KUNIT_CASE(m_flush_waits_for_help),
 	KUNIT_CASE(m_destroy),
 	KUNIT_CASE(m_hardirq),
+	KUNIT_CASE(m_irqs_off),
+	KUNIT_CASE(m_cap_lowered),
+	KUNIT_CASE(m_counters),
+	KUNIT_CASE(m_help_nothing),
+	KUNIT_CASE(m_two_helps),
+	KUNIT_CASE(m_help_rescans),
+	KUNIT_CASE(m_one),
+	KUNIT_CASE(m_big),
+	KUNIT_CASE(m_wrong_state),
 	KUNIT_CASE_SLOW(m_reuse),
 	{}
 };
