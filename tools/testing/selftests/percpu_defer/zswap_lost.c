@@ -30,6 +30,7 @@
 /* Leaves room for less than the small pieces. */
 #define KEPT_BYTES	((DEVICE_MB << 20) - SMALL_PAGES * (NR_SMALL - 1) * page_size())
 #define SMALL_PAGES	64
+#define NR_PIECES	8
 #define NR_SMALL	5
 #define ZERO_BYTES	(512UL << 10)
 #define ROUND_SECONDS	3
@@ -84,21 +85,25 @@ static bool is_filled(const char *memory, size_t size, uint64_t generation)
 }
 
 /*
- * Every other time with the bytes that were there before. Pages that are read leave
- * their slots by a fault; most are to die in them.
+ * Piece after piece, so that slots die at all times. Every other time the bytes are
+ * those that were there before. Pages that are read leave their slots by a fault; most
+ * are to die in them.
  */
 static void small(time_t end)
 {
-	size_t size = SMALL_PAGES * page_size();
-	char *memory = new_memory(size);
+	size_t piece = SMALL_PAGES / NR_PIECES * page_size();
+	char *memory = new_memory(NR_PIECES * piece);
 	uint64_t turn;
 
 	for (turn = 0; time(NULL) < end; turn++) {
-		fill(memory, size, turn / 2);
-		madvise(memory, size, MADV_PAGEOUT);
-		if (!is_filled(memory, size >> (turn % 4 * 2), turn / 2))
+		char *at = memory + turn % NR_PIECES * piece;
+		uint64_t again = turn / NR_PIECES;
+
+		if (again && again % 4 == 0 && !is_filled(at, piece, (again - 1) / 2))
 			_exit(KSFT_FAIL);
-		madvise(memory, size, MADV_DONTNEED);
+		madvise(at, piece, MADV_DONTNEED);
+		fill(at, piece, again / 2);
+		madvise(at, piece, MADV_PAGEOUT);
 	}
 	_exit(KSFT_PASS);
 }
