@@ -8,10 +8,10 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/swap.h>
 #include <unistd.h>
 
 #include "kselftest.h"
+#include "swap_area.h"
 #include "swap_pages.h"
 #include "text_files.h"
 
@@ -100,29 +100,6 @@ static inline bool defers(void)
 	return !access(path, F_OK);
 }
 
-static inline void make_swap(void)
-{
-	union {
-		struct {
-			char boot[1024];
-			uint32_t version, last_page, nr_badpages;
-		} info;
-		char page[65536];
-	} header = {};
-	off_t size;
-	int fd = open(zram_dev, O_RDWR);
-
-	if (fd < 0)
-		ksft_exit_fail_msg("cannot open %s\n", zram_dev);
-	size = lseek(fd, 0, SEEK_END);
-	header.info.version = 1;
-	header.info.last_page = size / page_size() - 1;
-	memcpy(header.page + page_size() - 10, "SWAPSPACE2", 10);
-	if (pwrite(fd, &header, page_size(), 0) != (ssize_t)page_size() || fsync(fd))
-		ksft_exit_fail_msg("cannot write to %s\n", zram_dev);
-	close(fd);
-}
-
 /* From here on it is this one that the others are about. */
 static inline void zram_select(unsigned int id)
 {
@@ -151,16 +128,12 @@ static inline void zram_set_size(unsigned long megabytes)
 
 static inline void zram_swapon(void)
 {
-	make_swap();
-	/* The highest priority, so that other swap is left alone. */
-	if (swapon(zram_dev, SWAP_FLAG_PREFER | SWAP_FLAG_PRIO_MASK))
-		ksft_exit_fail_msg("swapon %s: %s\n", zram_dev, strerror(errno));
+	swap_area_on(zram_dev);
 }
 
 static inline void zram_swapoff(void)
 {
-	if (swapoff(zram_dev))
-		ksft_exit_fail_msg("swapoff %s: %s\n", zram_dev, strerror(errno));
+	swap_area_off(zram_dev);
 }
 
 static inline void zram_add(unsigned long megabytes)
