@@ -5,8 +5,9 @@
 
 . "$(dirname -- "$0")/perturb.sh"
 
-# These two choose their delays themselves.
+# These choose their delays themselves.
 selftest zswap_ops
+selftest zswap_paths
 selftest zswap_lost "$((pd_seconds / 2))" "$seed"
 perturb 16
 selftest zswap_reuse "$((pd_seconds / 2))"

@@ -59,6 +59,7 @@ selftest swap_reuse "$pd_seconds"
 selftest zswap_selftest.sh
 if [ -e /sys/module/zswap/parameters/deferred_invalidate ]; then
 	selftest zswap_ops
+	selftest zswap_paths
 	selftest zswap_lost 20
 	selftest zswap_reuse "$pd_seconds"
 fi

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Block devices for swap areas that neither zram nor brd can stand for: one that is
+ * neither synchronous nor solid state, and one whose writes take a while.
+ */
+#ifndef SWAP_DEVICES_H
+#define SWAP_DEVICES_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "kselftest.h"
+#include "text_files.h"
+
+#define CONFIGFS	"/sys/kernel/config"
+#define SLOW_NAME	"slow_swap"
+#define SLOW_DEV	"/dev/" SLOW_NAME
+#define SLOW_DIR	CONFIGFS "/nullb/" SLOW_NAME
+
+/* A loop device over a file in a ramfs of its own. */
+struct loop {
+	char dev[32], dir[64];
+	int number;
+};
+
+static inline void loop_exit(const char *what)
+{
+	ksft_exit_fail_msg("%s: %s\n", what, strerror(errno));
+}
+
+static inline void loop_add(struct loop *loop, const char *dir, unsigned long megabytes)
+{
+	struct loop_config config = {};
+	char path[96];
+	int control, device, file;
+
+	snprintf(loop->dir, sizeof(loop->dir), "%s", dir);
+	if (mkdir(dir, 0700) || mount("none", dir, "ramfs", 0, NULL))
+		loop_exit(dir);
+	snprintf(path, sizeof(path), "%s/disk", dir);
+	file = open(path, O_RDWR | O_CREAT, 0600);
+	if (file < 0 || ftruncate(file, megabytes << 20))
+		loop_exit(path);
+	config.fd = file;
+
+	control = open("/dev/loop-control", O_RDWR);
+	loop->number = control < 0 ? -1 : ioctl(control, LOOP_CTL_GET_FREE);
+	if (loop->number < 0)
+		loop_exit("/dev/loop-control");
+	close(control);
+	snprintf(loop->dev, sizeof(loop->dev), "/dev/loop%d", loop->number);
+	device = open(loop->dev, O_RDWR);
+	if (device < 0 || ioctl(device, LOOP_CONFIGURE, &config))
+		loop_exit(loop->dev);
+	close(device);
+	close(file);
+}
+
+/* swapon looks at it. */
+static inline void loop_set_rotational(const struct loop *loop)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/block/loop%d/queue/rotational", loop->number);
+	if (write_file(path, "1"))
+		ksft_exit_fail_msg("cannot write to %s\n", path);
+}
+
+static inline void loop_remove(const struct loop *loop)
+{
+	int device = open(loop->dev, O_RDWR);
+
+	if (device < 0 || ioctl(device, LOOP_CLR_FD))
+		loop_exit(loop->dev);
+	close(device);
+	if (umount(loop->dir) || rmdir(loop->dir))
+		loop_exit(loop->dir);
+}
+
+static inline void slow_set(const char *name, const char *text)
+{
+	char path[96];
+	int error;
+
+	snprintf(path, sizeof(path), SLOW_DIR "/%s", name);
+	error = write_file(path, text);
+	if (error)
+		ksft_exit_fail_msg("%s: %s\n", path, strerror(error));
+}
+
+/*
+ * Make a device that keeps what is written, but completes every request only after
+ * @ms; false if the kernel has none.
+ */
+static inline bool slow_add(unsigned long megabytes, unsigned long ms)
+{
+	char text[32];
+
+	/* Built in, or loaded before, if this fails. */
+	if (system("modprobe null_blk nr_devices=0 2>/dev/null"))
+		ksft_print_msg("cannot load null_blk\n");
+	if (access(CONFIGFS "/nullb", F_OK) &&
+	    (mount("none", CONFIGFS, "configfs", 0, NULL) ||
+	     access(CONFIGFS "/nullb", F_OK)))
+		return false;
+	if (mkdir(SLOW_DIR, 0755))
+		loop_exit(SLOW_DIR);
+	snprintf(text, sizeof(text), "%lu", megabytes);
+	slow_set("size", text);
+	slow_set("blocksize", "4096");
+	slow_set("memory_backed", "1");
+	/* Requests complete in a timer. */
+	slow_set("irqmode", "2");
+	snprintf(text, sizeof(text), "%lu", ms * 1000000);
+	slow_set("completion_nsec", text);
+	slow_set("power", "1");
+	return true;
+}
+
+static inline void slow_remove(void)
+{
+	slow_set("power", "0");
+	if (rmdir(SLOW_DIR))
+		loop_exit(SLOW_DIR);
+}
+
+/* Requests that the slow device has not completed. */
+static inline unsigned long long slow_in_flight(void)
+{
+	unsigned long long nr[2] = {};
+
+	read_numbers("/sys/block/" SLOW_NAME "/inflight", nr, 2);
+	return nr[0] + nr[1];
+}
+
+#endif

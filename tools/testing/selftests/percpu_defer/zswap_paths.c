@@ -1,0 +1,917 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Does deferral in zswap get along with the ways that pages take to and from swap?
+ *
+ * Readahead from a device that is no solid state, a swap file of several extents,
+ * tmpfs, slots that processes share, huge pages of which zswap can store a part only,
+ * and slots that die while they are being written back. Each case frees some of its
+ * memory, so that dead slots are next to live ones, see drain_gate.h; each page tells
+ * where and when it was written.
+ */
+#define _GNU_SOURCE
+#include <linux/fs.h>
+#include <pthread.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "kselftest.h"
+#include "drain_gate.h"
+#include "swap_area.h"
+#include "swap_devices.h"
+#include "swap_region.h"
+#include "zswap_swap.h"
+
+#define AREA_MB		16UL
+#define KEPT_BYTES	(1UL << 20)
+#define FREED_BYTES	(6UL << 20)
+/* With what is kept, more than the area has left. */
+#define AGAIN_BYTES	(10UL << 20)
+#define STALE_BYTES	(1UL << 20)
+/* Of these, at least as many must stay in the swap cache with an entry in zswap. */
+#define STALE_MIN	4
+#define STALE_SECONDS	30
+#define READAHEAD	"/proc/sys/vm/page-cluster"
+#define PIECE_MB	4UL
+#define HUGE_BYTES	(2UL << 20)
+#define SLOW_MS		50UL
+#define SLOW_BYTES	(2UL << 20)
+#define NR_FAULTING	4
+#define CAP_MB		96UL
+
+#define TOP_DIR		"/tmp/zswap_paths"
+#define LOOP_DIR	TOP_DIR ".loop"
+#define FILE_DIR	TOP_DIR ".disk"
+#define MOUNTED		TOP_DIR ".mnt"
+#define SWAP_FILE	MOUNTED "/swap"
+#define CGROUPS		TOP_DIR ".cgroup"
+#define GROUP		CGROUPS "/zswap_paths"
+#define FLUSH		"/sys/module/percpu_defer/parameters/flush"
+
+static struct region kept, freed;
+static unsigned long long group_inode;
+
+static unsigned long long stored(void)
+{
+	return zswap_number("stored_pages");
+}
+
+static bool some_wait(void)
+{
+	return !zswap_defers() || still_waits(dead());
+}
+
+/* Both in swap, one of them freed. False if nothing waits that is held. */
+static bool begin(size_t size)
+{
+	kept = swapped_region(KEPT_BYTES, KEPT_BYTES);
+	freed = swapped_region(size, KEPT_BYTES + size);
+	hold_drains();
+	unmap(&freed);
+	return some_wait();
+}
+
+/* Nothing waits, and only @pages are stored. */
+static bool only_stored(unsigned long long pages)
+{
+	release_drains();
+	return becomes("dead entries", dead, 0) &
+	       becomes("stored pages", stored, pages) &
+	       zswap_is_sane(true);
+}
+
+static bool end(bool good)
+{
+	release_drains();
+	good &= check_pages(&kept, 0, kept.pages);
+	unmap(&kept);
+	return only_stored(0) && good;
+}
+
+/* Pages that the kernel has read ahead so far. */
+static unsigned long long read_ahead(void)
+{
+	return named_number("/proc/vmstat", "swap_ra");
+}
+
+/* Ask zswap's shrinker to look at all entries of the group, twice. */
+static bool shrink(void)
+{
+	DIR *shrinkers = opendir("/sys/kernel/debug/shrinker");
+	char path[320], request[64];
+	struct dirent *entry;
+	bool done = false;
+	int pass;
+
+	snprintf(request, sizeof(request), "%llu 0 8192", group_inode);
+	while (shrinkers && (entry = readdir(shrinkers))) {
+		if (strncmp(entry->d_name, "mm-zswap", 8))
+			continue;
+		snprintf(path, sizeof(path), "/sys/kernel/debug/shrinker/%s/scan",
+			 entry->d_name);
+		for (pass = 0; pass < 2; pass++)
+			done = !write_file(path, request);
+	}
+	if (shrinkers)
+		closedir(shrinkers);
+	return done;
+}
+
+/* Write back what the shrinker takes; false if it cannot be asked. */
+static bool write_back(void)
+{
+	bool asked;
+
+	write_zswap("shrinker_enabled", "Y");
+	asked = shrink();
+	write_zswap("shrinker_enabled", "N");
+	return asked;
+}
+
+/*
+ * Pages of a region by turns: zero-filled, freed, with content, with content. The
+ * period is odd to the windows that are read ahead.
+ */
+static bool is_zeros(size_t i, uint64_t generation)
+{
+	return (i + generation) % 5 < 2;
+}
+
+static bool is_hole(size_t i)
+{
+	return i % 7 < 3;
+}
+
+/* In place, so that a page that has a slot keeps it. */
+static void write_mixed(struct region *r, uint64_t generation)
+{
+	for (size_t i = 0; i < r->pages; i++) {
+		char *page = r->memory + i * page_size();
+
+		r->generation[i] = generation;
+		if (is_zeros(i, generation))
+			memset(page, 0, page_size());
+		else
+			fill_page(page, generation);
+	}
+}
+
+static bool is_zero_page(const char *page)
+{
+	const uint64_t *word = (const uint64_t *)page;
+	size_t i, nr = page_size() / sizeof(*word);
+
+	for (i = 0; i < nr && !word[i]; i++)
+		;
+	if (i < nr)
+		ksft_print_msg("word %zu of a zero-filled page is %#llx\n", i,
+			       (unsigned long long)word[i]);
+	return i == nr;
+}
+
+static bool check_mixed(const struct region *r, bool holes)
+{
+	for (size_t i = 0; i < r->pages; i++) {
+		if (holes && is_hole(i))
+			continue;
+		if (!is_zeros(i, r->generation[i]) ? !check_pages(r, i, 1) :
+		    !is_zero_page(r->memory + i * page_size()))
+			return false;
+	}
+	return true;
+}
+
+static void out(const struct region *r, size_t total)
+{
+	if (!page_out(r->memory, r->pages * page_size(), total))
+		ksft_exit_fail_msg("only %zu of %zu bytes went to swap\n",
+				   swapped_bytes(), total);
+}
+
+/* A read leaves a page in the swap cache, and its slot in use. */
+static void read_all(const struct region *r)
+{
+	volatile char seen = 0;
+
+	for (size_t i = 0; i < r->pages; i++)
+		seen ^= r->memory[i * page_size()];
+}
+
+/* What is read ahead must not bring anything of the dead slots in between. */
+static bool test_readahead(void)
+{
+	unsigned long long before = read_ahead();
+	struct region r, again;
+	bool good;
+
+	good = begin(FREED_BYTES);
+	r = new_region(FREED_BYTES);
+	write_mixed(&r, 1);
+	out(&r, KEPT_BYTES + FREED_BYTES);
+	for (size_t i = 0; i < r.pages; i++)
+		if (is_hole(i))
+			madvise(r.memory + i * page_size(), page_size(), MADV_DONTNEED);
+	good &= some_wait();
+	good &= zswap_is_sane(false);
+	good &= check_mixed(&r, true);
+	if (read_ahead() == before) {
+		ksft_print_msg("nothing was read ahead\n");
+		good = false;
+	}
+	/* Slots that are free now, or dead, are all there is room in. */
+	again = new_region(AGAIN_BYTES - FREED_BYTES);
+	write_mixed(&again, 2);
+	madvise(r.memory, FREED_BYTES, MADV_PAGEOUT);
+	madvise(again.memory, AGAIN_BYTES - FREED_BYTES, MADV_PAGEOUT);
+	good &= zswap_is_sane(false);
+	good &= check_mixed(&r, true);
+	good &= check_mixed(&again, false);
+	unmap(&r);
+	unmap(&again);
+	return end(good);
+}
+
+/* A slot whose page is written out again with other content, or none. */
+static bool test_rewrite(void)
+{
+	bool good = begin(FREED_BYTES), asked = true;
+	struct region r = new_region(FREED_BYTES);
+	uint64_t generation;
+
+	for (generation = 1; generation <= 6; generation++) {
+		write_mixed(&r, generation);
+		out(&r, KEPT_BYTES + FREED_BYTES);
+		good &= zswap_is_sane(false);
+		if (generation % 2)
+			asked &= write_back();
+		read_all(&r);
+		good &= check_mixed(&r, false);
+	}
+	if (!asked)
+		skip_why = "no CONFIG_SHRINKER_DEBUG";
+	unmap(&r);
+	return end(good);
+}
+
+static struct {
+	const struct region *r;
+	size_t page;
+	bool stop;
+} touch;
+
+/* Look at the page that is on its way out, at random moments. */
+static void *touch_pages(void *unused)
+{
+	const struct region *r = touch.r;
+	volatile char seen = 0;
+	uint64_t turn;
+
+	for (turn = 0; !__atomic_load_n(&touch.stop, __ATOMIC_RELAXED); turn++) {
+		size_t i = __atomic_load_n(&touch.page, __ATOMIC_RELAXED);
+
+		for (uint64_t wait = mix(turn) % 20000; wait; wait--)
+			seen ^= 1;
+		seen ^= r->memory[i * page_size()];
+	}
+	return unused;
+}
+
+/*
+ * Pages in memory that have an entry: a fault found them while they were stored.
+ * Nothing must be read ahead: such pages are in swap, but have no entry.
+ */
+static unsigned long long count_stale(void)
+{
+	unsigned long long pages, swapped = swapped_bytes() / page_size();
+
+	pages = stored();
+	return pages > swapped ? pages - swapped : 0;
+}
+
+/* As above, without entries of pages that were loaded, which wait to be freed. */
+static unsigned long long count_settled(void)
+{
+	write_file(FLUSH, "1");
+	return count_stale();
+}
+
+/* Page the region out until there are enough stale entries; return their number. */
+static unsigned long long make_stale(const struct region *r)
+{
+	time_t end = time(NULL) + STALE_SECONDS;
+	pthread_t thread;
+
+	touch.r = r;
+	touch.stop = false;
+	if (pthread_create(&thread, NULL, touch_pages, NULL))
+		ksft_exit_fail_msg("no thread\n");
+	do {
+		for (size_t i = 0; i < r->pages; i++) {
+			__atomic_store_n(&touch.page, i, __ATOMIC_RELAXED);
+			madvise(r->memory + i * page_size(), page_size(), MADV_PAGEOUT);
+		}
+	} while ((count_stale() < STALE_MIN || count_settled() < STALE_MIN) &&
+		 time(NULL) < end);
+	__atomic_store_n(&touch.stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	return count_settled();
+}
+
+/*
+ * An entry stays when the page could not leave memory after it was stored, because a
+ * fault had found it in the swap cache. When the page is zero-filled on its next
+ * writeout, the entry must go: the shrinker would write it back over the zeros.
+ */
+static bool test_stale(void)
+{
+	unsigned long long found, cluster;
+	bool good = true, asked;
+	struct region r;
+	char text[24];
+
+	if (read_numbers(READAHEAD, &cluster, 1) != 1 || write_file(READAHEAD, "0"))
+		ksft_exit_fail_msg("cannot set " READAHEAD "\n");
+	kept = swapped_region(KEPT_BYTES, KEPT_BYTES);
+	r = new_region(STALE_BYTES);
+	found = make_stale(&r);
+	ksft_print_msg("%llu pages have an entry and are in memory\n", found);
+
+	good &= check_pages(&r, 0, r.pages);
+	hold_drains();
+	for (size_t i = 0; i < r.pages; i++)
+		memset(r.memory + i * page_size(), 0, page_size());
+	out(&r, KEPT_BYTES + STALE_BYTES);
+	good &= zswap_is_sane(false);
+	release_drains();
+	good &= becomes("stored pages", stored, kept.pages);
+	asked = write_back();
+	for (size_t i = 0; i < r.pages; i++)
+		good &= is_zero_page(r.memory + i * page_size());
+	unmap(&r);
+	snprintf(text, sizeof(text), "%llu", cluster);
+	good &= !write_file(READAHEAD, text);
+	if (found < STALE_MIN)
+		skip_why = "no fault met a page that was being stored";
+	else if (!asked)
+		skip_why = "no CONFIG_SHRINKER_DEBUG";
+	return end(good);
+}
+
+static void write_piece(const char *path, size_t bytes)
+{
+	int file = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+	static char page[65536];
+	size_t done;
+
+	if (file < 0)
+		ksft_exit_fail_msg("%s: %s\n", path, strerror(errno));
+	for (done = 0; done < bytes; done += page_size())
+		if (write(file, page, page_size()) != (ssize_t)page_size())
+			ksft_exit_fail_msg("cannot write to %s\n", path);
+	if (fsync(file))
+		ksft_exit_fail_msg("%s: %s\n", path, strerror(errno));
+	close(file);
+}
+
+/* Number of pieces that a file is in. */
+static unsigned int extents(const char *path)
+{
+	int file = open(path, O_RDONLY), size, block, last = -2;
+	unsigned int found = 0;
+	off_t blocks;
+
+	if (file < 0 || ioctl(file, FIGETBSZ, &size))
+		ksft_exit_fail_msg("%s: %s\n", path, strerror(errno));
+	blocks = lseek(file, 0, SEEK_END) / size;
+	for (off_t i = 0; i < blocks; i++) {
+		block = i;
+		if (ioctl(file, FIBMAP, &block) || !block)
+			ksft_exit_fail_msg("%s: no block %lld\n", path, (long long)i);
+		found += block != last + 1;
+		last = block;
+	}
+	close(file);
+	return found;
+}
+
+/* False if there is no program that makes a file system. */
+static bool swap_file_on(const struct loop *disk)
+{
+	char command[80];
+
+	snprintf(command, sizeof(command), "mke2fs -F -b 4096 %s >/dev/null 2>&1", disk->dev);
+	if (system(command))
+		return false;
+	if (mkdir(MOUNTED, 0700) || mount(disk->dev, MOUNTED, "ext2", 0, NULL))
+		ksft_exit_fail_msg(MOUNTED ": %s\n", strerror(errno));
+	write_piece(SWAP_FILE, PIECE_MB << 20);
+	write_piece(MOUNTED "/between", 1UL << 20);
+	write_piece(SWAP_FILE, PIECE_MB << 20);
+	swap_area_on(SWAP_FILE);
+	return true;
+}
+
+static void swap_file_off(void)
+{
+	swap_area_off(SWAP_FILE);
+	if (umount(MOUNTED) || rmdir(MOUNTED))
+		ksft_exit_fail_msg(MOUNTED ": %s\n", strerror(errno));
+}
+
+/*
+ * An offset in the swap file is no sector: what is written back must go to its own
+ * place, and dead slots must be those of the offset.
+ */
+static bool test_file(void)
+{
+	size_t size = (2 * PIECE_MB - 3) << 20;
+	bool good, asked;
+	struct region r;
+	struct loop disk;
+
+	loop_add(&disk, FILE_DIR, 4 * PIECE_MB);
+	if (!swap_file_on(&disk)) {
+		skip_why = "no mke2fs";
+		loop_remove(&disk);
+		return true;
+	}
+	good = expect("files in one piece", extents(SWAP_FILE) == 1, 0);
+	good &= begin(size);
+	r = new_region(size);
+	write_mixed(&r, 1);
+	out(&r, KEPT_BYTES + size);
+	good &= zswap_is_sane(false);
+	asked = write_back();
+	for (size_t i = 0; i < r.pages; i++)
+		if (is_hole(i))
+			madvise(r.memory + i * page_size(), page_size(), MADV_DONTNEED);
+	good &= zswap_is_sane(false);
+	good &= check_mixed(&r, true);
+	unmap(&r);
+	good = end(good);
+	swap_file_off();
+	loop_remove(&disk);
+	if (!asked)
+		skip_why = "no CONFIG_SHRINKER_DEBUG";
+	return good;
+}
+
+/* Memory of a file in tmpfs, with content. */
+static struct region file_region(int file, size_t size)
+{
+	struct region r = { .pages = size / page_size() };
+
+	r.memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+	r.generation = calloc(r.pages, sizeof(*r.generation));
+	if (r.memory == MAP_FAILED || !r.generation)
+		ksft_exit_fail_msg("no memory for a file of %zu bytes\n", size);
+	return r;
+}
+
+static bool are_stored(size_t pages)
+{
+	return stored() >= pages;
+}
+
+/* Pages of tmpfs are not this process's swap: count what is stored. */
+static void file_out(struct region *r, uint64_t generation, size_t pages)
+{
+	for (size_t i = 0; i < r->pages; i++) {
+		r->generation[i] = generation;
+		fill_page(r->memory + i * page_size(), generation);
+	}
+	if (!page_out_until(r->memory, r->pages * page_size(), are_stored, pages))
+		ksft_exit_fail_msg("only %llu of %zu pages are stored\n", stored(), pages);
+}
+
+/* Holes and the end of a file in tmpfs, which free slots without a page table. */
+static bool test_tmpfs(void)
+{
+	int file = memfd_create("zswap_paths", 0);
+	size_t size = page_size();
+	struct region r;
+	bool good;
+
+	if (file < 0 || ftruncate(file, FREED_BYTES))
+		ksft_exit_fail_msg("no file in tmpfs: %s\n", strerror(errno));
+	kept = swapped_region(KEPT_BYTES, KEPT_BYTES);
+	r = file_region(file, FREED_BYTES);
+	file_out(&r, 1, kept.pages + r.pages);
+	hold_drains();
+	for (size_t i = 0; i < r.pages / 2; i++)
+		if (is_hole(i) && fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+					    i * size, size))
+			ksft_exit_fail_msg("fallocate: %s\n", strerror(errno));
+	good = some_wait();
+	good &= zswap_is_sane(false);
+	for (size_t i = 0; i < r.pages / 2; i++)
+		good &= is_hole(i) ? is_zero_page(r.memory + i * size) :
+				     check_pages(&r, i, 1);
+	/* The second half is still in swap. */
+	good &= !ftruncate(file, FREED_BYTES / 4 * 3);
+	good &= check_pages(&r, r.pages / 2, r.pages / 4);
+	good &= !ftruncate(file, FREED_BYTES);
+	for (size_t i = 0; i < r.pages; i++) {
+		r.generation[i] = 2;
+		fill_page(r.memory + i * size, 2);
+	}
+	madvise(r.memory, FREED_BYTES, MADV_PAGEOUT);
+	good &= zswap_is_sane(false);
+	good &= check_pages(&r, 0, r.pages);
+	good &= !ftruncate(file, 0);
+	unmap(&r);
+	close(file);
+	return end(good);
+}
+
+/* A process that waits until @go is closed, and then reads @r, if it is not NULL. */
+static pid_t start_sharer(const struct region *r, int *go)
+{
+	int pipe_end[2];
+	pid_t child;
+	char byte;
+
+	fflush(stdout);
+	if (pipe(pipe_end))
+		ksft_exit_fail_msg("pipe: %s\n", strerror(errno));
+	child = fork();
+	if (child < 0)
+		ksft_exit_fail_msg("fork: %s\n", strerror(errno));
+	if (!child) {
+		close(pipe_end[1]);
+		if (read(pipe_end[0], &byte, 1))
+			_exit(KSFT_FAIL);
+		_exit(!r || check_pages(r, 0, r->pages) ? KSFT_PASS : KSFT_FAIL);
+	}
+	close(pipe_end[0]);
+	*go = pipe_end[1];
+	return child;
+}
+
+static bool end_sharer(pid_t child, int go)
+{
+	int status;
+
+	close(go);
+	return waitpid(child, &status, 0) == child && !status;
+}
+
+/* A slot dies with its last user, and not before. */
+static bool test_shared(void)
+{
+	unsigned long long before;
+	struct region r;
+	bool good = true;
+	pid_t child;
+	int go;
+
+	kept = swapped_region(KEPT_BYTES, KEPT_BYTES);
+	r = swapped_region(FREED_BYTES, KEPT_BYTES + FREED_BYTES);
+	hold_drains();
+	child = start_sharer(NULL, &go);
+	good &= end_sharer(child, go);
+	good &= expect("dead entries", drains_held ? dead() : 0, 0);
+	good &= expect("stored pages", stored(), kept.pages + r.pages);
+
+	child = start_sharer(&r, &go);
+	/* Half of the pages have one user more than the others. */
+	munmap(r.memory, FREED_BYTES / 2);
+	good &= expect("dead entries", drains_held ? dead() : 0, 0);
+	good &= check_pages(&r, r.pages / 2, r.pages / 2);
+	munmap(r.memory + FREED_BYTES / 2, FREED_BYTES / 2);
+	good &= end_sharer(child, go);
+	free(r.generation);
+
+	r = swapped_region(FREED_BYTES, KEPT_BYTES + FREED_BYTES);
+	good &= zswap_is_sane(false);
+	child = start_sharer(NULL, &go);
+	before = drains_held ? dead() : 0;
+	unmap(&r);
+	good &= expect("dead entries", drains_held ? dead() : 0, before);
+	good &= end_sharer(child, go);
+	good &= some_wait();
+	return end(good);
+}
+
+static unsigned long long old_number(const char *name)
+{
+	return named_number("/sys/kernel/debug/percpu_defer/zswap_old", name);
+}
+
+/* Each of several processes faults in the part of a region that is its own. */
+static bool fault_in(const struct region *r)
+{
+	size_t nr = r->pages / NR_FAULTING;
+	bool good = true;
+	int status, i;
+
+	fflush(stdout);
+	for (i = 0; i < NR_FAULTING; i++)
+		if (!fork())
+			_exit(check_pages(r, i * nr, nr) ? KSFT_PASS : KSFT_FAIL);
+	for (i = 0; i < NR_FAULTING; i++)
+		good &= wait(&status) > 0 && !status;
+	return good;
+}
+
+/*
+ * Entries of pages that are loaded wait as objects, of which there may be fewer than
+ * of slots. More than the cap must not wait, however many processes fault at once.
+ */
+static bool test_cap(void)
+{
+	unsigned long long cap = old_number("cap"), refused = old_number("fallback_cap");
+	size_t size = (cap + cap / 2) * page_size();
+	struct region r;
+	struct loop disk;
+	bool good;
+
+	size -= size % (NR_FAULTING * page_size());
+	if (size > CAP_MB / 2 << 20) {
+		skip_why = "too much memory";
+		return true;
+	}
+	loop_add(&disk, FILE_DIR, CAP_MB);
+	swap_area_on(disk.dev);
+	kept = swapped_region(KEPT_BYTES, KEPT_BYTES);
+	r = swapped_region(size, KEPT_BYTES + size);
+	hold_drains();
+	good = fault_in(&r);
+	/* What set_cap() allows. */
+	if (drains_held) {
+		good &= expect("objects above the cap",
+			       old_number("pending") > cap + cap / 8 + NR_FAULTING, 0);
+		good &= expect("no object was refused",
+			       old_number("fallback_cap") == refused, 0);
+		good &= expect("entries of loaded pages above the cap",
+			       stored() > kept.pages + cap + cap / 8 + NR_FAULTING, 0);
+	}
+	unmap(&r);
+	good = end(good);
+	swap_area_off(disk.dev);
+	loop_remove(&disk);
+	return good;
+}
+
+/* Faults injected into the allocations of this thread; -1: the kernel has none. */
+static int open_fault(void)
+{
+	static const char dir[] = "/sys/kernel/debug/failslab/";
+	char path[96];
+
+	snprintf(path, sizeof(path), "%sverbose", dir);
+	if (write_file(path, "0"))
+		return -1;
+	snprintf(path, sizeof(path), "%signore-gfp-wait", dir);
+	if (write_file(path, "N"))
+		return -1;
+	return open("/proc/thread-self/fail-nth", O_RDWR);
+}
+
+static void fail_nth(int fault, unsigned int nth)
+{
+	char text[16];
+	int length = snprintf(text, sizeof(text), "%u", nth);
+
+	if (pwrite(fault, text, length, 0) != length)
+		ksft_exit_fail_msg("fail-nth: %s\n", strerror(errno));
+}
+
+/* Stores for which there was no memory. */
+static unsigned long long rejected(void)
+{
+	return zswap_number("reject_kmemcache_fail") + zswap_number("reject_alloc_fail") +
+	       zswap_number("reject_compress_fail");
+}
+
+static void huge_path(char *path, size_t size, const char *file)
+{
+	snprintf(path, size, "/sys/kernel/mm/transparent_hugepage/hugepages-%lukB/%s",
+		 HUGE_BYTES >> 10, file);
+}
+
+/* Huge pages that zswap has stored as a whole. */
+static unsigned long long huge_stored(void)
+{
+	unsigned long long nr = 0;
+	char path[96];
+
+	huge_path(path, sizeof(path), "stats/zswpout");
+	read_numbers(path, &nr, 1);
+	return nr;
+}
+
+static struct region huge_region(void)
+{
+	struct region r = { .pages = HUGE_BYTES / page_size() };
+	char *memory = mmap(NULL, 2 * HUGE_BYTES, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	r.generation = calloc(r.pages, sizeof(*r.generation));
+	if (memory == MAP_FAILED || !r.generation)
+		ksft_exit_fail_msg("no memory for a huge page\n");
+	r.memory = memory + HUGE_BYTES - (uintptr_t)memory % HUGE_BYTES;
+	munmap(memory, r.memory - memory);
+	munmap(r.memory + HUGE_BYTES, memory + HUGE_BYTES - r.memory);
+	madvise(r.memory, HUGE_BYTES, MADV_HUGEPAGE);
+	return r;
+}
+
+/* Free what it had, so that a huge page is mapped again, and write that out. */
+static void huge_out(struct region *r, int fault, unsigned int nth)
+{
+	madvise(r->memory, HUGE_BYTES, MADV_DONTNEED);
+	for (size_t i = 0; i < r->pages; i++)
+		fill_page(r->memory + i * page_size(), ++r->generation[i]);
+	fail_nth(fault, nth);
+	madvise(r->memory, HUGE_BYTES, MADV_PAGEOUT);
+	fail_nth(fault, 0);
+}
+
+static unsigned long long zspages(void)
+{
+	write_file("/proc/sys/vm/stat_refresh", "1");
+	return named_number("/proc/vmstat", "nr_zspages");
+}
+
+/* The part of a huge page that was stored before one of its pages failed must go. */
+static bool test_huge(void)
+{
+	unsigned long long fails = rejected(), whole = huge_stored(), before;
+	struct region r[3];
+	int fault = open_fault();
+	char path[96];
+	bool good;
+
+	if (fault < 0) {
+		skip_why = "no CONFIG_FAILSLAB";
+		return true;
+	}
+	huge_path(path, sizeof(path), "enabled");
+	if (write_file(path, "madvise"))
+		ksft_exit_fail_msg("cannot write to %s\n", path);
+	good = only_stored(0);
+	before = zspages();
+	good &= begin(FREED_BYTES);
+	for (size_t i = 0; i < ARRAY_SIZE(r); i++) {
+		r[i] = huge_region();
+		huge_out(r + i, fault, 0);
+	}
+	good &= expect("no huge page was stored", huge_stored() == whole, 0);
+	for (unsigned int nth = 8; nth < 1200; nth += nth / 4) {
+		struct region *one = r + nth % ARRAY_SIZE(r);
+
+		huge_out(one, fault, nth);
+		good &= zswap_is_sane(false);
+		good &= check_pages(one, 0, one->pages);
+	}
+	good &= expect("no store failed", rejected() == fails, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(r); i++) {
+		good &= check_pages(r + i, 0, r[i].pages);
+		unmap(r + i);
+	}
+	close(fault);
+	good &= !write_file(path, "inherit");
+	good = end(good);
+	return becomes("pages of zsmalloc", zspages, before) && good;
+}
+
+static void *shrink_all(void *unused)
+{
+	write_back();
+	return unused;
+}
+
+static unsigned long long is_writing(void)
+{
+	return slow_in_flight() > 0;
+}
+
+/* Drop what is clean, so that it has to be read from the device. */
+static void drop_cached(void)
+{
+	/* Fails if it has not found as much. */
+	write_file(GROUP "/memory.reclaim", "64M");
+}
+
+/* Free every other piece of 32 pages. */
+static void free_pieces(struct region *r, size_t first, size_t end)
+{
+	for (; first < end; first += 64)
+		madvise(r->memory + first * page_size(), 32 * page_size(), MADV_DONTNEED);
+}
+
+/* Slots that die while zswap writes them back, and before their writes complete. */
+static bool test_written(void)
+{
+	unsigned long long before = zswap_number("written_back_pages");
+	pthread_t thread;
+	struct region r;
+	bool good;
+
+	if (access("/sys/kernel/debug/shrinker", F_OK)) {
+		skip_why = "no CONFIG_SHRINKER_DEBUG";
+		return true;
+	}
+	good = begin(FREED_BYTES);
+	r = swapped_region(SLOW_BYTES, KEPT_BYTES + SLOW_BYTES);
+	if (pthread_create(&thread, NULL, shrink_all, NULL))
+		ksft_exit_fail_msg("no thread\n");
+	good &= becomes("writes in flight", is_writing, 1);
+	free_pieces(&r, 0, r.pages / 2);
+	pthread_join(thread, NULL);
+	free_pieces(&r, r.pages / 2, r.pages);
+	good &= zswap_is_sane(false);
+	for (size_t i = 0; i < r.pages; i += 64)
+		refill(&r, i, 32);
+	good &= check_pages(&r, 0, r.pages);
+	drop_cached();
+	good &= check_pages(&r, 0, r.pages);
+	unmap(&r);
+	good &= expect("no page was written back",
+		       zswap_number("written_back_pages") == before, 0);
+	good &= check_pages(&kept, 0, kept.pages);
+	unmap(&kept);
+	/* Reclaim has sent other pages of this process there, which come back. */
+	swap_area_off(SLOW_DEV);
+	good &= only_stored(0);
+	swap_area_on(SLOW_DEV);
+	return good;
+}
+
+/* In a group of its own: the shrinker and reclaim are asked for one. */
+static void enter_group(void)
+{
+	struct stat group;
+
+	if (mkdir(CGROUPS, 0755) || mount("none", CGROUPS, "cgroup2", 0, NULL))
+		ksft_exit_fail_msg(CGROUPS ": %s\n", strerror(errno));
+	if (write_file(CGROUPS "/cgroup.subtree_control", "+memory") ||
+	    (mkdir(GROUP, 0755) && errno != EEXIST) || stat(GROUP, &group) ||
+	    write_file(GROUP "/cgroup.procs", "0"))
+		ksft_exit_fail_msg("no memory cgroups\n");
+	group_inode = group.st_ino;
+}
+
+static void leave_group(void)
+{
+	write_file(CGROUPS "/cgroup.procs", "0");
+	rmdir(GROUP);
+	umount(CGROUPS);
+	rmdir(CGROUPS);
+}
+
+static bool test_missing(void)
+{
+	skip_why = "no CONFIG_BLK_DEV_NULL_BLK";
+	return true;
+}
+
+static void run_slow(void)
+{
+	bool exists = slow_add(AREA_MB, SLOW_MS);
+
+	if (exists)
+		swap_area_on(SLOW_DEV);
+	run_twice(exists ? test_huge : test_missing, "huge pages stored in part");
+	run_twice(exists ? test_written : test_missing, "freed during writeback");
+	if (!exists)
+		return;
+	swap_area_off(SLOW_DEV);
+	slow_remove();
+}
+
+int main(void)
+{
+	struct loop loop;
+
+	ksft_print_header();
+	if (geteuid())
+		ksft_exit_skip("needs root\n");
+	zswap_begin();
+	if (stored())
+		ksft_exit_skip("zswap: pages are stored; run swapoff -a first\n");
+	if (access("/dev/loop-control", F_OK))
+		ksft_exit_skip("no CONFIG_BLK_DEV_LOOP\n");
+	enter_group();
+	ksft_set_plan(2 * 9);
+
+	loop_add(&loop, LOOP_DIR, AREA_MB);
+	loop_set_rotational(&loop);
+	swap_area_on(loop.dev);
+	run_twice(test_readahead, "readahead over dead slots");
+	run_twice(test_rewrite, "slots written out again");
+	run_twice(test_stale, "zeros over stored pages");
+	run_twice(test_tmpfs, "holes in tmpfs");
+	run_twice(test_shared, "shared slots");
+	swap_area_off(loop.dev);
+	loop_remove(&loop);
+	run_twice(test_file, "swap file of several extents");
+	run_twice(test_cap, "loads above the cap");
+	run_slow();
+	leave_group();
+	zswap_end();
+
+	ksft_finished();
+}
