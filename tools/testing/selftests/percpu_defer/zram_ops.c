@@ -9,12 +9,14 @@
  */
 #define _GNU_SOURCE
 #include <linux/fs.h>
+#include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 
 #include "kselftest.h"
 #include "drain_gate.h"
+#include "swap_devices.h"
 #include "swap_region.h"
 #include "zram_swap.h"
 
@@ -26,6 +28,10 @@
 /* With some of what is freed, and the rest written again, more than this. */
 #define BACKING_MB	14
 #define WRITTEN_BYTES	(12UL << 20)
+/* Of a backing device that takes so long for each write. */
+#define SLOW_MS		10
+#define BUSY_BYTES	(4UL << 20)
+#define PIECE_PAGES	16
 #define RAW_MB		8
 #define BLOCK		4096
 
@@ -300,6 +306,84 @@ static bool test_full_backing(void)
 	good = end(good);
 	/* The header of the swap space stays there. */
 	return backed_soon(1) && good;
+}
+
+static void *write_back_idle(void *error)
+{
+	*(int *)error = write_zram("writeback", "type=idle");
+	return NULL;
+}
+
+/* Free every other piece of a region while all of it is written back, and refill them. */
+static bool free_meanwhile(struct region *r)
+{
+	size_t size = PIECE_PAGES * page_size();
+	int error = write_zram("idle", "all");
+	pthread_t thread;
+	size_t i;
+
+	if (error || pthread_create(&thread, NULL, write_back_idle, &error))
+		ksft_exit_fail_msg("cannot start writeback\n");
+	for (i = 0; i < r->pages; i += 2 * PIECE_PAGES) {
+		madvise(r->memory + i * page_size(), size, MADV_DONTNEED);
+		usleep(SLOW_MS * 200);
+	}
+	pthread_join(thread, NULL);
+	for (i = 0; i < r->pages; i += 2 * PIECE_PAGES)
+		refill(r, i, PIECE_PAGES);
+	return !error;
+}
+
+static unsigned long long slots_written_back(void)
+{
+	return count_flag('w');
+}
+
+/*
+ * Slots that die while they are written back, before the write completes. Whoever
+ * comes second, the drain or the end of the write, must give the block back.
+ */
+static bool on_slow_backing(void)
+{
+	struct region busy;
+	bool good = begin();
+	int turn;
+
+	busy = swapped_region(BUSY_BYTES, KEPT_BYTES + BUSY_BYTES);
+	for (turn = 0; turn < 3; turn++)
+		good &= free_meanwhile(&busy);
+	good &= expect("no page was written back", backed() == 0, 0);
+	release_drains();
+	good &= becomes("waiting", waiting, 0);
+	good &= becomes("slots written back", slots_written_back, backed());
+	good &= check_pages(&busy, 0, busy.pages);
+	unmap(&busy);
+	good &= end(true);
+	good &= becomes("waiting", waiting, 0);
+	/* But the header of the swap space. */
+	return expect("pages left on the backing device", backed() > 1, 0) && good;
+}
+
+static bool test_freed_meanwhile(void)
+{
+	bool good;
+
+	if (!can_write_back || !slow_add(BACKING_MB, SLOW_MS)) {
+		skip_why = "no CONFIG_ZRAM_WRITEBACK or CONFIG_BLK_DEV_NULL_BLK";
+		return true;
+	}
+	zram_swapoff();
+	zram_hot_add();
+	good = !write_zram("backing_dev", SLOW_DEV);
+	zram_set_size(ZRAM_MB);
+	zram_swapon();
+	good &= on_slow_backing();
+	zram_swapoff();
+	zram_remove();
+	slow_remove();
+	zram_select(swap_id);
+	zram_swapon();
+	return good;
 }
 
 static bool test_recompress(void)
@@ -594,13 +678,14 @@ int main(void)
 	if (geteuid())
 		ksft_exit_skip("needs root\n");
 	set_up();
-	ksft_set_plan(2 * 14);
+	ksft_set_plan(2 * 15);
 
 	run_twice(test_write, "write");
 	run_twice(test_idle, "idle");
 	run_twice(test_access_time, "access time");
 	run_twice(test_writeback, "writeback");
 	run_twice(test_written_back, "freed after writeback");
+	run_twice(test_freed_meanwhile, "freed during writeback");
 	run_twice(test_recompress, "recompress");
 	run_twice(test_full_backing, "backing device full of dead slots");
 	run_twice(test_compact, "compact");
