@@ -84,8 +84,8 @@ def run_harness_tests(source, only=""):
 
 def expected(version, kind):
     """The sections that must run, and a line on each that cannot."""
-    names = {"percpu_defer", "percpu_defer_map", "zsmalloc", "sample.sh", "brd_discard",
-             "zram_dead", "zram_ops", "zram_selftest.sh", "swap_reuse",
+    names = {"percpu_defer", "percpu_defer_map", "zsmalloc", "sample.sh", "files",
+             "brd_discard", "zram_dead", "zram_ops", "zram_selftest.sh", "swap_reuse",
              "zswap_selftest.sh", "zswap_ops", "zswap_paths", "zswap_lost", "zswap_reuse",
              "zswap_late.sh", "kmemleak.sh"}
     names |= {"percpu_defer_bench", "percpu_defer_pages"} if kind == "plain" else \

@@ -49,6 +49,7 @@ else
 	selftest torture.sh
 fi
 selftest sample.sh
+selftest files
 # What is not converted has nothing to look at.
 [ ! -e /sys/module/brd/parameters/deferred_discard ] || selftest brd_discard
 selftest zram_dead

@@ -36,7 +36,9 @@ def names_of(section):
     text = "".join(path.read_text() for path in sources if path.is_file())
     strings = re.findall(r'"((?:[^"\\]|\\.)*)"', text)
     twice = re.findall(r'run_twice\(\w+, "([^"]*)"\)', text)     # see drain_gate.h
+    folders = re.findall(r'\.name = "([^"]*)"', text)             # see files.c
     return {string.removesuffix("\\n") for string in strings} | \
+        {f"{folder}: {string}" for folder in folders for string in strings} | \
         {f"{name}, {how}" for name in twice for how in ("held", "free-running")} | \
         set(re.findall(r"ok 1 (\w+)", text))
 
