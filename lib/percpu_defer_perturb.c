@@ -26,7 +26,7 @@
 #include "percpu_defer.h"
 
 /* Most lock operations have nothing to do with deferral. */
-#define PERTURB_LOCKS_ONE_IN	16
+#define PERTURB_LOCKS_ONE_IN	64
 
 struct perturb_file {
 	const char *name;

@@ -71,7 +71,7 @@ static inline void perturb(const char *seed)
 		write_gate("seed", seed);
 		write_gate("max_us", "1000");
 	}
-	write_gate("one_in", seed ? "2" : "0");
+	write_gate("one_in", seed ? "1" : "0");
 }
 
 /* In the first run, something must wait until it is let go. */

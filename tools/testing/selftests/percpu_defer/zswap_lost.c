@@ -6,7 +6,7 @@
  *
  * On a swap device that is nearly full, processes of two users fill memory, page it
  * out and free it, in small pieces and in large ones: with content that tells its
- * owner, with the same content again, and with zeros. In every other round there is
+ * owner, with the same content again, and with zeros. In most rounds there is
  * so little room that freed slots are reused at once. Meanwhile zswap is flushed, and
  * its shrinker writes back. Each process must read what it wrote. After each round,
  * with other delays, every entry must be in a slot in use, or dead; when swap is off
@@ -25,14 +25,17 @@
 #include "swap_workers.h"
 #include "zswap_swap.h"
 
-#define DEVICE_MB	12
-#define LARGE_BYTES	(8UL << 20)
+#define DEVICE_MB	4
+#define LARGE_BYTES	(2UL << 20)
 /* Leaves room for less than the small pieces. */
-#define KEPT_BYTES	((DEVICE_MB << 20) - SMALL_PAGES * (NR_SMALL - 1) * page_size())
-#define SMALL_PAGES	64
-#define NR_PIECES	8
-#define NR_SMALL	5
-#define ZERO_BYTES	(512UL << 10)
+#define KEPT_BYTES	((DEVICE_MB << 20) - SMALL_BYTES * (2 * NR_SMALL - 1))
+#define SMALL_BYTES	(64UL << 10)
+#define NR_PIECES	4
+#define NR_SMALL	6
+/* Until most slots are kept. */
+#define KEEP_US		500000
+#define DWELL_US	10000
+#define ZERO_BYTES	(64UL << 10)
 #define ROUND_SECONDS	3
 #define OTHER_USER	65534
 #define FLUSH		"/sys/module/percpu_defer/parameters/flush"
@@ -85,27 +88,39 @@ static bool is_filled(const char *memory, size_t size, uint64_t generation)
 }
 
 /*
- * Piece after piece, so that slots die at all times. Every other time the bytes are
- * those that were there before. Pages that are read leave their slots by a fault; most
- * are to die in them.
+ * Every other time the bytes are those that were there before. Pages that are read leave
+ * their slots by a fault; most are to die in them.
  */
-static void small(time_t end)
+static void churn(time_t end, size_t size, unsigned int pieces)
 {
-	size_t piece = SMALL_PAGES / NR_PIECES * page_size();
-	char *memory = new_memory(NR_PIECES * piece);
+	char *memory = new_memory(pieces * size);
 	uint64_t turn;
 
 	for (turn = 0; time(NULL) < end; turn++) {
-		char *at = memory + turn % NR_PIECES * piece;
-		uint64_t again = turn / NR_PIECES;
+		char *at = memory + turn % pieces * size;
+		uint64_t again = turn / pieces;
 
-		if (again && again % 4 == 0 && !is_filled(at, piece, (again - 1) / 2))
+		if (again && again % 4 == 0 && !is_filled(at, size, (again - 1) / 2))
 			_exit(KSFT_FAIL);
-		madvise(at, piece, MADV_DONTNEED);
-		fill(at, piece, again / 2);
-		madvise(at, piece, MADV_PAGEOUT);
+		madvise(at, size, MADV_DONTNEED);
+		fill(at, size, again / 2);
+		madvise(at, size, MADV_PAGEOUT);
+		/* Stores wait for a drain of the same tree; frees do not: have some ready. */
+		usleep(mix(turn + getpid()) % DWELL_US);
 	}
 	_exit(KSFT_PASS);
+}
+
+/* Many slots die at a time. */
+static void whole(time_t end)
+{
+	churn(end, SMALL_BYTES, 1);
+}
+
+/* Few slots die at a time, but often. */
+static void pieces(time_t end)
+{
+	churn(end, SMALL_BYTES / NR_PIECES, NR_PIECES);
 }
 
 static void large(time_t end)
@@ -180,15 +195,22 @@ static void shrink(unsigned long long root)
 
 static unsigned long long root_group;
 
-static void disturber(time_t end)
+static void flush(time_t end)
 {
 	unsigned int turn;
 
 	for (turn = 0; time(NULL) < end; turn++) {
 		write_file(FLUSH, "1");
-		if (turn % 4 == 0)
-			shrink(root_group);
 		usleep(turn % 3 * 1000);
+	}
+	_exit(KSFT_PASS);
+}
+
+static void write_back(time_t end)
+{
+	while (time(NULL) < end) {
+		shrink(root_group);
+		usleep(10000);
 	}
 	_exit(KSFT_PASS);
 }
@@ -209,11 +231,16 @@ static bool run_round(time_t end, bool full)
 	int status, i;
 
 	fflush(stdout);
-	for (i = 0; i < NR_SMALL; i++)
-		start(small, end);
 	start(full ? keep : large, end);
+	if (full)
+		usleep(KEEP_US);
+	for (i = 0; i < NR_SMALL; i++) {
+		start(whole, end);
+		start(pieces, end);
+	}
 	start(zeros, end);
-	start(disturber, end);
+	start(flush, end);
+	start(write_back, end);
 	while (wait(&status) > 0)
 		good &= !status;
 	return good;
@@ -300,7 +327,7 @@ int main(int argc, char **argv)
 	do {
 		snprintf(text, sizeof(text), "%lu", seed + rounds);
 		perturb(text);
-		read_well &= run_round(time(NULL) + ROUND_SECONDS, rounds % 2);
+		read_well &= run_round(time(NULL) + ROUND_SECONDS, rounds % 4);
 		perturb(NULL);
 		left_nothing &= nothing_left();
 		rounds++;
