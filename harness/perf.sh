@@ -4,20 +4,15 @@
 # prints where the archive is. It goes behind an initramfs.
 set -eu
 . "$(dirname -- "$0")/common.sh"
+. "$(dirname -- "$0")/pack.sh"
 
 out=$BUILD/perf.cpio.gz
 "$HARNESS/deps.sh" perf
 if [ ! -f "$out" ]; then
-	root=$out.root
-	rm -rf "$root"
-	mkdir -p "$root/bin"
-	cp /usr/bin/perf "$root/bin/"
-	ldd /usr/bin/perf | grep -o '/[^ ]*' | while read -r library; do
-		mkdir -p "$root${library%/*}"
-		cp -L "$library" "$root$library"
-	done
-	(cd "$root" && find . | cpio -o -H newc --quiet | gzip -1) >"$out.tmp"
-	mv "$out.tmp" "$out"
-	rm -rf "$root"
+	rm -rf "$out.root"
+	mkdir -p "$out.root/bin"
+	cp /usr/bin/perf "$out.root/bin/"
+	pack_libraries "$out.root" /usr/bin/perf
+	pack_archive "$out.root" "$out"
 fi
 echo "$out"

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0
+# Sourced by scripts that pack programs of the distribution for the guest.
+# shellcheck shell=sh
+
+# pack_libraries ROOT PROGRAM...: copy the shared libraries that these need. A static
+# program and a script need none.
+pack_libraries() {
+	root=$1
+	shift
+	for program; do
+		ldd "$program" 2>/dev/null || true
+	done | grep -o '/[^ ]*' | sort -u | while read -r library; do
+		mkdir -p "$root${library%/*}"
+		cp -L "$library" "$root$library"
+	done
+}
+
+# pack_archive ROOT OUT: write the archive and remove ROOT.
+pack_archive() {
+	(cd "$1" && find . | cpio -o -H newc --quiet | gzip -1) >"$2.tmp"
+	mv "$2.tmp" "$2"
+	rm -rf "$1"
+}
