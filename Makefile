@@ -17,8 +17,8 @@ KINDS = plain,kasan
 PARTS =
 # How long to torture them.
 MINUTES = 30
-# Only these sections of the report, these checks of lint or cross, this test, or only
-# mutants with this in their name.
+# Only these sections of the report, these checks of lint or cross, these suites, this
+# test, or only mutants with this in their name.
 ONLY =
 # 1: also mutants that delete one statement.
 STATEMENTS =
@@ -44,6 +44,7 @@ help:
 	@echo 'make test ONLY=o_age    one test; ONLY=? lists them'
 	@echo 'make test-all           all test parts that have not passed for this tree'
 	@echo 'make test-all PARTS=rt,model  these parts; PARTS=? lists them'
+	@echo 'make test-others        kselftest, stress-ng and fio, on both kernels, compared'
 	@echo 'make torture MINUTES=30 the torture test, in the kasan and the kcsan kernel'
 	@echo 'make mutants            break the kernel on purpose, the tests must notice'
 	@echo 'make mutants STATEMENTS=1  also delete statements, one at a time'
@@ -81,6 +82,9 @@ test: deps
 
 test-all: deps
 	@$(RUN) test-all --seconds='$(SECONDS)' --minutes='$(MINUTES)' --parts='$(PARTS)'
+
+test-others: deps
+	@$(RUN) test-others --only='$(ONLY)'
 
 torture: KINDS = kasan,kcsan
 torture: deps
@@ -122,4 +126,4 @@ clean:
 distclean:
 	rm -rf build
 
-.PHONY: help deps bench perf-check test test-all torture mutants model docs lint cross apply series series-check boot kernels clean distclean
+.PHONY: help deps bench perf-check test test-all test-others torture mutants model docs lint cross apply series series-check boot kernels clean distclean

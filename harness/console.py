@@ -42,8 +42,8 @@ EXPECTABLE = {
     "planted leak": re.compile(r"kmemleak: \d+ new suspected memory leaks"),
     "swap write error": re.compile(r"Write-error on swap-device"),
     "swap read error": re.compile(r"Read-error on swap-device"),
-    # A fault prints more than its stack.
-    "stack of an OOM kill": re.compile(r"Call Trace:"),
+    # The stack of a task that meets its limit. A fault prints more than its stack.
+    "OOM kill": re.compile(r"Call Trace:"),
     "device error": re.compile(r" error, dev \w+, sector|Buffer I/O error on dev"),
 }
 

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Makes sure that build/ can be used, and that the packages the harness needs are
-# installed; with an argument, "arm64", "cross", "docs", "lint", "perf", "report" or
-# "series", also those for that.
+# installed; with an argument, "arm64", "cross", "docs", "lint", "perf", "report",
+# "series" or "suites", also those for that.
 set -eu
 . "$(dirname -- "$0")/common.sh"
 
@@ -18,6 +18,8 @@ DOCS_PACKAGES='python3-sphinx python3-yaml'
 LINT_PACKAGES='codespell perl pyflakes3 shellcheck'
 PERF_PACKAGES='binutils linux-perf'
 SERIES_PACKAGES='perl'
+SUITES_PACKAGES='bash bc coreutils e2fsprogs fio libcap-dev libnuma-dev liburing-dev rsync
+	stress-ng'
 REPORT_PACKAGES='gnuplot-nox python3-markdown'
 
 case ${1-} in
@@ -28,6 +30,7 @@ lint) PACKAGES="$PACKAGES $LINT_PACKAGES" ;;
 perf) PACKAGES="$PACKAGES $PERF_PACKAGES" ;;
 report) PACKAGES="$PACKAGES $REPORT_PACKAGES" ;;
 series) PACKAGES="$PACKAGES $SERIES_PACKAGES" ;;
+suites) PACKAGES="$PACKAGES $SUITES_PACKAGES" ;;
 esac
 
 need_build

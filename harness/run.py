@@ -23,6 +23,7 @@ import mutate_statements
 import perf_check
 import series
 import series_check
+import suites
 import test
 import test_all
 import vm
@@ -169,6 +170,18 @@ def base_kernel(source, selftests):
                   ("common", "x86_64", "symbols"), selftests)
 
 
+def suites_kernels(source):
+    """Kernels for the suites; the options that the mm selftests ask for come first."""
+    patched, base = source.patched_tree(), source.base_tree()
+
+    def build(name, tree, *more):
+        return Kernel(f"{name}-{source.name}", tree,
+                      ("common", *KINDS["plain"], tree / "tools/testing/selftests/mm/config",
+                       "suites", *more), patched)
+    return {"base": build("suites-base", base),
+            "patched": build("suites", patched, "patched")}
+
+
 def do_apply(source, args):
     source.patched_tree(args.out.expanduser().resolve())
 
@@ -262,6 +275,14 @@ def model_part():
     return test.Count(passed=1)
 
 
+def others_part(source, only=()):
+    archive = BUILD / "suites.cpio.gz"
+    script("rootfs.sh", source.patched_tree(), archive)
+    kernels = suites_kernels(source)
+    stage("run the suites of others on both kernels")
+    return suites.run(kernels, archive, only or suites.choose(""), stage)
+
+
 PERTURBED = ("zram", "zswap", "brd")
 PARTS = works.TEST_ALL
 
@@ -281,6 +302,7 @@ def parts(source, args):
         **{f"perturb-{name}": guest(perturb, name, long) for name in PERTURBED},
         **{kind: guest(test_kind, kind, short) for kind in ("kcsan", "rt", "arm64")},
         **{f"torture-{kind}": guest(torture_part, kind, long) for kind in ("kasan", "kcsan")},
+        "others": test_all.Part(lambda: others_part(source), tree=in_guests),
         "mutants": test_all.Part(lambda: run_mutants(source, args, "")),
     }
 
@@ -338,6 +360,13 @@ def do_test_all(source, args):
     source.note("test-all", [name for name in results
                              if results[name]["result"] == "green"])
     finish(results)
+
+
+def do_test_others(source, args):
+    count = others_part(source, args, args.only)
+    print(count, flush=True)
+    if count.failed:
+        raise Failed
 
 
 def do_torture(source, args):
@@ -422,7 +451,7 @@ def main():
     jobs = parser.add_subparsers(required=True)
     for name, function in (("apply", do_apply), ("bench", do_bench),
                            ("test", do_test), ("test-all", do_test_all),
-                           ("torture", do_torture),
+                           ("test-others", do_test_others), ("torture", do_torture),
                            ("mutants", do_mutants), ("perf-check", do_perf_check),
                            ("series", do_series),
                            ("series-check", do_series_check), ("docs", do_docs),
@@ -445,6 +474,9 @@ def main():
                              help="checks, with commas")
             job.add_argument("--skip", type=chosen(lint.named), default="",
                              help="checks that need not be possible here")
+        if name == "test-others":
+            job.add_argument("--only", type=chosen(suites.choose), default="",
+                             help="suites, with commas")
         if name == "cross":
             job.add_argument("--only", type=chosen(cross.choose), default="",
                              help="checks, with commas")

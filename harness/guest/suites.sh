@@ -1,0 +1,154 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Guest job: runs a suite of "make test-others"; its KTAP stands between BEGIN and END.
+# From the kernel's command line:
+#   pd_suite    name for BEGIN
+#   pd_kind     kselftest, stress or fio
+#   pd_swap     zram, zswap (in front of brd) or none
+#   pd_tests    tests, with commas
+#   pd_seconds  how long a test may run; a stressor runs that long
+# shellcheck disable=SC2154 # these come in the environment
+
+. "$(dirname -- "$0")/cgroup.sh"
+# shellcheck source=/dev/null
+. /kselftest/ktap_helpers.sh
+export PATH=/usr/bin:/bin
+
+# In front of RAM disks, zswap is the only one that frees anything.
+make_swap() {
+	case $pd_swap in
+	none)
+		return
+		;;
+	zram)
+		device=/dev/zram0
+		echo 2G >/sys/block/zram0/disksize
+		;;
+	zswap)
+		device=/dev/ram0
+		echo Y >/sys/module/zswap/parameters/enabled
+		;;
+	esac
+	mkswap "$device" >/dev/null && swapon "$device"
+}
+
+# Number of pages that the swap under test has taken.
+swapped() {
+	case $pd_swap in
+	zram) awk '$1 == "pswpout" { print $2 }' /proc/vmstat ;;
+	zswap) awk '$1 == "zswpout" { print $2 }' /proc/vmstat ;;
+	esac
+}
+
+# A suite that swaps nothing out tests none of this.
+check_swapped() {
+	[ "$pd_swap" != none ] || return 0
+	number=$(swapped)
+	echo "# swapped out: $number pages"
+	[ "$number" -gt 0 ] && echo "ok 1 pages were swapped out" && return
+	echo "not ok 1 pages were swapped out"
+	return 1
+}
+
+# quiet COMMAND...: its output as comments; returns its exit code.
+quiet() {
+	"$@" >/tmp/quiet 2>&1
+	code=$?
+	sed 's/^/# /' /tmp/quiet
+	return $code
+}
+
+# report CODE NAME: stress-ng ends with 3 or 4 if it lacks resources or a system call.
+report() {
+	case $1 in
+	0) ktap_test_pass "$2" ;;
+	3 | 4) ktap_test_skip "$2" ;;
+	*) ktap_test_fail "$2 # exit=$1" ;;
+	esac
+}
+
+kselftest() {
+	set --
+	for test in $(echo "$pd_tests" | tr , ' '); do
+		set -- "$@" -t "$test"
+	done
+	bash /suites/run_kselftest.sh -o "$pd_seconds" "$@"
+}
+
+# In a cgroup that is smaller than what the stressor fills.
+stressor() {
+	(
+		echo 0 >"$cgroup/cgroup.procs"
+		quiet stress-ng "--$1" 2 --timeout "$pd_seconds" --verify --temp-path /mnt \
+			--vm-bytes 192M --vm-rw-bytes 64M --mmap-bytes 192M --shm-bytes 48M
+	)
+}
+
+# The stressor "swap" makes swap files, which wants a file system that can have them.
+stress() {
+	mkfs.ext4 -q /dev/ram1 && mount -t ext4 /dev/ram1 /mnt || return
+	cgroup=$(make_cgroup stress 128M) || return
+	ktap_print_header
+	ktap_set_plan "$(echo "$pd_tests" | tr , '\n' | wc -l)"
+	for name in $(echo "$pd_tests" | tr , ' '); do
+		stressor "$name"
+		report $? "$name"
+	done
+	ktap_finished
+}
+
+fio_verify() {
+	quiet timeout "$pd_seconds" fio --name="$1" --verify=crc32c --verify_fatal=1 \
+		--do_verify=1 --ioengine=psync --direct=1 --fallocate=none \
+		--buffer_compress_percentage=50 --refill_buffers "$@"
+}
+
+# fio_test NAME: those in /mnt are on ext4, whose deletions discard.
+fio_test() {
+	case $1 in
+	write)
+		fio_verify --rw=write --bs=64k --directory=/mnt --size=64m --numjobs=2 ;;
+	randwrite)
+		fio_verify --rw=randwrite --bs=4k --directory=/mnt --size=24m --numjobs=2 ;;
+	overwrite)
+		fio_verify --rw=randwrite --bs=16k --directory=/mnt --size=32m --overwrite=1 \
+			--loops=2 --numjobs=2 ;;
+	unlink)
+		fio_verify --rw=write --bs=16k --directory=/mnt --size=32m --loops=4 \
+			--unlink_each_loop=1 --numjobs=2 ;;
+	trimwrite)
+		umount /mnt && fio_verify --rw=randtrimwrite --bs=4k --filename=/dev/zram0 \
+			--size=32m ;;
+	fsck)
+		umount /mnt && quiet e2fsck -fn /dev/zram0 &&
+			mount -t ext4 -o discard /dev/zram0 /mnt ;;
+	esac
+}
+
+fio_suite() {
+	echo 512M >/sys/block/zram0/disksize
+	mkfs.ext4 -q /dev/zram0 && mount -t ext4 -o discard /dev/zram0 /mnt || return
+	ktap_print_header
+	ktap_set_plan "$(echo "$pd_tests" | tr , '\n' | wc -l)"
+	for name in $(echo "$pd_tests" | tr , ' '); do
+		fio_test "$name"
+		report $? "$name"
+	done
+	ktap_finished
+}
+
+mkdir -p /mnt /dev/shm /sys/fs/cgroup
+mount -t tmpfs tmpfs /dev/shm
+mount -t cgroup2 none /sys/fs/cgroup
+echo "pd_section: $pd_suite" >/dev/kmsg
+echo "BEGIN $pd_suite"
+make_swap || exit 1
+# ktap_finished exits.
+case $pd_kind in
+kselftest) (kselftest) ;;
+stress) (stress) ;;
+fio) (fio_suite) ;;
+esac
+code=$?
+check_swapped || code=1
+echo "END $code"
