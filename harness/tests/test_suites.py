@@ -170,12 +170,15 @@ class RunTest(unittest.TestCase):
         self.booted = []
 
     def run_suite(self, outputs):
-        """outputs: {label: output, or the VmError}."""
+        """outputs: {label: output, or the VmError, or a list of these}."""
         def boot(image, initramfs, _job, params, **limits):
             self.booted.append((image, initramfs.read_text(), params, limits))
-            if isinstance(outputs[image], vm.VmError):
-                raise outputs[image]
-            return outputs[image].splitlines()
+            output = outputs[image]
+            if isinstance(output, list):
+                output = output.pop(0) if len(output) > 1 else output[0]
+            if isinstance(output, vm.VmError):
+                raise output
+            return output.splitlines()
         said = io.StringIO()
         with unittest.mock.patch.object(suites.vm, "run", boot), \
                 contextlib.redirect_stdout(said):
@@ -190,6 +193,21 @@ class RunTest(unittest.TestCase):
                          [("base", "basesuites"), ("patched", "patchedsuites")])
         self.assertEqual(self.booted[0][2]["pd_tests"], "mm:ksft_cow.sh")
         self.assertEqual(self.booted[0][3]["deadline"], 480)
+
+    def test_fails_now_and_then(self):
+        """The unmodified kernel has more than one run to show the same failure."""
+        good = NESTED.replace("not ok 2 vmsplice", "ok 2 vmsplice").replace("not ok", "ok")
+        count, said = self.run_suite({"base": [good, good, NESTED], "patched": NESTED})
+        self.assertEqual(count.failed, 0)
+        self.assertIn(f"{COW}/vmsplice: fails on both kernels", said)
+        self.assertEqual([one[0] for one in self.booted], ["base", "patched", "base", "base"])
+
+    def test_never_fails_there(self):
+        good = NESTED.replace("not ok 2 vmsplice", "ok 2 vmsplice").replace("not ok", "ok")
+        count, said = self.run_suite({"base": good, "patched": [NESTED, good]})
+        self.assertEqual(count.failed, 1)
+        self.assertIn(f"error: mm-zram: {COW}/vmsplice: failed; passed on the unmod", said)
+        self.assertEqual([one[0] for one in self.booted].count("patched"), 1)
 
     def test_guest_dies(self):
         """The results before the end are compared all the same."""
