@@ -363,7 +363,7 @@ def do_test_all(source, args):
 
 
 def do_test_others(source, args):
-    count = others_part(source, args, args.only)
+    count = others_part(source, args.only)
     print(count, flush=True)
     if count.failed:
         raise Failed
