@@ -387,8 +387,9 @@ def run_mutants(source, args, only, statements=False):
     if statements:
         found += mutate_statements.of_tree(source.patched_tree())
     chosen = mutants.choose(found, only)
-    store = test_all.Store(test_all.tree_hash(without=test_all.NOT_IN_GUESTS),
-                           source.identity())
+    tree = test_all.tree_hash(without=test_all.NOT_IN_GUESTS)
+    judge = test_all.tree_hash(only=("harness/mutants.py",))
+    store = test_all.Store(tree and f"{tree} {judge}", source.identity())
     try:
         return mutants.run(lambda change, kind: patched_kernel(source, change, kind),
                            chosen, args.seconds, store, stage)
@@ -418,10 +419,11 @@ def do_perf_check(source, args):
 
 
 def kinds(text):
-    """A list of kernels, as an argument."""
-    if unknown := [kind for kind in text.split(",") if kind not in KINDS]:
+    """A list of kernels to test, as an argument."""
+    tested = [kind for kind in KINDS if kind != "perturb"]
+    if unknown := [kind for kind in text.split(",") if kind not in tested]:
         raise argparse.ArgumentTypeError(
-            f"no kernel is called '{unknown[0]}'; there are {', '.join(KINDS)}")
+            f"no kernel is called '{unknown[0]}'; there are {', '.join(tested)}")
     return text.split(",")
 
 

@@ -112,8 +112,11 @@ stress() {
 	ktap_finished
 }
 
+# fio_verify NAME OPTION...
 fio_verify() {
-	quiet timeout "$pd_seconds" fio --name="$1" --verify=crc32c --verify_fatal=1 \
+	job=$1
+	shift
+	quiet timeout "$pd_seconds" fio --name="$job" --verify=crc32c --verify_fatal=1 \
 		--do_verify=1 --ioengine=psync --direct=1 --fallocate=none \
 		--buffer_compress_percentage=50 --refill_buffers "$@"
 }
@@ -122,17 +125,17 @@ fio_verify() {
 fio_test() {
 	case $1 in
 	write)
-		fio_verify --rw=write --bs=64k --directory=/mnt --size=64m --numjobs=2 ;;
+		fio_verify write --rw=write --bs=64k --directory=/mnt --size=64m --numjobs=2 ;;
 	randwrite)
-		fio_verify --rw=randwrite --bs=4k --directory=/mnt --size=24m --numjobs=2 ;;
+		fio_verify randwrite --rw=randwrite --bs=4k --directory=/mnt --size=24m --numjobs=2 ;;
 	overwrite)
-		fio_verify --rw=randwrite --bs=16k --directory=/mnt --size=32m --overwrite=1 \
+		fio_verify overwrite --rw=randwrite --bs=16k --directory=/mnt --size=32m --overwrite=1 \
 			--loops=2 --numjobs=2 ;;
 	unlink)
-		fio_verify --rw=write --bs=16k --directory=/mnt --size=32m --loops=4 \
+		fio_verify unlink --rw=write --bs=16k --directory=/mnt --size=32m --loops=4 \
 			--unlink_each_loop=1 --numjobs=2 ;;
 	trimwrite)
-		umount /mnt && fio_verify --rw=randtrimwrite --bs=4k --filename=/dev/zram0 \
+		umount /mnt && fio_verify trimwrite --rw=randtrimwrite --bs=4k --filename=/dev/zram0 \
 			--size=32m ;;
 	fsck)
 		umount /mnt && quiet e2fsck -fn /dev/zram0 &&
