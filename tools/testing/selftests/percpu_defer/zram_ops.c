@@ -8,6 +8,7 @@
  * nothing else, and what was kept must be as it was written.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <linux/fs.h>
 #include <pthread.h>
 #include <sys/ioctl.h>
@@ -34,7 +35,6 @@
 #define PIECE_PAGES	16
 #define RAW_MB		8
 #define BLOCK		4096
-
 
 static struct region kept, freed;
 static unsigned int swap_id, backing_id;
@@ -212,8 +212,8 @@ static bool test_access_time(void)
 	return end(good && !error);
 }
 
-/* What is stored on the backing device, in pages. */
-static unsigned long long backed(void)
+/* Column @i of bd_stat. */
+static unsigned long long backing_stat(int i)
 {
 	unsigned long long bd[3];
 	char path[64];
@@ -221,7 +221,13 @@ static unsigned long long backed(void)
 	zram_path(path, sizeof(path), "bd_stat");
 	if (read_numbers(path, bd, 3) != 3)
 		ksft_exit_fail_msg("cannot read %s\n", path);
-	return bd[0] * 4096 / page_size();
+	return bd[i];
+}
+
+/* What is stored on the backing device, in pages. */
+static unsigned long long backed(void)
+{
+	return backing_stat(0) * 4096 / page_size();
 }
 
 static bool backed_soon(unsigned long long pages)
@@ -308,30 +314,41 @@ static bool test_full_backing(void)
 	return backed_soon(1) && good;
 }
 
-static void *write_back_idle(void *error)
+static int writeback_error;
+static bool writeback_over;
+
+static void *write_back_idle(void *unused)
 {
-	*(int *)error = write_zram("writeback", "type=idle");
-	return NULL;
+	writeback_error = write_zram("writeback", "type=idle");
+	__atomic_store_n(&writeback_over, true, __ATOMIC_RELEASE);
+	return unused;
 }
 
-/* Free every other piece of a region while all of it is written back, and refill them. */
-static bool free_meanwhile(struct region *r)
+/*
+ * Free every other piece of a region while all of it is written back, and refill them.
+ * Return the number of pieces that were freed between the first and the last write.
+ */
+static unsigned int free_meanwhile(struct region *r)
 {
-	size_t size = PIECE_PAGES * page_size();
-	int error = write_zram("idle", "all");
+	unsigned long long written = backing_stat(2);
+	size_t size = PIECE_PAGES * page_size(), i;
+	unsigned int nr = 0;
 	pthread_t thread;
-	size_t i;
 
-	if (error || pthread_create(&thread, NULL, write_back_idle, &error))
+	writeback_over = false;
+	if (write_zram("idle", "all") || pthread_create(&thread, NULL, write_back_idle, NULL))
 		ksft_exit_fail_msg("cannot start writeback\n");
+	while (backing_stat(2) == written &&
+	       !__atomic_load_n(&writeback_over, __ATOMIC_ACQUIRE))
+		usleep(100);
 	for (i = 0; i < r->pages; i += 2 * PIECE_PAGES) {
 		madvise(r->memory + i * page_size(), size, MADV_DONTNEED);
-		usleep(SLOW_MS * 200);
+		nr += !__atomic_load_n(&writeback_over, __ATOMIC_ACQUIRE);
 	}
 	pthread_join(thread, NULL);
 	for (i = 0; i < r->pages; i += 2 * PIECE_PAGES)
 		refill(r, i, PIECE_PAGES);
-	return !error;
+	return writeback_error ? 0 : nr;
 }
 
 static unsigned long long slots_written_back(void)
@@ -345,14 +362,16 @@ static unsigned long long slots_written_back(void)
  */
 static bool on_slow_backing(void)
 {
+	unsigned int turn, freed_meanwhile = 0;
 	struct region busy;
 	bool good = begin();
-	int turn;
 
+	/* So that nothing else is written below. */
+	good &= !write_zram("idle", "all") && !write_zram("writeback", "type=idle");
 	busy = swapped_region(BUSY_BYTES, KEPT_BYTES + BUSY_BYTES);
 	for (turn = 0; turn < 3; turn++)
-		good &= free_meanwhile(&busy);
-	good &= expect("no page was written back", backed() == 0, 0);
+		freed_meanwhile += free_meanwhile(&busy);
+	good &= expect("no piece was freed during writeback", !freed_meanwhile, 0);
 	release_drains();
 	good &= becomes("waiting", waiting, 0);
 	good &= becomes("slots written back", slots_written_back, backed());
@@ -629,6 +648,24 @@ static bool test_hot_remove(void)
 	return zspages_return(before) && good;
 }
 
+/* Devices of the user's would lose their content. */
+static bool zram_is_used(void)
+{
+	DIR *devices = opendir("/sys/block");
+	unsigned long long used = 0, one;
+	struct dirent *entry;
+	char path[320];
+
+	while (devices && (entry = readdir(devices))) {
+		snprintf(path, sizeof(path), "/sys/block/%s/initstate", entry->d_name);
+		if (!strncmp(entry->d_name, "zram", 4))
+			used += read_numbers(path, &one, 1) == 1 && one;
+	}
+	if (devices)
+		closedir(devices);
+	return used;
+}
+
 static bool test_unload(void)
 {
 	unsigned long long before = zspages_settled();
@@ -637,6 +674,10 @@ static bool test_unload(void)
 	/* Neither file is there if zram is built in. */
 	if (access("/sys/module/zram/initstate", F_OK)) {
 		skip_why = "zram is built in";
+		return true;
+	}
+	if (zram_is_used()) {
+		skip_why = "other zram devices are in use";
 		return true;
 	}
 	good = leave_waiting();

@@ -19,10 +19,11 @@ read_in_group() {
 }
 
 # One process hits its limit with clean pages of a disk, and goes on; another with its own
-# memory, which cannot be reclaimed, and is killed.
+# memory, which cannot be reclaimed without swap, and is killed.
 hit_limits() {
 	mkdir "$cgroups/group" || return 1
 	echo 2M >"$cgroups/group/memory.max"
+	echo 0 >"$cgroups/group/memory.swap.max"
 	read_in_group 65536 || return 1
 	grep -q '^max [1-9]' "$cgroups/group/memory.events" || return 1
 	! read_in_group $disk_bytes || return 1
@@ -47,7 +48,7 @@ enable_meanwhile() {
 }
 
 ktap_print_header
-if [ ! -w $enabled ] || [ -e /sys/kernel/debug/zswap ]; then
+if [ ! -w $enabled ] || [ "$(cat $enabled)" = Y ] || [ -e /sys/kernel/debug/zswap ]; then
 	ktap_skip_all "needs zswap, and that it was never enabled"
 	exit "$KSFT_SKIP"
 fi
@@ -56,7 +57,7 @@ if ! [ -b $disk ]; then
 	exit "$KSFT_SKIP"
 fi
 cgroups=$(mktemp -d) || exit 1
-trap 'umount "$cgroups"; rmdir "$cgroups"' EXIT
+trap 'rmdir "$cgroups/group" 2>/dev/null; umount "$cgroups"; rmdir "$cgroups"' EXIT
 if ! mount -t cgroup2 none "$cgroups" ||
 	! echo +memory >"$cgroups/cgroup.subtree_control"; then
 	ktap_skip_all "needs memory cgroups"

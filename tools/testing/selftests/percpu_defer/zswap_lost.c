@@ -25,17 +25,17 @@
 #include "swap_workers.h"
 #include "zswap_swap.h"
 
-#define DEVICE_MB	4
-#define LARGE_BYTES	(2UL << 20)
+#define DEVICE_BYTES	(1024 * page_size())
+#define LARGE_BYTES	(512 * page_size())
 /* Leaves room for less than the small pieces. */
-#define KEPT_BYTES	((DEVICE_MB << 20) - SMALL_BYTES * (2 * NR_SMALL - 1))
-#define SMALL_BYTES	(64UL << 10)
+#define KEPT_BYTES	(DEVICE_BYTES - SMALL_BYTES * (2 * NR_SMALL - 1))
+#define SMALL_BYTES	(16 * page_size())
 #define NR_PIECES	4
 #define NR_SMALL	6
 /* Until most slots are kept. */
 #define KEEP_US		500000
 #define DWELL_US	10000
-#define ZERO_BYTES	(64UL << 10)
+#define ZERO_BYTES	(16 * page_size())
 #define ROUND_SECONDS	3
 #define OTHER_USER	65534
 #define FLUSH		"/sys/module/percpu_defer/parameters/flush"
@@ -175,14 +175,17 @@ static void zeros(time_t end)
 	_exit(KSFT_PASS);
 }
 
-/* Ask zswap's shrinker to look at all of the root group's entries. */
-static void shrink(unsigned long long root)
+/* Inode of this process's cgroup, by which shrinkers call it; 0: unknown. */
+static unsigned long long own_group;
+
+/* Ask zswap's shrinker to look at the entries of this process's cgroup. */
+static void shrink(void)
 {
 	DIR *shrinkers = opendir(SHRINKERS);
 	char path[320], request[64];
 	struct dirent *entry;
 
-	snprintf(request, sizeof(request), "%llu 0 256", root);
+	snprintf(request, sizeof(request), "%llu 0 256", own_group);
 	while (shrinkers && (entry = readdir(shrinkers))) {
 		if (strncmp(entry->d_name, "mm-zswap", 8))
 			continue;
@@ -192,8 +195,6 @@ static void shrink(unsigned long long root)
 	if (shrinkers)
 		closedir(shrinkers);
 }
-
-static unsigned long long root_group;
 
 static void flush(time_t end)
 {
@@ -209,7 +210,7 @@ static void flush(time_t end)
 static void write_back(time_t end)
 {
 	while (time(NULL) < end) {
-		shrink(root_group);
+		shrink();
 		usleep(10000);
 	}
 	_exit(KSFT_PASS);
@@ -290,16 +291,26 @@ static bool nothing_left(void)
 	return good;
 }
 
-static void find_root_group(void)
+static void find_own_group(void)
 {
 	static const char at[] = "/tmp/zswap_lost.cgroup";
-	struct stat root;
+	char line[256] = "", path[sizeof(at) + sizeof(line)];
+	FILE *file = fopen("/proc/self/cgroup", "r");
+	struct stat group;
 
-	if (mkdir(at, 0755) || mount("none", at, "cgroup2", 0, NULL))
+	while (file && fgets(line, sizeof(line), file) && strncmp(line, "0::", 3))
+		*line = '\0';
+	if (file)
+		fclose(file);
+	if (!*line || mkdir(at, 0755))
 		return;
-	if (!stat(at, &root))
-		root_group = root.st_ino;
-	umount(at);
+	line[strcspn(line, "\n")] = '\0';
+	snprintf(path, sizeof(path), "%s%s", at, line + 3);
+	if (!mount("none", at, "cgroup2", 0, NULL)) {
+		if (!stat(path, &group))
+			own_group = group.st_ino;
+		umount(at);
+	}
 	rmdir(at);
 }
 
@@ -314,13 +325,13 @@ int main(int argc, char **argv)
 	ksft_print_header();
 	if (geteuid())
 		ksft_exit_skip("needs root\n");
-	zram_add(DEVICE_MB);
 	zswap_begin();
 	if (zswap_number("stored_pages"))
 		ksft_exit_skip("zswap: pages are stored; run swapoff -a first\n");
+	zram_add(DEVICE_BYTES >> 20);
 	if (write_zswap("shrinker_enabled", "Y"))
 		ksft_exit_fail_msg("cannot enable the shrinker\n");
-	find_root_group();
+	find_own_group();
 	ksft_set_plan(3);
 	written_back = zswap_number("written_back_pages");
 
@@ -340,13 +351,12 @@ int main(int argc, char **argv)
 	if (zswap_defers())
 		left_nothing &= expect("slots that were pushed", pushed > 0, 1);
 	ksft_test_result(left_nothing, "nothing is left of freed slots\n");
-	if (root_group && !access(SHRINKERS, F_OK))
+	if (own_group && !access(SHRINKERS, F_OK))
 		ksft_test_result(written_back > 0, "pages were written back\n");
 	else
 		ksft_test_result_skip("pages were written back: no CONFIG_SHRINKER_DEBUG\n");
 
 	zram_swapoff();
 	zram_remove();
-	zswap_end();
 	ksft_finished();
 }

@@ -717,7 +717,6 @@ static void tear_down(void)
 {
 	zram_swapoff();
 	zram_remove();
-	zswap_end();
 	rmdir(GROUP);
 	umount(CGROUPS);
 	rmdir(CGROUPS);

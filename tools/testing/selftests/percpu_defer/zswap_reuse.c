@@ -196,6 +196,5 @@ int main(int argc, char **argv)
 	zram_select(other_id);
 	zram_swapoff();
 	zram_remove();
-	zswap_end();
 	ksft_finished();
 }

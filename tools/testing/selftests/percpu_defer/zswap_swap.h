@@ -42,8 +42,23 @@ static inline bool zswap_defers(void)
 	return !access(ZSWAP_DEBUG "dead_entries", F_OK);
 }
 
+static pid_t zswap_user;
+
+/* atexit() handler: restore the settings, but not when a child exits. */
+static void zswap_end(void)
+{
+	if (getpid() != zswap_user)
+		return;
+	for (size_t i = 0; i < NR_PARAMETERS; i++)
+		if (*zswap_parameter[i].before)
+			write_file(zswap_parameter[i].path, zswap_parameter[i].before);
+}
+
+/* Enable zswap, without its shrinker, until the process ends. */
 static inline void zswap_begin(void)
 {
+	zswap_user = getpid();
+	atexit(zswap_end);
 	for (size_t i = 0; i < NR_PARAMETERS; i++) {
 		struct zswap_parameter *p = zswap_parameter + i;
 		FILE *file = fopen(p->path, "r");
@@ -62,13 +77,6 @@ static inline void zswap_begin(void)
 	/* Where drains can be held, nothing of this may be missing. */
 	if (gate_exists() && (!zswap_defers() || access(ZSWAP_DEBUG "check", F_OK)))
 		ksft_exit_fail_msg("no " ZSWAP_DEBUG "dead_entries or check\n");
-}
-
-static inline void zswap_end(void)
-{
-	for (size_t i = 0; i < NR_PARAMETERS; i++)
-		if (*zswap_parameter[i].before)
-			write_file(zswap_parameter[i].path, zswap_parameter[i].before);
 }
 
 /* A number in zswap's debugfs folder. */
