@@ -27,8 +27,8 @@
  * 10. Calls in a wrong state warn and do nothing: o_wrong_state{,_dynamic},
  *     m_wrong_state
  *     A push before start is refused, also during start: o_push_before_start
- * 11. A drain may flush, set up and destroy other instances: o_flush_in_drain,
- *     o_flush_all_in_drain, o_reclaim_in_drain
+ * 11. A drain may flush other instances, and no lock of the library is held while it
+ *     runs: o_flush_in_drain, o_flush_all_in_drain, o_reclaim_in_drain
  */
 #include <kunit/static_stub.h>
 #include <kunit/test-bug.h>
@@ -723,27 +723,49 @@ static void o_concurrent(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, percpu_counter_sum(&o->pd.pending));
 }
 
-/* Rotations with IRQs off, as many as fill eight pages. */
+struct irqs_off {
+	struct work_struct work;
+	struct owner *o;
+	unsigned long pushed;
+	bool were_on;
+};
+
+static void push_irqs_off(struct work_struct *work)
+{
+	struct irqs_off *off = container_of(work, struct irqs_off, work);
+	unsigned long flags;
+	bool taken;
+
+	while (off->pushed < NR_OBJECTS) {
+		local_irq_save(flags);
+		taken = push(off->o, off->pushed);
+		off->were_on |= !irqs_disabled();
+		local_irq_restore(flags);
+		off->pushed += taken;
+		/* On PREEMPT_RT only the pool of pages serves it then. */
+		if (!taken && !IS_ENABLED(CONFIG_PREEMPT_RT))
+			break;
+		if (!taken)
+			percpu_defer_flush(&off->o->pd);
+	}
+}
+
+/*
+ * Rotations with IRQs off, as many as fill eight pages. In a worker, because static stubs
+ * take a lock in a task that runs a test.
+ */
 static void o_irqs_off(struct kunit *test)
 {
 	struct owner *o = test->priv;
-	unsigned long i, flags;
+	struct irqs_off off = { .o = o };
 
 	percpu_defer_set_cap(&o->pd, 2 * NR_OBJECTS);
-	for (i = 0; i < NR_OBJECTS; i++) {
-		bool taken;
-
-		local_irq_save(flags);
-		taken = push(o, i);
-		KUNIT_EXPECT_TRUE(test, irqs_disabled());
-		local_irq_restore(flags);
-		/* On PREEMPT_RT only the pool of pages serves it then. */
-		if (!taken) {
-			KUNIT_ASSERT_TRUE(test, IS_ENABLED(CONFIG_PREEMPT_RT));
-			percpu_defer_flush(&o->pd);
-			i--;
-		}
-	}
+	INIT_WORK_ONSTACK(&off.work, push_irqs_off);
+	schedule_work(&off.work);
+	flush_work(&off.work);
+	destroy_work_on_stack(&off.work);
+	KUNIT_EXPECT_EQ(test, NR_OBJECTS, off.pushed);
+	KUNIT_EXPECT_FALSE(test, off.were_on);
 	percpu_defer_flush(&o->pd);
 	expect_drained(test, 0, NR_OBJECTS, 1);
 	KUNIT_EXPECT_EQ(test, 0, percpu_counter_sum(&o->pd.pending));

@@ -12,10 +12,12 @@ disk_bytes=$((8 << 20))
 
 # Read an amount of memory in the group, with a buffer of this size.
 read_in_group() {
-	(
-		echo 0 >"$cgroups/group/cgroup.procs" &&
-			dd if=$disk of=/dev/null bs="$1" count=$((disk_bytes / $1))
-	) 2>/dev/null
+	{
+		(
+			echo 0 >"$cgroups/group/cgroup.procs" &&
+				dd if=$disk of=/dev/null bs="$1" count=$((disk_bytes / $1))
+		)
+	} 2>/dev/null
 }
 
 # One process hits its limit with clean pages of a disk, and goes on; another with its own
