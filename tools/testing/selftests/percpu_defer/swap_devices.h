@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/loop.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,7 @@
 #define SLOW_DEV	"/dev/" SLOW_NAME
 #define SLOW_DIR	CONFIGFS "/nullb/" SLOW_NAME
 
-/* A loop device over a file in a ramfs of its own. */
+/* A loop device over a file in a ramfs of its own; a name is empty until it exists. */
 struct loop {
 	char dev[32], dir[64];
 	int number;
@@ -42,8 +43,11 @@ static inline void loop_add(struct loop *loop, const char *dir, unsigned long me
 	char path[96];
 	int control, device, file;
 
+	*loop = (struct loop){};
+	if (mkdir(dir, 0700))
+		loop_exit(dir);
 	snprintf(loop->dir, sizeof(loop->dir), "%s", dir);
-	if (mkdir(dir, 0700) || mount("none", dir, "ramfs", 0, NULL))
+	if (mount("none", dir, "ramfs", 0, NULL))
 		loop_exit(dir);
 	snprintf(path, sizeof(path), "%s/disk", dir);
 	file = open(path, O_RDWR | O_CREAT, 0600);
@@ -56,10 +60,11 @@ static inline void loop_add(struct loop *loop, const char *dir, unsigned long me
 	if (loop->number < 0)
 		loop_exit("/dev/loop-control");
 	close(control);
-	snprintf(loop->dev, sizeof(loop->dev), "/dev/loop%d", loop->number);
-	device = open(loop->dev, O_RDWR);
+	snprintf(path, sizeof(path), "/dev/loop%d", loop->number);
+	device = open(path, O_RDWR);
 	if (device < 0 || ioctl(device, LOOP_CONFIGURE, &config))
-		loop_exit(loop->dev);
+		loop_exit(path);
+	snprintf(loop->dev, sizeof(loop->dev), "/dev/loop%d", loop->number);
 	close(device);
 	close(file);
 }
@@ -74,16 +79,38 @@ static inline void loop_set_rotational(const struct loop *loop)
 		ksft_exit_fail_msg("cannot write to %s\n", path);
 }
 
-static inline void loop_remove(const struct loop *loop)
+/* Undo what loop_add() has done, all of it or a part; false if something is left. */
+static inline bool loop_undo(struct loop *loop)
 {
-	int device = open(loop->dev, O_RDWR);
+	bool good = true;
 
-	if (device < 0 || ioctl(device, LOOP_CLR_FD))
-		loop_exit(loop->dev);
-	close(device);
-	if (umount(loop->dir) || rmdir(loop->dir))
-		loop_exit(loop->dir);
+	if (*loop->dev) {
+		int device = open(loop->dev, O_RDWR);
+
+		good = device >= 0 && !ioctl(device, LOOP_CLR_FD);
+		close(device);
+	}
+	if (*loop->dir) {
+		good &= !umount(loop->dir);
+		good &= !rmdir(loop->dir);
+	}
+	*loop->dev = '\0';
+	*loop->dir = '\0';
+	return good;
 }
+
+static inline void loop_remove(struct loop *loop)
+{
+	int number = loop->number;
+
+	if (!loop_undo(loop))
+		ksft_exit_fail_msg("cannot remove /dev/loop%d\n", number);
+}
+
+/* Parts of the slow device that slow_add() has set up. */
+static struct {
+	bool loaded, mounted, made;
+} slow;
 
 static inline void slow_set(const char *name, const char *text)
 {
@@ -96,6 +123,26 @@ static inline void slow_set(const char *name, const char *text)
 		ksft_exit_fail_msg("%s: %s\n", path, strerror(error));
 }
 
+/* Undo what slow_add() has done, all of it or a part; false if something is left. */
+static inline bool slow_undo(void)
+{
+	bool good = true;
+
+	if (slow.made) {
+		write_file(SLOW_DIR "/power", "0");
+		good &= !rmdir(SLOW_DIR);
+	}
+	if (slow.mounted)
+		good &= !umount(CONFIGFS);
+	/* udev may still look at the device. */
+	if (slow.loaded && system("rmmod null_blk 2>/dev/null"))
+		ksft_print_msg("cannot unload null_blk\n");
+	slow.made = false;
+	slow.mounted = false;
+	slow.loaded = false;
+	return good;
+}
+
 /*
  * Make a device that keeps what is written, but completes every request only after
  * @ms; false if the kernel has none.
@@ -104,14 +151,20 @@ static inline bool slow_add(unsigned long megabytes, unsigned long ms)
 {
 	char text[32];
 
-	/* Built in, or loaded before, if this fails. */
-	if (system("modprobe null_blk nr_devices=0 2>/dev/null"))
-		ksft_print_msg("cannot load null_blk\n");
-	if (access(CONFIGFS "/nullb", F_OK) &&
-	    (mount("none", CONFIGFS, "configfs", 0, NULL) ||
-	     access(CONFIGFS "/nullb", F_OK)))
+	/* Built in, or loaded before, if it is there. */
+	if (access("/sys/module/null_blk", F_OK)) {
+		slow.loaded = !system("modprobe null_blk nr_devices=0 2>/dev/null");
+		if (!slow.loaded)
+			ksft_print_msg("cannot load null_blk\n");
+	}
+	if (access(CONFIGFS "/nullb", F_OK))
+		slow.mounted = !mount("none", CONFIGFS, "configfs", 0, NULL);
+	if (access(CONFIGFS "/nullb", F_OK)) {
+		slow_undo();
 		return false;
-	if (mkdir(SLOW_DIR, 0755))
+	}
+	slow.made = !mkdir(SLOW_DIR, 0755);
+	if (!slow.made)
 		loop_exit(SLOW_DIR);
 	snprintf(text, sizeof(text), "%lu", megabytes);
 	slow_set("size", text);
@@ -127,9 +180,8 @@ static inline bool slow_add(unsigned long megabytes, unsigned long ms)
 
 static inline void slow_remove(void)
 {
-	slow_set("power", "0");
-	if (rmdir(SLOW_DIR))
-		loop_exit(SLOW_DIR);
+	if (!slow_undo())
+		ksft_exit_fail_msg("cannot remove " SLOW_DEV "\n");
 }
 
 /* Requests that the slow device has not completed. */

@@ -32,11 +32,16 @@
 /* Of these, at least as many must stay in the swap cache with an entry in zswap. */
 #define STALE_MIN	4
 #define STALE_SECONDS	30
-#define READAHEAD	"/proc/sys/vm/page-cluster"
+/* Pages that are read ahead, as a power of 2; some systems have 0 of it. */
+#define READAHEAD	"3"
 #define PIECE_MB	4UL
+#define BETWEEN_BYTES	(1UL << 20)
 #define HUGE_BYTES	(2UL << 20)
+#define HUGE_DIR	"/sys/kernel/mm/transparent_hugepage/hugepages-2048kB/"
+#define FAILSLAB	"/sys/kernel/debug/failslab/"
 #define SLOW_MS		50UL
 #define SLOW_BYTES	(2UL << 20)
+#define SLOW_PIECES	16
 #define NR_FAULTING	4
 #define CAP_MB		96UL
 
@@ -50,7 +55,53 @@
 #define FLUSH		"/sys/module/percpu_defer/parameters/flush"
 
 static struct region kept, freed;
+/* Zero until this process is in the group. */
 static unsigned long long group_inode;
+static bool cgroups_made, memory_enabled, file_mounted;
+/* The swap device of most cases, and the disk for others. */
+static struct loop loop, disk;
+
+/* A setting of the system; its value before the first change, if there was one. */
+static struct setting {
+	const char *path;
+	char before[64];
+} page_cluster = { .path = "/proc/sys/vm/page-cluster" },
+	fault_verbose = { .path = FAILSLAB "verbose" },
+	fault_ignore_wait = { .path = FAILSLAB "ignore-gfp-wait" },
+	huge_enabled = { .path = HUGE_DIR "enabled" };
+
+/* Read the value of a file; of a list of values, the one in brackets. */
+static bool read_setting(const char *path, char *value, int size)
+{
+	FILE *file = fopen(path, "r");
+	char line[64] = "", *start;
+
+	if (file) {
+		if (!fgets(line, sizeof(line), file))
+			*line = '\0';
+		fclose(file);
+	}
+	start = strchr(line, '[');
+	start = start ? start + 1 : line;
+	start[strcspn(start, "]\n")] = '\0';
+	snprintf(value, size, "%s", start);
+	return *value;
+}
+
+static bool change(struct setting *s, const char *text)
+{
+	if (!*s->before && !read_setting(s->path, s->before, sizeof(s->before)))
+		return false;
+	return !write_file(s->path, text);
+}
+
+static bool restore(struct setting *s)
+{
+	bool good = !*s->before || !write_file(s->path, s->before);
+
+	*s->before = '\0';
+	return good;
+}
 
 static unsigned long long stored(void)
 {
@@ -325,13 +376,12 @@ static unsigned long long make_stale(const struct region *r)
  */
 static bool test_stale(void)
 {
-	unsigned long long found, cluster;
+	unsigned long long found;
 	bool good = true, asked;
 	struct region r;
-	char text[24];
 
-	if (read_numbers(READAHEAD, &cluster, 1) != 1 || write_file(READAHEAD, "0"))
-		ksft_exit_fail_msg("cannot set " READAHEAD "\n");
+	if (!change(&page_cluster, "0"))
+		ksft_exit_fail_msg("cannot write to %s\n", page_cluster.path);
 	kept = swapped_region(KEPT_BYTES, KEPT_BYTES);
 	r = new_region(STALE_BYTES);
 	found = make_stale(&r);
@@ -349,8 +399,7 @@ static bool test_stale(void)
 	for (size_t i = 0; i < r.pages; i++)
 		good &= is_zero_page(r.memory + i * page_size());
 	unmap(&r);
-	snprintf(text, sizeof(text), "%llu", cluster);
-	good &= !write_file(READAHEAD, text);
+	good &= change(&page_cluster, READAHEAD);
 	if (found < STALE_MIN)
 		skip_why = "no fault met a page that was being stored";
 	else if (!asked)
@@ -374,11 +423,11 @@ static void write_piece(const char *path, size_t bytes)
 	close(file);
 }
 
-/* Number of pieces that a file is in. */
-static unsigned int extents(const char *path)
+/* Is the file in extents that are @bytes apart? Indirect blocks alone do not count. */
+static bool has_jump(const char *path, long bytes)
 {
-	int file = open(path, O_RDONLY), size, block, last = -2;
-	unsigned int found = 0;
+	int file = open(path, O_RDONLY), size, block, last = 0;
+	bool found = false;
 	off_t blocks;
 
 	if (file < 0 || ioctl(file, FIGETBSZ, &size))
@@ -388,7 +437,7 @@ static unsigned int extents(const char *path)
 		block = i;
 		if (ioctl(file, FIBMAP, &block) || !block)
 			ksft_exit_fail_msg("%s: no block %lld\n", path, (long long)i);
-		found += block != last + 1;
+		found |= last && labs((long)block - last) >= bytes / size;
 		last = block;
 	}
 	close(file);
@@ -396,17 +445,18 @@ static unsigned int extents(const char *path)
 }
 
 /* False if there is no program that makes a file system. */
-static bool swap_file_on(const struct loop *disk)
+static bool swap_file_on(void)
 {
 	char command[80];
 
-	snprintf(command, sizeof(command), "mke2fs -F -b 4096 %s >/dev/null 2>&1", disk->dev);
+	snprintf(command, sizeof(command), "mke2fs -F -b 4096 %s >/dev/null 2>&1", disk.dev);
 	if (system(command))
 		return false;
-	if (mkdir(MOUNTED, 0700) || mount(disk->dev, MOUNTED, "ext2", 0, NULL))
+	file_mounted = !mkdir(MOUNTED, 0700);
+	if (!file_mounted || mount(disk.dev, MOUNTED, "ext2", 0, NULL))
 		ksft_exit_fail_msg(MOUNTED ": %s\n", strerror(errno));
 	write_piece(SWAP_FILE, PIECE_MB << 20);
-	write_piece(MOUNTED "/between", 1UL << 20);
+	write_piece(MOUNTED "/between", BETWEEN_BYTES);
 	write_piece(SWAP_FILE, PIECE_MB << 20);
 	swap_area_on(SWAP_FILE);
 	return true;
@@ -417,6 +467,7 @@ static void swap_file_off(void)
 	swap_area_off(SWAP_FILE);
 	if (umount(MOUNTED) || rmdir(MOUNTED))
 		ksft_exit_fail_msg(MOUNTED ": %s\n", strerror(errno));
+	file_mounted = false;
 }
 
 /*
@@ -428,15 +479,14 @@ static bool test_file(void)
 	size_t size = (2 * PIECE_MB - 3) << 20;
 	bool good, asked;
 	struct region r;
-	struct loop disk;
 
 	loop_add(&disk, FILE_DIR, 4 * PIECE_MB);
-	if (!swap_file_on(&disk)) {
+	if (!swap_file_on()) {
 		skip_why = "no mke2fs";
 		loop_remove(&disk);
 		return true;
 	}
-	good = expect("files in one piece", extents(SWAP_FILE) == 1, 0);
+	good = expect("jumps in the swap file", has_jump(SWAP_FILE, BETWEEN_BYTES), 1);
 	good &= begin(size);
 	r = new_region(size);
 	write_mixed(&r, 1);
@@ -624,7 +674,6 @@ static bool test_cap(void)
 	unsigned long long cap = old_number("cap"), refused = old_number("fallback_cap");
 	size_t size = (cap + cap / 2) * page_size();
 	struct region r;
-	struct loop disk;
 	bool good;
 
 	size -= size % (NR_FAULTING * page_size());
@@ -657,14 +706,7 @@ static bool test_cap(void)
 /* Faults injected into the allocations of this thread; -1: the kernel has none. */
 static int open_fault(void)
 {
-	static const char dir[] = "/sys/kernel/debug/failslab/";
-	char path[96];
-
-	snprintf(path, sizeof(path), "%sverbose", dir);
-	if (write_file(path, "0"))
-		return -1;
-	snprintf(path, sizeof(path), "%signore-gfp-wait", dir);
-	if (write_file(path, "N"))
+	if (!change(&fault_verbose, "0") || !change(&fault_ignore_wait, "N"))
 		return -1;
 	return open("/proc/thread-self/fail-nth", O_RDWR);
 }
@@ -685,20 +727,12 @@ static unsigned long long rejected(void)
 	       zswap_number("reject_compress_fail");
 }
 
-static void huge_path(char *path, size_t size, const char *file)
-{
-	snprintf(path, size, "/sys/kernel/mm/transparent_hugepage/hugepages-%lukB/%s",
-		 HUGE_BYTES >> 10, file);
-}
-
 /* Huge pages that zswap has stored as a whole. */
 static unsigned long long huge_stored(void)
 {
 	unsigned long long nr = 0;
-	char path[96];
 
-	huge_path(path, sizeof(path), "stats/zswpout");
-	read_numbers(path, &nr, 1);
+	read_numbers(HUGE_DIR "stats/zswpout", &nr, 1);
 	return nr;
 }
 
@@ -735,22 +769,41 @@ static unsigned long long zspages(void)
 	return named_number("/proc/vmstat", "nr_zspages");
 }
 
+/* Write out huge pages while one allocation after the other fails. */
+static bool fail_stores(struct region *r, size_t nr, int fault)
+{
+	unsigned long long fails = rejected();
+	bool good = true;
+
+	for (unsigned int nth = 8; nth < 1200; nth += nth / 4) {
+		struct region *one = r + nth % nr;
+
+		huge_out(one, fault, nth);
+		good &= zswap_is_sane(false);
+		good &= check_pages(one, 0, one->pages);
+	}
+	return expect("no store failed", rejected() == fails, 0) && good;
+}
+
 /* The part of a huge page that was stored before one of its pages failed must go. */
 static bool test_huge(void)
 {
-	unsigned long long fails = rejected(), whole = huge_stored(), before;
+	unsigned long long whole = huge_stored(), before;
 	struct region r[3];
-	int fault = open_fault();
-	char path[96];
 	bool good;
+	int fault;
 
-	if (fault < 0) {
-		skip_why = "no CONFIG_FAILSLAB";
+	if (access(huge_enabled.path, F_OK)) {
+		skip_why = "no huge pages";
 		return true;
 	}
-	huge_path(path, sizeof(path), "enabled");
-	if (write_file(path, "madvise"))
-		ksft_exit_fail_msg("cannot write to %s\n", path);
+	fault = open_fault();
+	if (fault < 0) {
+		skip_why = "no CONFIG_FAILSLAB";
+		return restore(&fault_verbose) & restore(&fault_ignore_wait);
+	}
+	if (!change(&huge_enabled, "madvise"))
+		ksft_exit_fail_msg("cannot write to %s\n", huge_enabled.path);
 	good = only_stored(0);
 	before = zspages();
 	good &= begin(FREED_BYTES);
@@ -758,34 +811,40 @@ static bool test_huge(void)
 		r[i] = huge_region();
 		huge_out(r + i, fault, 0);
 	}
-	good &= expect("no huge page was stored", huge_stored() == whole, 0);
-	for (unsigned int nth = 8; nth < 1200; nth += nth / 4) {
-		struct region *one = r + nth % ARRAY_SIZE(r);
-
-		huge_out(one, fault, nth);
-		good &= zswap_is_sane(false);
-		good &= check_pages(one, 0, one->pages);
-	}
-	good &= expect("no store failed", rejected() == fails, 0);
+	if (huge_stored() == whole)
+		skip_why = "no huge page was stored as a whole";
+	else
+		good &= fail_stores(r, ARRAY_SIZE(r), fault);
 	for (size_t i = 0; i < ARRAY_SIZE(r); i++) {
 		good &= check_pages(r + i, 0, r[i].pages);
 		unmap(r + i);
 	}
 	close(fault);
-	good &= !write_file(path, "inherit");
+	good &= restore(&huge_enabled);
+	good &= restore(&fault_verbose) & restore(&fault_ignore_wait);
 	good = end(good);
 	return becomes("pages of zsmalloc", zspages, before) && good;
 }
 
+static bool has_shrunk;
+
 static void *shrink_all(void *unused)
 {
 	write_back();
+	__atomic_store_n(&has_shrunk, true, __ATOMIC_RELEASE);
 	return unused;
 }
 
-static unsigned long long is_writing(void)
+static unsigned long long written_back(void)
 {
-	return slow_in_flight() > 0;
+	return zswap_number("written_back_pages");
+}
+
+/* Wait until more than @pages have been written back, or all that will be. */
+static void wait_written(unsigned long long pages)
+{
+	while (written_back() <= pages && !__atomic_load_n(&has_shrunk, __ATOMIC_ACQUIRE))
+		usleep(100);
 }
 
 /* Drop what is clean, so that it has to be read from the device. */
@@ -795,17 +854,45 @@ static void drop_cached(void)
 	write_file(GROUP "/memory.reclaim", "64M");
 }
 
-/* Free every other piece of 32 pages. */
-static void free_pieces(struct region *r, size_t first, size_t end)
+static size_t slow_piece(const struct region *r)
 {
-	for (; first < end; first += 64)
-		madvise(r->memory + first * page_size(), 32 * page_size(), MADV_DONTNEED);
+	return r->pages < SLOW_PIECES ? 1 : r->pages / SLOW_PIECES;
+}
+
+/* Pages of the piece at @first: the last one ends with the region. */
+static size_t piece_pages(const struct region *r, size_t first)
+{
+	size_t piece = slow_piece(r);
+
+	return first + piece > r->pages ? r->pages - first : piece;
+}
+
+/*
+ * Free every other piece, each as soon as writeback is in it: after the rest of the
+ * piece before, which is gone, and the piece between. Writeback begins with @r when more
+ * than @start pages have been written. Returns how many pieces met writes in flight.
+ */
+static unsigned int free_pieces(struct region *r, unsigned long long start)
+{
+	size_t piece = slow_piece(r), first;
+	unsigned int met = 0;
+	bool busy;
+
+	for (first = 0; first < r->pages; first += 2 * piece) {
+		wait_written(start);
+		busy = slow_in_flight();
+		madvise(r->memory + first * page_size(),
+			piece_pages(r, first) * page_size(), MADV_DONTNEED);
+		met += busy && slow_in_flight();
+		start = written_back() + piece;
+	}
+	return met;
 }
 
 /* Slots that die while zswap writes them back, and before their writes complete. */
 static bool test_written(void)
 {
-	unsigned long long before = zswap_number("written_back_pages");
+	unsigned long long before = written_back();
 	pthread_t thread;
 	struct region r;
 	bool good;
@@ -816,21 +903,21 @@ static bool test_written(void)
 	}
 	good = begin(FREED_BYTES);
 	r = swapped_region(SLOW_BYTES, KEPT_BYTES + SLOW_BYTES);
+	has_shrunk = false;
 	if (pthread_create(&thread, NULL, shrink_all, NULL))
 		ksft_exit_fail_msg("no thread\n");
-	good &= becomes("writes in flight", is_writing, 1);
-	free_pieces(&r, 0, r.pages / 2);
+	/* The oldest come first: what is kept, and dead entries, which are not written. */
+	good &= expect("no piece was freed while writes were in flight",
+		       free_pieces(&r, before + kept.pages) == 0, 0);
 	pthread_join(thread, NULL);
-	free_pieces(&r, r.pages / 2, r.pages);
 	good &= zswap_is_sane(false);
-	for (size_t i = 0; i < r.pages; i += 64)
-		refill(&r, i, 32);
+	for (size_t i = 0; i < r.pages; i += 2 * slow_piece(&r))
+		refill(&r, i, piece_pages(&r, i));
 	good &= check_pages(&r, 0, r.pages);
 	drop_cached();
 	good &= check_pages(&r, 0, r.pages);
 	unmap(&r);
-	good &= expect("no page was written back",
-		       zswap_number("written_back_pages") == before, 0);
+	good &= expect("no page was written back", written_back() == before, 0);
 	good &= check_pages(&kept, 0, kept.pages);
 	unmap(&kept);
 	/* Reclaim has sent other pages of this process there, which come back. */
@@ -843,23 +930,70 @@ static bool test_written(void)
 /* In a group of its own: the shrinker and reclaim are asked for one. */
 static void enter_group(void)
 {
+	static const char control[] = CGROUPS "/cgroup.subtree_control";
 	struct stat group;
+	char enabled[64];
 
-	if (mkdir(CGROUPS, 0755) || mount("none", CGROUPS, "cgroup2", 0, NULL))
+	cgroups_made = !mkdir(CGROUPS, 0755);
+	if (!cgroups_made)
 		ksft_exit_fail_msg(CGROUPS ": %s\n", strerror(errno));
-	if (write_file(CGROUPS "/cgroup.subtree_control", "+memory") ||
-	    (mkdir(GROUP, 0755) && errno != EEXIST) || stat(GROUP, &group) ||
+	if (mount("none", CGROUPS, "cgroup2", 0, NULL))
+		ksft_exit_skip("no cgroup v2: %s\n", strerror(errno));
+	read_setting(control, enabled, sizeof(enabled));
+	if (!strstr(enabled, "memory")) {
+		if (write_file(control, "+memory"))
+			ksft_exit_skip("no memory controller in cgroup v2\n");
+		memory_enabled = true;
+	}
+	if ((mkdir(GROUP, 0755) && errno != EEXIST) || stat(GROUP, &group) ||
 	    write_file(GROUP "/cgroup.procs", "0"))
-		ksft_exit_fail_msg("no memory cgroups\n");
+		ksft_exit_fail_msg(GROUP ": cannot enter it\n");
 	group_inode = group.st_ino;
 }
 
+/* A child that still waits for this process would keep the group. */
 static void leave_group(void)
 {
-	write_file(CGROUPS "/cgroup.procs", "0");
+	if (group_inode && !write_file(CGROUPS "/cgroup.procs", "0") &&
+	    !write_file(GROUP "/cgroup.kill", "1"))
+		while (wait(NULL) > 0)
+			;
 	rmdir(GROUP);
+	if (memory_enabled)
+		write_file(CGROUPS "/cgroup.subtree_control", "-memory");
 	umount(CGROUPS);
 	rmdir(CGROUPS);
+}
+
+static pid_t undo_pid;
+
+/* atexit() handler: leave the system as it was, but not when a child exits. */
+static void undo(void)
+{
+	struct loop *loops[] = { &loop, &disk };
+
+	if (getpid() != undo_pid)
+		return;
+	if (file_mounted) {
+		swapoff(SWAP_FILE);
+		umount(MOUNTED);
+		rmdir(MOUNTED);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(loops); i++) {
+		if (*loops[i]->dev)
+			swapoff(loops[i]->dev);
+		loop_undo(loops[i]);
+	}
+	if (slow.made)
+		swapoff(SLOW_DEV);
+	slow_undo();
+	restore(&page_cluster);
+	restore(&fault_verbose);
+	restore(&fault_ignore_wait);
+	restore(&huge_enabled);
+	if (cgroups_made)
+		leave_group();
+	zswap_end();
 }
 
 static bool test_missing(void)
@@ -884,17 +1018,19 @@ static void run_slow(void)
 
 int main(void)
 {
-	struct loop loop;
-
 	ksft_print_header();
 	if (geteuid())
 		ksft_exit_skip("needs root\n");
+	undo_pid = getpid();
+	atexit(undo);
 	zswap_begin();
 	if (stored())
 		ksft_exit_skip("zswap: pages are stored; run swapoff -a first\n");
 	if (access("/dev/loop-control", F_OK))
 		ksft_exit_skip("no CONFIG_BLK_DEV_LOOP\n");
 	enter_group();
+	if (!change(&page_cluster, READAHEAD))
+		ksft_exit_fail_msg("cannot write to %s\n", page_cluster.path);
 	ksft_set_plan(2 * 9);
 
 	loop_add(&loop, LOOP_DIR, AREA_MB);
@@ -910,8 +1046,6 @@ int main(void)
 	run_twice(test_file, "swap file of several extents");
 	run_twice(test_cap, "loads above the cap");
 	run_slow();
-	leave_group();
-	zswap_end();
 
 	ksft_finished();
 }
