@@ -27,7 +27,7 @@
 #define AGAIN_BYTES	(14UL << 20)
 #define ZRAM_MB		16
 /* With some of what is freed, and the rest written again, more than this. */
-#define BACKING_MB	14
+#define BACKING_MB	13
 #define WRITTEN_BYTES	(12UL << 20)
 /* Of a backing device that takes so long for each write. */
 #define SLOW_MS		10
@@ -212,8 +212,8 @@ static bool test_access_time(void)
 	return end(good && !error);
 }
 
-/* Column @i of bd_stat. */
-static unsigned long long backing_stat(int i)
+/* What is stored on the backing device, in pages. */
+static unsigned long long backed(void)
 {
 	unsigned long long bd[3];
 	char path[64];
@@ -221,13 +221,7 @@ static unsigned long long backing_stat(int i)
 	zram_path(path, sizeof(path), "bd_stat");
 	if (read_numbers(path, bd, 3) != 3)
 		ksft_exit_fail_msg("cannot read %s\n", path);
-	return bd[i];
-}
-
-/* What is stored on the backing device, in pages. */
-static unsigned long long backed(void)
-{
-	return backing_stat(0) * 4096 / page_size();
+	return bd[0] * 4096 / page_size();
 }
 
 static bool backed_soon(unsigned long long pages)
@@ -330,7 +324,6 @@ static void *write_back_idle(void *unused)
  */
 static unsigned int free_meanwhile(struct region *r)
 {
-	unsigned long long written = backing_stat(2);
 	size_t size = PIECE_PAGES * page_size(), i;
 	unsigned int nr = 0;
 	pthread_t thread;
@@ -338,9 +331,9 @@ static unsigned int free_meanwhile(struct region *r)
 	writeback_over = false;
 	if (write_zram("idle", "all") || pthread_create(&thread, NULL, write_back_idle, NULL))
 		ksft_exit_fail_msg("cannot start writeback\n");
-	while (backing_stat(2) == written &&
-	       !__atomic_load_n(&writeback_over, __ATOMIC_ACQUIRE))
-		usleep(100);
+	/* Not by bd_stat, which waits until the writeback is over. */
+	while (!slow_in_flight() && !__atomic_load_n(&writeback_over, __ATOMIC_ACQUIRE))
+		;
 	for (i = 0; i < r->pages; i += 2 * PIECE_PAGES) {
 		madvise(r->memory + i * page_size(), size, MADV_DONTNEED);
 		nr += !__atomic_load_n(&writeback_over, __ATOMIC_ACQUIRE);
@@ -371,7 +364,9 @@ static bool on_slow_backing(void)
 	busy = swapped_region(BUSY_BYTES, KEPT_BYTES + BUSY_BYTES);
 	for (turn = 0; turn < 3; turn++)
 		freed_meanwhile += free_meanwhile(&busy);
-	good &= expect("no piece was freed during writeback", !freed_meanwhile, 0);
+	/* Random delays may make the writeback overtake. */
+	if (drains_held || !gate_exists())
+		good &= expect("no piece was freed during writeback", !freed_meanwhile, 0);
 	release_drains();
 	good &= becomes("waiting", waiting, 0);
 	good &= becomes("slots written back", slots_written_back, backed());
