@@ -307,6 +307,13 @@ def parts(source, args):
     }
 
 
+def conclude(count):
+    """Print the count; fail if a test did."""
+    print(count, flush=True)
+    if count.failed:
+        raise Failed
+
+
 def finish(results):
     """Print the table and the count; fail if a test did."""
     for line in test_all.table(results):
@@ -314,9 +321,7 @@ def finish(results):
     count = test_all.total(results)
     if count.known:
         print(f"{count.known} known faults, see harness/known_faults.toml")
-    print(count, flush=True)
-    if count.failed:
-        raise Failed
+    conclude(count)
 
 
 def test_one(source, args):
@@ -334,9 +339,7 @@ def test_one(source, args):
         count = test.Count()
         for kind in chosen:
             count += test_kind(source, kind, args, only)
-    print(count, flush=True)
-    if count.failed:
-        raise Failed
+    conclude(count)
 
 
 def do_test(source, args):
@@ -364,9 +367,7 @@ def do_test_all(source, args):
 
 def do_test_others(source, args):
     count = others_part(source, args.only)
-    print(count, flush=True)
-    if count.failed:
-        raise Failed
+    conclude(count)
 
 
 def do_torture(source, args):

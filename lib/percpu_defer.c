@@ -119,7 +119,7 @@ void percpu_defer_put_buf(struct percpu_defer_buf *buf)
 	/* The allocator's locks sleep there. */
 	bool keep = IS_ENABLED(CONFIG_PREEMPT_RT) && !preemptible();
 
-	/* What is left in it would hide leaks. */
+	/* Stale pointers in it would hide leaks. */
 	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK))
 		memset(buf->word, 0, PERCPU_DEFER_WORDS * sizeof(*buf->word));
 
@@ -962,7 +962,7 @@ static int percpu_defer_list_add(struct percpu_defer *pd)
 static bool percpu_defer_list_trydel(struct percpu_defer *pd)
 {
 	guard(rwsem_write)(&percpu_defer_list_lock);
-	/* What its last user did to it comes before its memory is freed. */
+	/* Accesses of its last user come before its memory is freed. */
 	if (atomic_read_acquire(&pd->users))
 		return false;
 	list_del(&pd->list);

@@ -22,7 +22,7 @@ def pages(length):
 
 
 class Guest:
-    """What a guest prints; a test may change it."""
+    """The output of a guest; a test may change it."""
 
     def __init__(self):
         self.cancelled = {"empty": 0, "waiting": 500}

@@ -829,7 +829,7 @@ static void o_cap_threads(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, percpu_counter_sum(&o->pd.pending));
 }
 
-/* What a CPU has room for already, it may take. */
+/* A CPU may fill the buffer that it has already. */
 static void o_cap_lowered(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -1200,7 +1200,7 @@ static int push_late_thread(void *arg)
 	return 0;
 }
 
-/* What destroy has freed may be in use again: late pushes do not write there. */
+/* Memory that destroy has freed may be in use again: late pushes do not write there. */
 static void o_late_push(struct kunit *test)
 {
 	struct late_pusher *late = kunit_kzalloc(test, sizeof(*late), GFP_KERNEL);

@@ -39,7 +39,6 @@
 #define ROUND_SECONDS	3
 #define OTHER_USER	65534
 #define FLUSH		"/sys/module/percpu_defer/parameters/flush"
-#define SHRINKERS	"/sys/kernel/debug/shrinker"
 
 static char *new_memory(size_t size)
 {
@@ -178,24 +177,6 @@ static void zeros(time_t end)
 /* Inode of this process's cgroup, by which shrinkers call it; 0: unknown. */
 static unsigned long long own_group;
 
-/* Ask zswap's shrinker to look at the entries of this process's cgroup. */
-static void shrink(void)
-{
-	DIR *shrinkers = opendir(SHRINKERS);
-	char path[320], request[64];
-	struct dirent *entry;
-
-	snprintf(request, sizeof(request), "%llu 0 256", own_group);
-	while (shrinkers && (entry = readdir(shrinkers))) {
-		if (strncmp(entry->d_name, "mm-zswap", 8))
-			continue;
-		snprintf(path, sizeof(path), SHRINKERS "/%s/scan", entry->d_name);
-		write_file(path, request);
-	}
-	if (shrinkers)
-		closedir(shrinkers);
-}
-
 static void flush(time_t end)
 {
 	unsigned int turn;
@@ -210,7 +191,7 @@ static void flush(time_t end)
 static void write_back(time_t end)
 {
 	while (time(NULL) < end) {
-		shrink();
+		zswap_scan(own_group, 256);
 		usleep(10000);
 	}
 	_exit(KSFT_PASS);

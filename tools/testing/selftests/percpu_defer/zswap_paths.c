@@ -146,27 +146,11 @@ static unsigned long long read_ahead(void)
 	return named_number("/proc/vmstat", "swap_ra");
 }
 
-/* Ask zswap's shrinker to look at all entries of the group, twice. */
+/* Have the shrinker look at all entries of the group, twice. */
 static bool shrink(void)
 {
-	DIR *shrinkers = opendir("/sys/kernel/debug/shrinker");
-	char path[320], request[64];
-	struct dirent *entry;
-	bool done = false;
-	int pass;
-
-	snprintf(request, sizeof(request), "%llu 0 8192", group_inode);
-	while (shrinkers && (entry = readdir(shrinkers))) {
-		if (strncmp(entry->d_name, "mm-zswap", 8))
-			continue;
-		snprintf(path, sizeof(path), "/sys/kernel/debug/shrinker/%s/scan",
-			 entry->d_name);
-		for (pass = 0; pass < 2; pass++)
-			done = !write_file(path, request);
-	}
-	if (shrinkers)
-		closedir(shrinkers);
-	return done;
+	zswap_scan(group_inode, 8192);
+	return zswap_scan(group_inode, 8192);
 }
 
 /* Write back what the shrinker takes; false if it cannot be asked. */
@@ -249,7 +233,7 @@ static void read_all(const struct region *r)
 		seen ^= r->memory[i * page_size()];
 }
 
-/* What is read ahead must not bring anything of the dead slots in between. */
+/* Readahead must not bring back content of the dead slots in between. */
 static bool test_readahead(void)
 {
 	unsigned long long before = read_ahead();
@@ -687,7 +671,7 @@ static bool test_cap(void)
 	r = swapped_region(size, KEPT_BYTES + size);
 	hold_drains();
 	good = fault_in(&r);
-	/* What set_cap() allows. */
+	/* The cap that set_cap() allows. */
 	if (drains_held) {
 		good &= expect("objects above the cap",
 			       old_number("pending") > cap + cap / 8 + NR_FAULTING, 0);

@@ -11,6 +11,7 @@
 
 #define ZSWAP_PARAMETERS	"/sys/module/zswap/parameters/"
 #define ZSWAP_DEBUG		"/sys/kernel/debug/zswap/"
+#define SHRINKERS		"/sys/kernel/debug/shrinker"
 
 static struct zswap_parameter {
 	const char *path;
@@ -109,6 +110,29 @@ static inline unsigned long long zswap_counted(const char *what)
 	if (instances)
 		closedir(instances);
 	return nr;
+}
+
+/*
+ * Ask zswap's shrinker, and no other, to look at @nr entries of the cgroup with this
+ * inode. Return false if it cannot be asked.
+ */
+static inline bool zswap_scan(unsigned long long group, unsigned long nr)
+{
+	DIR *shrinkers = opendir(SHRINKERS);
+	char path[320], request[64];
+	struct dirent *entry;
+	bool done = false;
+
+	snprintf(request, sizeof(request), "%llu 0 %lu", group, nr);
+	while (shrinkers && (entry = readdir(shrinkers))) {
+		if (strncmp(entry->d_name, "mm-zswap", 8))
+			continue;
+		snprintf(path, sizeof(path), SHRINKERS "/%s/scan", entry->d_name);
+		done = !write_file(path, request);
+	}
+	if (shrinkers)
+		closedir(shrinkers);
+	return done;
 }
 
 /* Slots that are dead, whether they hold an entry or not. */
