@@ -51,6 +51,9 @@ static char *new_memory(size_t size)
 	return memory;
 }
 
+/* Tells the processes of a round to end. */
+static volatile bool *stop;
+
 /* Words that tell page, owner and generation, and are never 0. */
 static uint64_t canary(const char *page, uint64_t generation)
 {
@@ -90,12 +93,12 @@ static bool is_filled(const char *memory, size_t size, uint64_t generation)
  * Every other time the bytes are those that were there before. Pages that are read leave
  * their slots by a fault; most are to die in them.
  */
-static void churn(time_t end, size_t size, unsigned int pieces)
+static void churn(size_t size, unsigned int pieces)
 {
 	char *memory = new_memory(pieces * size);
 	uint64_t turn;
 
-	for (turn = 0; time(NULL) < end; turn++) {
+	for (turn = 0; !*stop; turn++) {
 		char *at = memory + turn % pieces * size;
 		uint64_t again = turn / pieces;
 
@@ -111,22 +114,22 @@ static void churn(time_t end, size_t size, unsigned int pieces)
 }
 
 /* Many slots die at a time. */
-static void whole(time_t end)
+static void whole(void)
 {
-	churn(end, SMALL_BYTES, 1);
+	churn(SMALL_BYTES, 1);
 }
 
 /* Few slots die at a time, but often. */
-static void pieces(time_t end)
+static void pieces(void)
 {
-	churn(end, SMALL_BYTES / NR_PIECES, NR_PIECES);
+	churn(SMALL_BYTES / NR_PIECES, NR_PIECES);
 }
 
-static void large(time_t end)
+static void large(void)
 {
 	uint64_t turn;
 
-	for (turn = 0; time(NULL) < end; turn++) {
+	for (turn = 0; !*stop; turn++) {
 		char *memory = new_memory(LARGE_BYTES);
 
 		fill(memory, LARGE_BYTES, turn);
@@ -139,12 +142,12 @@ static void large(time_t end)
 }
 
 /* Keep all slots but a few. */
-static void keep(time_t end)
+static void keep(void)
 {
 	char *memory = new_memory(KEPT_BYTES);
 
 	fill(memory, KEPT_BYTES, 0);
-	while (time(NULL) < end) {
+	while (!*stop) {
 		madvise(memory, KEPT_BYTES, MADV_PAGEOUT);
 		sleep(1);
 	}
@@ -152,14 +155,14 @@ static void keep(time_t end)
 }
 
 /* Another user, whose zeros must stay zeros. */
-static void zeros(time_t end)
+static void zeros(void)
 {
 	char *memory = new_memory(ZERO_BYTES);
 	const uint64_t *word = (uint64_t *)memory;
 
 	if (setgroups(0, NULL) || setgid(OTHER_USER) || setuid(OTHER_USER))
 		ksft_exit_fail_msg("cannot become user %d\n", OTHER_USER);
-	while (time(NULL) < end) {
+	while (!*stop) {
 		memset(memory, 0, ZERO_BYTES);
 		madvise(memory, ZERO_BYTES, MADV_PAGEOUT);
 		for (size_t i = 0; i < ZERO_BYTES / sizeof(*word); i++) {
@@ -177,52 +180,56 @@ static void zeros(time_t end)
 /* Inode of this process's cgroup, by which shrinkers call it; 0: unknown. */
 static unsigned long long own_group;
 
-static void flush(time_t end)
+static void flush(void)
 {
 	unsigned int turn;
 
-	for (turn = 0; time(NULL) < end; turn++) {
+	for (turn = 0; !*stop; turn++) {
 		write_file(FLUSH, "1");
 		usleep(turn % 3 * 1000);
 	}
 	_exit(KSFT_PASS);
 }
 
-static void write_back(time_t end)
+static void write_back(void)
 {
-	while (time(NULL) < end) {
+	while (!*stop) {
 		zswap_scan(own_group, 256);
 		usleep(10000);
 	}
 	_exit(KSFT_PASS);
 }
 
-static void start(void (*run)(time_t end), time_t end)
+static void start(void (*run)(void))
 {
 	pid_t pid = fork();
 
 	if (pid < 0)
 		ksft_exit_fail_msg("fork: %s\n", strerror(errno));
 	if (!pid)
-		run(end);
+		run();
 }
 
-static bool run_round(time_t end, bool full)
+static bool run_round(bool full)
 {
 	bool good = true;
 	int status, i;
 
 	fflush(stdout);
-	start(full ? keep : large, end);
+	*stop = false;
+	start(full ? keep : large);
 	if (full)
 		usleep(KEEP_US);
 	for (i = 0; i < NR_SMALL; i++) {
-		start(whole, end);
-		start(pieces, end);
+		start(whole);
+		start(pieces);
 	}
-	start(zeros, end);
-	start(flush, end);
-	start(write_back, end);
+	start(zeros);
+	start(flush);
+	start(write_back);
+	/* In a debug kernel the start alone takes seconds. */
+	sleep(ROUND_SECONDS);
+	*stop = true;
 	while (wait(&status) > 0)
 		good &= !status;
 	return good;
@@ -320,13 +327,17 @@ int main(int argc, char **argv)
 	if (write_zswap("shrinker_enabled", "Y"))
 		ksft_exit_fail_msg("cannot enable the shrinker\n");
 	find_own_group();
+	stop = mmap(NULL, page_size(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		    -1, 0);
+	if (stop == MAP_FAILED)
+		ksft_exit_fail_msg("no memory\n");
 	ksft_set_plan(3);
 	written_back = zswap_number("written_back_pages");
 
 	do {
 		snprintf(text, sizeof(text), "%lu", seed + rounds);
 		perturb(text);
-		read_well &= run_round(time(NULL) + ROUND_SECONDS, rounds % 4);
+		read_well &= run_round(rounds % 4);
 		perturb(NULL);
 		left_nothing &= nothing_left();
 		rounds++;
