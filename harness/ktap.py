@@ -60,6 +60,7 @@ def name_skipped(match):
 
 
 STATUS = {"SUCCESS": "passed", "SKIPPED": "skipped"}
+SAID = 8        # lines of its own that a failed test is reported with
 
 
 def leaves(test, path):
@@ -67,7 +68,9 @@ def leaves(test, path):
         for one in test.subtests:
             yield from leaves(one, [*path, one.name.strip() or "(missing)"])
     else:
-        yield "/".join(path), STATUS.get(test.status.name, "failed")
+        status = STATUS.get(test.status.name, "failed")
+        said = [line.strip() for line in test.log[-SAID:]] if status == "failed" else []
+        yield "/".join(path), status, "\n    ".join(["failed", *said] if said else [])
 
 
 def results(tree, section):
@@ -78,7 +81,7 @@ def results(tree, section):
     found = []
     for suite in root.subtests:
         same = suite.subtests and suite.name == section.name
-        found += [Result(f"{section.name}:{name}", status) for name, status in
+        found += [Result(f"{section.name}:{name}", status, why) for name, status, why in
                   leaves(suite, [] if same else [suite.name.strip() or "(missing)"])]
     failed = sum(one.status == "failed" for one in found)
     counts = root.counts

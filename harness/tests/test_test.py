@@ -66,6 +66,11 @@ class KtapTest(unittest.TestCase):
         self.assertEqual(names(KSFT, "failed"), ["zram_ops:reset"])
         self.assertEqual(names(KSFT, "skipped"), ["zram_ops:access time: not tracked"])
 
+    def test_says_why(self):
+        """The lines of a failed test are reported with it, not only in their place."""
+        why = [one.why for one in results(KUNIT + KSFT) if one.status == "failed"]
+        self.assertEqual(why, ["failed\n    # o_cap: EXPECTATION FAILED", ""])
+
     def test_cut_short(self):
         """A guest that dies in a section has not run the rest of it."""
         self.assertEqual(names(KSFT.partition("ok 2")[0], "failed"),

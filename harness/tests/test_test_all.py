@@ -152,6 +152,14 @@ class HashTest(unittest.TestCase):
         for beginning in test_all.NOT_IN_GUESTS:
             self.assertTrue(any(name.startswith(beginning) for name in names), beginning)
 
+    def test_failed_step(self):
+        """What has been told needs no more words: one end for all of run.py."""
+        with self.assertRaises(run.Failed) as caught, \
+                contextlib.redirect_stdout(io.StringIO()):
+            run.conclude(Count(failed=1))
+        self.assertEqual(str(caught.exception), "")
+        self.assertEqual(caught.exception.lines, [])
+
     def test_no_repository(self):
         with tempfile.TemporaryDirectory() as folder:
             self.assertEqual(test_all.tree_hash(pathlib.Path(folder)), "")
