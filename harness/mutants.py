@@ -127,23 +127,27 @@ def caught(mutant, failed, said):
 
 
 class Kept:
-    """Results of single mutants of one tree, in the store of test_all.py."""
+    """Results of single mutants by name, in the store of test_all.py.
 
-    def __init__(self, store):
-        self.store, self.tree = store, store.key("")
-        kept = store.read(STORE)
-        self.results = kept.get("results", {}) if kept.get("tree") == self.tree else {}
+    tree_of(mutant) is the hash of the files that its result depends on.
+    """
 
-    def key(self, mutant, seconds):
-        text = json.dumps([mutant, seconds], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+    def __init__(self, store, seconds, tree_of):
+        self.store, self.seconds, self.tree_of = store, seconds, tree_of
+        self.results = store.read(STORE)
 
-    def get(self, mutant, seconds):
-        return self.results.get(self.key(mutant, seconds)) if self.tree else None
+    def key(self, mutant):
+        text = json.dumps([mutant, self.seconds], sort_keys=True)
+        return self.store.key(hashlib.sha256(text.encode()).hexdigest()[:16],
+                              self.tree_of(mutant))
 
-    def put(self, mutant, seconds, result):
-        self.results[self.key(mutant, seconds)] = result
-        self.store.write(STORE, {"tree": self.tree, "results": self.results})
+    def get(self, mutant):
+        kept = self.results.get(mutant["name"], {})
+        return kept.get("result") if kept.get("key") == self.key(mutant) != "" else None
+
+    def put(self, mutant, key, result):
+        self.results[mutant["name"]] = {"key": key, "result": result}
+        self.store.write(STORE, self.results)
 
 
 def try_one(build, mutant, seconds):
@@ -172,15 +176,16 @@ def verdict(mutant, result):
     return False, f"SURVIVED: {mutant['test']} did not fail"
 
 
-def run(build, mutants, seconds, store, stage):
+def run(build, mutants, seconds, kept, stage):
     """build(mutate, kind) makes a kernel. Returns the Count of mutants."""
-    kept, count, remarks, number_caught = Kept(store), Count(), [], 0
+    count, remarks, number_caught = Count(), [], 0
     for number, mutant in enumerate(mutants, 1):
-        result = kept.get(mutant, seconds)
+        result = kept.get(mutant)
         if not result:
             stage(f"mutant {number} of {len(mutants)}: {mutant['name']}")
+            key = kept.key(mutant)
             result = try_one(build, mutant, seconds)
-            kept.put(mutant, seconds, result)
+            kept.put(mutant, key, result)
         for line in [*result["failed"], *([result["said"]] if result["said"] else [])]:
             print("   ", line)
         good, remark = verdict(mutant, result)

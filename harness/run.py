@@ -32,6 +32,7 @@ import works
 TOP = pathlib.Path(__file__).resolve().parent.parent
 HARNESS = TOP / "harness"
 BUILD = TOP / "build"
+SELFTESTS = "tools/testing/selftests/percpu_defer"
 # Kernels to test, by the fragments in harness/config that make them.
 KINDS = {
     "plain": ("x86_64", "symbols"),
@@ -48,6 +49,9 @@ HELD = []       # open files that scripts inherit
 
 class Failed(vm.VmError):
     """A step failed and has said why."""
+
+    def __init__(self):
+        super().__init__("")
 
 
 def stage(text):
@@ -382,18 +386,25 @@ def do_torture(source, args):
                    log=BUILD / f"log/torture-{kind}")
 
 
+def tree_of_mutant(mutant):
+    """Hash what its result depends on: of the selftests only the one that is to fail."""
+    test_name = mutant["test"].partition(":")[0]
+    others = [f"{SELFTESTS}/{path.name}" for path in (TOP / SELFTESTS).glob("*.c")
+              if path.stem != test_name]
+    return test_all.tree_hash(without=(*test_all.NOT_IN_GUESTS, *others)) + \
+        test_all.tree_hash(only=("harness/mutants.py",))
+
+
 def run_mutants(source, args, only, statements=False):
-    """The lists of mutants are no part of the tree whose results are kept."""
     found = mutants.load()
     if statements:
         found += mutate_statements.of_tree(source.patched_tree())
     chosen = mutants.choose(found, only)
-    tree = test_all.tree_hash(without=test_all.NOT_IN_GUESTS)
-    judge = test_all.tree_hash(only=("harness/mutants.py",))
-    store = test_all.Store(tree and f"{tree} {judge}", source.identity())
+    store = test_all.Store(test_all.tree_hash(), source.identity())
+    kept = mutants.Kept(store, args.seconds, tree_of_mutant)
     try:
         return mutants.run(lambda change, kind: patched_kernel(source, change, kind),
-                           chosen, args.seconds, store, stage)
+                           chosen, args.seconds, kept, stage)
     finally:
         source.patched_tree()
 

@@ -123,8 +123,9 @@ class RunTest(unittest.TestCase):
     def run_mutants(self, *chosen, tree="hash"):
         self.built = []
         store = test_all.Store(tree, "7.3.4", self.tmp)
+        kept = mutants.Kept(store, 5, lambda mutant: tree)
         with contextlib.redirect_stdout(io.StringIO()) as said:
-            count = mutants.run(self.build, chosen, 5, store, lambda text: None)
+            count = mutants.run(self.build, chosen, 5, kept, lambda text: None)
         return str(count), said.getvalue()
 
     def test_caught(self):
@@ -195,6 +196,15 @@ class RunTest(unittest.TestCase):
         self.assertEqual(self.built, [("plain", "worse")])
         self.run_mutants(MUTANT, other, tree="new")
         self.assertEqual(len(self.built), 2)
+
+    def test_what_a_result_depends_on(self):
+        """Other programs of the selftests do not void it, nor do words."""
+        with unittest.mock.patch.object(test_all, "tree_hash", return_value="") as called:
+            run.tree_of_mutant({**MUTANT, "test": "zswap_ops:write, held"})
+        without = called.call_args_list[0].kwargs["without"]
+        self.assertIn(f"{run.SELFTESTS}/zram_ops.c", without)
+        self.assertIn("README.md", without)
+        self.assertNotIn(f"{run.SELFTESTS}/zswap_ops.c", without)
 
     def test_no_match(self):
         with self.assertRaisesRegex(vm.VmError, "matched 0 times in f.c"):
