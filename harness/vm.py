@@ -77,6 +77,9 @@ def command(kernel, initramfs, append, memory=MEMORY, cpus=CPUS, accel=None,
             arch=X86_64):
     machine = arch.qemu.split()
     if arch is X86_64:
+        # No watchdog: QEMU takes TSC and HPET from two clocks of the host, which drift,
+        # and a guest may not survive the change to the other one.
+        append += " tsc=reliable"
         machine += ACCEL[accel or accelerator(kernel)]
     return [*machine, "-m", memory, "-smp", str(cpus), "-no-reboot",
             "-nodefaults", "-display", "none", "-kernel", str(kernel),

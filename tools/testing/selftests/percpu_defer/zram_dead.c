@@ -98,8 +98,7 @@ static bool test_mem_limit(void)
 	/* In memory, and all freed in swap, so that nothing but @first is. */
 	second = new_region(REGION_BYTES / 2);
 	check_pages(&second, 0, second.pages);
-	usleep(200000);
-	good = expect("waiting", waiting(), 0);
+	good = becomes("waiting", waiting, 0);
 
 	zram_path(path, sizeof(path), "mm_stat");
 	if (read_numbers(path, mm, 3) != 3)

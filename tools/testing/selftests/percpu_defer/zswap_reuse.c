@@ -19,6 +19,8 @@
 #define CPU		"/sys/devices/system/cpu/cpu1/online"
 /* Of the device that comes and goes. */
 #define OTHER_MB	24
+/* That the limit is 0, at most. */
+#define LIMIT_MS	1000
 
 static unsigned int main_id, other_id;
 
@@ -28,6 +30,17 @@ static void off_and_on(const char *path, useconds_t time, const char *off,
 	write_file(path, off);
 	usleep(time);
 	write_file(path, on);
+}
+
+/* Everything is to be written back, and soon something is. */
+static void lower_limit(void)
+{
+	unsigned long long before = zswap_number("written_back_pages");
+
+	write_zswap("max_pool_percent", "0");
+	for (int i = 0; i < LIMIT_MS && zswap_number("written_back_pages") == before; i++)
+		usleep(1000);
+	write_zswap("max_pool_percent", "50");
 }
 
 /* Another one of another size in its place. */
@@ -57,8 +70,7 @@ static void disturb(time_t end)
 			write_zswap("compressor", compressor[(random >> 40) % 3]);
 			break;
 		case 1:
-			/* Everything is to be written back now. */
-			off_and_on(ZSWAP_PARAMETERS "max_pool_percent", time, "0", "50");
+			lower_limit();
 			break;
 		case 2:
 			off_and_on(ZSWAP_PARAMETERS "enabled", time, "N", "Y");
