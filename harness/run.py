@@ -291,21 +291,32 @@ PERTURBED = ("zram", "zswap", "brd")
 PARTS = works.TEST_ALL
 
 
+def tree_of_guests(tests=None):
+    """Hash what guests depend on; of the selftests only those named, if any are."""
+    others = [] if tests is None else [
+        f"{SELFTESTS}/{path.name}" for path in (TOP / SELFTESTS).glob("*.c")
+        if path.stem not in tests]
+    return test_all.tree_hash(without=(*test_all.NOT_IN_GUESTS, *others))
+
+
 def parts(source, args):
     """The parts that PARTS names; the quick ones come first."""
-    in_guests = test_all.tree_hash(without=test_all.NOT_IN_GUESTS)
+    in_guests = tree_of_guests()
 
-    def guest(run, name, asked):
-        return test_all.Part(lambda: run(source, name, args), asked, in_guests)
+    def guest(run, name, asked, tree=in_guests):
+        return test_all.Part(lambda: run(source, name, args), asked, tree)
     short = f"{args.seconds} s, torture {args.torture} s"
     long = f"{args.minutes} min"
     return {
         "harness": test_all.Part(lambda: test.run_harness_tests(source.tree)),
         "model": test_all.Part(model_part, tree=test_all.tree_hash(only=("harness/model",))),
         **{kind: guest(test_kind, kind, short) for kind in ("plain", "kasan")},
-        **{f"perturb-{name}": guest(perturb, name, long) for name in PERTURBED},
+        **{f"perturb-{name}": guest(perturb, name, long,
+                                    tree_of_guests(test.perturbed(name)))
+           for name in PERTURBED},
         **{kind: guest(test_kind, kind, short) for kind in ("kcsan", "rt", "arm64")},
-        **{f"torture-{kind}": guest(torture_part, kind, long) for kind in ("kasan", "kcsan")},
+        **{f"torture-{kind}": guest(torture_part, kind, long, tree_of_guests(()))
+           for kind in ("kasan", "kcsan")},
         "others": test_all.Part(lambda: others_part(source), tree=in_guests),
         "mutants": test_all.Part(lambda: run_mutants(source, args, "")),
     }
@@ -388,10 +399,7 @@ def do_torture(source, args):
 
 def tree_of_mutant(mutant):
     """Hash what its result depends on: of the selftests only the one that is to fail."""
-    test_name = mutant["test"].partition(":")[0]
-    others = [f"{SELFTESTS}/{path.name}" for path in (TOP / SELFTESTS).glob("*.c")
-              if path.stem != test_name]
-    return test_all.tree_hash(without=(*test_all.NOT_IN_GUESTS, *others)) + \
+    return tree_of_guests({mutant["test"].partition(":")[0]}) + \
         test_all.tree_hash(only=("harness/mutants.py",))
 
 
