@@ -14,6 +14,12 @@ HARNESS = pathlib.Path(__file__).resolve().parent.parent
 SECONDS = 20
 
 
+def heed_signals():
+    """Undo nohup and "&", under which a shell cannot trap these."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class BuildTest(unittest.TestCase):
     """A tree that is configured at once, and a make that says when it is at work."""
 
@@ -42,6 +48,7 @@ class BuildTest(unittest.TestCase):
         build = subprocess.Popen(
             [HARNESS / "build.sh", self.top / "tree", self.top / "out", self.top / "empty"],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, pass_fds=[lock],
+            preexec_fn=heed_signals,
             env=os.environ | {"PATH": f"{self.top}/bin:{os.environ['PATH']}",
                               "PD_BUILD": str(self.top)})
         os.close(lock)
