@@ -439,15 +439,41 @@ static bool in_its_place(size_t size)
 	return good & only_stored(0);
 }
 
-static bool test_group_memory(void)
+/* Reclaim does not help: the limit is set, and what is dead fills it alone. */
+static bool below_the_dead(size_t size)
 {
-	bool good = in_group(GROUP, in_its_place, LIMIT_BYTES);
+	char *noise = swap_noise(size, size);
+	char limit[32];
+	bool good;
+
+	good = !write_file(GROUP "/memory.swap.max", "0");
+	hold_drains();
+	munmap(noise, size);
+	good &= some_wait();
+	snprintf(limit, sizeof(limit), "%zu", size / 2);
+	good &= !write_file(GROUP "/memory.max", limit);
+	return good & only_stored(0);
+}
+
+static bool in_little_memory(bool (*test)(size_t size))
+{
+	bool good = in_group(GROUP, test, LIMIT_BYTES);
 
 	good &= !write_file(GROUP "/memory.max", "max");
 	good &= !write_file(GROUP "/memory.swap.max", "max");
 	/* If the other process was killed. */
 	release_drains();
 	return good;
+}
+
+static bool test_group_memory(void)
+{
+	return in_little_memory(in_its_place);
+}
+
+static bool test_group_lowered(void)
+{
+	return in_little_memory(below_the_dead);
 }
 
 static unsigned long long charged(void)
@@ -727,7 +753,7 @@ int main(void)
 	if (geteuid())
 		ksft_exit_skip("needs root\n");
 	set_up();
-	ksft_set_plan(2 * 13);
+	ksft_set_plan(2 * 14);
 
 	run_twice(test_write, "write");
 	run_twice(test_refuse, "write while disabled");
@@ -736,6 +762,7 @@ int main(void)
 	run_twice(test_pool_limit, "max_pool_percent");
 	run_twice(test_group_limit, "memory.zswap.max");
 	run_twice(test_group_memory, "memory.max");
+	run_twice(test_group_lowered, "memory.max below what is dead");
 	run_twice(test_group_removed, "removed cgroup");
 	run_twice(test_others_dead, "others' dead entries");
 	run_twice(test_charges, "charges of two cgroups");
