@@ -645,6 +645,9 @@ static bool test_charges(void)
 	release_drains();
 	good &= no_charges(GROUP);
 	good &= no_charges(SECOND);
+	/* Many pages of one group in a row, none of which was compressed. */
+	good &= in_group(GROUP, once, LIMIT_BYTES);
+	good &= no_charges(GROUP);
 	good &= only_stored(0);
 	return !rmdir(SECOND) && good;
 }
