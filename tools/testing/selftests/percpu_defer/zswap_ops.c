@@ -488,7 +488,12 @@ static unsigned long long charged(void)
 /* All that is stored of it is charged. Its end frees it. */
 static bool once(size_t size)
 {
+	int ms;
+
 	swap_noise(size, size);
+	/* The kernel sums what CPUs have counted now and then. */
+	for (ms = 0; charged() < size && ms < PATIENCE_MS; ms++)
+		usleep(1000);
 	return expect("bytes charged", charged() >= size, 1);
 }
 
