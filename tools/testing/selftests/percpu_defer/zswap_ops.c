@@ -439,7 +439,7 @@ static bool in_its_place(size_t size)
 	return good & only_stored(0);
 }
 
-/* Reclaim does not help: the limit is set, and what is dead fills it alone. */
+/* No charge frees dead entries on its way: the limit is lowered below them. */
 static bool below_the_dead(size_t size)
 {
 	char *noise = swap_noise(size, size);
@@ -485,16 +485,16 @@ static unsigned long long charged(void)
 	return bytes;
 }
 
-/* All that is stored of it is charged. Its end frees it. */
+static unsigned long long all_charged(void)
+{
+	return charged() >= LIMIT_BYTES;
+}
+
+/* All LIMIT_BYTES that are stored are charged, once the kernel has summed what CPUs count. */
 static bool once(size_t size)
 {
-	int ms;
-
 	swap_noise(size, size);
-	/* The kernel sums what CPUs have counted now and then. */
-	for (ms = 0; charged() < size && ms < PATIENCE_MS; ms++)
-		usleep(1000);
-	return expect("bytes charged", charged() >= size, 1);
+	return becomes("bytes charged", all_charged, 1);
 }
 
 /* As above, where nothing may be stored. */
