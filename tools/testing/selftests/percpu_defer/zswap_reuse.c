@@ -20,7 +20,9 @@
 /* Of the device that comes and goes. */
 #define OTHER_MB	24
 /* That the limit is 0, at most. */
-#define LIMIT_MS	1000
+#define LIMIT_MS	3000
+/* For the processes to store pages meanwhile. */
+#define STORE_MS	100
 
 static unsigned int main_id, other_id;
 
@@ -43,6 +45,17 @@ static void lower_limit(void)
 	write_zswap("max_pool_percent", "50");
 }
 
+/* Until it happened once: a slow machine chooses lower_limit() too rarely. */
+static void write_some_back(time_t end)
+{
+	unsigned long long before = zswap_number("written_back_pages");
+
+	while (time(NULL) < end && zswap_number("written_back_pages") == before) {
+		usleep(STORE_MS * 1000);
+		lower_limit();
+	}
+}
+
 /* Another one of another size in its place. */
 static void change_device(uint64_t random)
 {
@@ -61,6 +74,7 @@ static void disturb(time_t end)
 	static const char * const compressor[] = { "lzo", "lzo-rle", "deflate" };
 	uint64_t random = getpid();
 
+	write_some_back(end);
 	while (time(NULL) < end) {
 		useconds_t time = 1000 + random % 50000;
 
