@@ -150,11 +150,11 @@ def judge_console(lines, expected=None, is_foreign_race=None):
         raise VmError(f"the kernel complains: {complaint.text}")
 
 
-def wait_for(qemu, messages, output, on_line, silence, deadline):
+def wait_for(machine, messages, output, on_line, silence, deadline):
     """Read what the guest says, until it ends."""
     began = last = time.monotonic()
     while True:
-        over = qemu.poll() is not None
+        over = machine.poll() is not None
         if messages.new():
             last = time.monotonic()
         for line in output.new():
@@ -181,11 +181,7 @@ def run(kernel, initramfs, job, params, silence=300, deadline=DEADLINE, log=None
     kernel's command line, as PATIENT; expected, is_foreign_race: see
     console.complaints().
     """
-    log = pathlib.Path(log or TOP / f"build/log/{job}")
-    log.parent.mkdir(parents=True, exist_ok=True)
-    messages, output = (Tail(log.with_suffix(s)) for s in (".console", ".output"))
-    for tail in (messages, output):
-        tail.path.unlink(missing_ok=True)
+    messages, output = logs(log or TOP / f"build/log/{job}")
     append = " ".join([f"pd_job={job} pd_tty={arch.job}", *boot,
                        *(f"{k}={v}" for k, v in params.items())])
     qemu = subprocess.Popen(
@@ -193,14 +189,31 @@ def run(kernel, initramfs, job, params, silence=300, deadline=DEADLINE, log=None
         ["-serial", f"file:{messages.path}",
          *(option.format(output.path) for option in arch.job_port)],
         stdin=subprocess.DEVNULL)
+    return follow(qemu, messages, output, on_line, silence, deadline, expected,
+                  is_foreign_race)
+
+
+def logs(log):
+    """Empty files for what the kernel and the job print: LOG.console and LOG.output."""
+    log = pathlib.Path(log)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    tails = [Tail(log.with_suffix(suffix)) for suffix in (".console", ".output")]
+    for tail in tails:
+        tail.path.unlink(missing_ok=True)
+    return tails
+
+
+def follow(machine, messages, output, on_line=lambda line: None, silence=300,
+           deadline=DEADLINE, expected=None, is_foreign_race=None):
+    """Wait for the end of a machine, and judge it; returns the lines of the job."""
     late = None
     try:
-        wait_for(qemu, messages, output, on_line, silence, deadline)
+        wait_for(machine, messages, output, on_line, silence, deadline)
     except VmError as error:
         late = error
     finally:
-        qemu.kill()
-        qemu.wait()
+        machine.kill()
+        machine.wait()
     try:
         judge_console(messages.lines, expected, is_foreign_race)
     except VmError as error:
@@ -212,7 +225,7 @@ def run(kernel, initramfs, job, params, silence=300, deadline=DEADLINE, log=None
     if not output.lines or output.lines[-1] != "EXIT 0":
         show_context(messages.lines, len(messages.lines) - CONTEXT + 5)
         show_context(output.lines, len(output.lines) - CONTEXT + 5)
-        raise VmError(f"the job '{job}' did not end well (see {log}.*)", output.lines)
+        raise VmError(f"the job did not end well (see {output.path})", output.lines)
     return output.lines[:-1]
 
 

@@ -3,7 +3,8 @@
  * How long does munmap() of swapped-out memory take, when is that memory back,
  * and what does it cost in all?
  *
- * usage: swap_unmap [-c CGROUP] [-r] [-s PAGES] [-f MEGABYTES] PROCESSES MEGABYTES [FILE]
+ * usage: swap_unmap [-c CGROUP] [-r] [-s PAGES] [-f MEGABYTES] [-d SWITCH] PROCESSES
+ *		     MEGABYTES [FILE]
  *
  * Each process fills that much memory, pages it out, and makes sure that all of
  * it is in swap. Then all unmap at once. FILE begins with a number that is back at
@@ -14,6 +15,9 @@
  * With -s, runs of PAGES pages are scattered in swap. With -f, each process becomes
  * SCHED_FIFO and unmaps MEGABYTES of other swapped-out memory first: on one CPU no
  * worker drains it, so it fills what may be pending, up to the cap.
+ * With -d, for one process on one idle CPU whose clocks of CPU time are coarse: elapsed
+ * time is CPU time. After munmap() 0 is written to SWITCH, which drains inline, and that
+ * counts as what workers do; "none" stands for no switch.
  * Prints four times in nanoseconds:
  *   what munmap() took in the slowest process,
  *   from the start until FILE was back (as the first if there is no FILE),
@@ -27,6 +31,7 @@
 #include <err.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -34,6 +39,7 @@
 #include "swap_cgroup.h"
 #include "swap_measure.h"
 #include "swap_runs.h"
+#include "text_files.h"
 
 #define MAX_PROCESSES	64
 #define BACK_MS		10000
@@ -42,10 +48,11 @@
 static const char *cgroup;
 static bool show_runs;
 static size_t run_pages, first_size;
+static const char *drain_switch;
 
 /* What a process tells of its munmap(), in nanoseconds. */
 struct cost {
-	uint64_t time, cpu;
+	uint64_t time, cpu, drain;
 	struct runs runs;
 };
 
@@ -89,6 +96,19 @@ static void unmap_first(char *memory)
 	munmap(memory, first_size);
 }
 
+static void drain_inline(struct cost *cost)
+{
+	uint64_t start = now(CLOCK_MONOTONIC);
+
+	cost->cpu = cost->time;
+	if (!strcmp(drain_switch, "none"))
+		return;
+	if (write_file(drain_switch, "0"))
+		err(1, "%s", drain_switch);
+	cost->drain = now(CLOCK_MONOTONIC) - start;
+	write_file(drain_switch, "1");
+}
+
 /* Tells on @ready that its memory is in swap, waits for @go to be closed. */
 static void child(size_t size, int ready, int go, struct cost *cost)
 {
@@ -109,18 +129,20 @@ static void child(size_t size, int ready, int go, struct cost *cost)
 	munmap(memory, size);
 	cost->time = now(CLOCK_MONOTONIC) - start;
 	cost->cpu = now(CLOCK_THREAD_CPUTIME_ID) - start_cpu;
+	if (drain_switch)
+		drain_inline(cost);
 	exit(0);
 }
 
 static const char usage[] =
-	"usage: swap_unmap [-c CGROUP] [-r] [-s PAGES] [-f MEGABYTES] PROCESSES MEGABYTES [FILE]";
+	"usage: swap_unmap [-c CGROUP] [-r] [-s PAGES] [-f MB] [-d SWITCH] PROCESSES MB [FILE]";
 
 /* Returns how many of the arguments were options. */
 static int parse_options(int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "c:rs:f:")) != -1) {
+	while ((option = getopt(argc, argv, "c:rs:f:d:")) != -1) {
 		switch (option) {
 		case 'c':
 			cgroup = optarg;
@@ -133,6 +155,9 @@ static int parse_options(int argc, char **argv)
 			break;
 		case 'f':
 			first_size = parse_number(optarg, 1 << 20) << 20;
+			break;
+		case 'd':
+			drain_switch = optarg;
 			break;
 		default:
 			errx(1, usage);
@@ -206,7 +231,7 @@ int main(int argc, char **argv)
 	back = now(CLOCK_MONOTONIC) - start;
 	/* The last worker may still be on its way to sleep. */
 	usleep(5000);
-	workers = workers_cpu() - workers;
+	workers = drain_switch ? cost->drain : workers_cpu() - workers;
 
 	for (i = 0; i < processes; i++) {
 		cpu += cost[i].cpu;
