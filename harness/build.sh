@@ -39,6 +39,7 @@ stop() {
 
 case ${ARCH-} in
 arm64) image=Image ;;
+um) image=linux ;;
 *) image=bzImage ;;
 esac
 

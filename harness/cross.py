@@ -41,7 +41,7 @@ MACHINES = {
                        ("cross-modules", "cross-sparc64"), ("mm/zswap.o",)),
     "i386": Machine("i386", "", ("cross-builtin", "cross-i386")),
     "small": Machine("x86_64", "", ("cross-builtin", "cross-small"),
-                     ("mm/memcontrol.o", "lib/percpu_defer_stat.o")),
+                     ("mm/memcontrol.o",)),
 }
 CHECKS = (*MACHINES, "rust")
 

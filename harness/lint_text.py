@@ -27,7 +27,7 @@ ACCEPTED = (
     ("lib/tests/percpu_defer_kunit.c", "STATIC_CONST_CHAR_ARRAY", ""),
 )
 # EXTRAVERSION stands in the kernel's Makefile, iput() is a function.
-WORDS = "extraversion,iput"
+WORDS = "extraversion,inflight,iput,nd,nown"
 
 
 def tracked(*patterns):

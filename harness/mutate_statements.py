@@ -30,7 +30,6 @@ LIBRARY = re.compile(r"(?:lib|include/linux)/percpu_defer(?!_torture)\w*\.[ch]$"
 # Which tests look at a file; the functions of the library that are about index mode
 # have a name with "map" in it.
 SECTIONS = {"mm/zsmalloc.c": "zsmalloc", "mm/zswap.c": "zswap_ops",
-            "drivers/block/brd.c": "brd_discard",
             "drivers/block/zram/zram_drv.c": "zram_ops"}
 
 # Kinds of calls by their names, and the value that replaces them in an expression.

@@ -26,6 +26,7 @@ import series_check
 import suites
 import test
 import test_all
+import uml
 import vm
 import works
 
@@ -39,6 +40,7 @@ KINDS = {
     "kasan": ("x86_64", "debug", "torture", "kasan"),
     "kcsan": ("x86_64", "debug", "torture", "kcsan"),
     "perturb": ("x86_64", "perturb", "torture"),
+    "nohz": ("x86_64", "nohz"),
     "rt": ("x86_64", "debug", "torture", "rt"),
     "arm64": ("arm64", "debug", "torture"),
 }
@@ -174,6 +176,18 @@ def base_kernel(source, selftests):
                   ("common", "x86_64", "symbols"), selftests)
 
 
+def native_kernels(source, patched):
+    """Both kernels for user-mode Linux, with the programs of the patched kernel."""
+    env = os.environ | {"ARCH": "um"}
+
+    def build(name, tree):
+        out = BUILD / "kernel" / f"{name}-{source.name}"
+        script("build.sh", tree, out, "um", env=env)
+        return uml.Kernel(out, patched.initramfs)
+    return types.SimpleNamespace(base=build("um-base", source.base_tree()),
+                                 patched=build("um", patched.tree))
+
+
 def suites_kernels(source):
     """Kernels for the suites; the options that the mm selftests ask for come first."""
     patched, base = source.patched_tree(), source.base_tree()
@@ -262,6 +276,12 @@ def perturb(source, client, args):
                               deadline=test.DEADLINE + seconds))
 
 
+def nohz_part(source, _name, _args):
+    kernel = patched_kernel(source, kind="nohz")
+    return test.run_guest(kernel, "nohz", "nohz", {}, {"quiet_cpu.sh"}, stage,
+                          boot=("nohz_full=1", "isolcpus=domain,managed_irq,1"))
+
+
 def torture_part(source, kind, args):
     kernel = patched_kernel(source, kind=kind)
     seconds = args.minutes * 60
@@ -287,7 +307,7 @@ def others_part(source, only=()):
     return suites.run(kernels, archive, only or suites.choose(""), stage)
 
 
-PERTURBED = ("zram", "zswap", "brd")
+PERTURBED = ("zram", "zswap")
 PARTS = works.TEST_ALL
 
 
@@ -314,6 +334,7 @@ def parts(source, args):
         **{f"perturb-{name}": guest(perturb, name, long,
                                     tree_of_guests(test.perturbed(name)))
            for name in PERTURBED},
+        "nohz": guest(nohz_part, "nohz", ""),
         **{kind: guest(test_kind, kind, short) for kind in ("kcsan", "rt", "arm64")},
         **{f"torture-{kind}": guest(torture_part, kind, long, tree_of_guests(()))
            for kind in ("kasan", "kcsan")},
@@ -427,6 +448,7 @@ def do_bench(source, args):
     patched = patched_kernel(source)
     kernels = types.SimpleNamespace(patched=patched,
                                     base=base_kernel(source, patched.tree),
+                                    native=lambda: native_kernels(source, patched),
                                     perf=pathlib.Path(script("perf.sh")))
     bench.run(kernels, bench.load(args.only, args.quick), args.quick, stage, args.only)
     if not args.only and not args.quick:

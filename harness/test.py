@@ -85,10 +85,10 @@ def run_harness_tests(source, only=""):
 def expected(version, kind):
     """The sections that must run, and a line on each that cannot."""
     names = {"percpu_defer", "percpu_defer_map", "zsmalloc", "sample.sh", "files",
-             "brd_discard", "zram_dead", "zram_ops", "zram_selftest.sh", "swap_reuse",
+             "zram_dead", "zram_ops", "zram_selftest.sh", "swap_reuse",
              "zswap_selftest.sh", "zswap_ops", "zswap_paths", "zswap_lost", "zswap_reuse",
              "zswap_late.sh", "kmemleak.sh"}
-    names |= {"percpu_defer_bench", "percpu_defer_pages"} if kind == "plain" else \
+    names |= {"percpu_defer_bench"} if kind == "plain" else \
         {"torture.sh", "zram_trace"}
     without = older.without_tests(version)
     return names - without.keys(), sorted(set(without.values()))

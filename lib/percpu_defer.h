@@ -1,51 +1,57 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the parts of percpu_defer share among themselves. */
+/* What the core of percpu_defer and its two modes share. */
 #ifndef _LIB_PERCPU_DEFER_H
 #define _LIB_PERCPU_DEFER_H
 
+#include <linux/jiffies.h>
 #include <linux/percpu_defer.h>
 
-#define PERCPU_DEFER_WORDS \
-	((PAGE_SIZE - sizeof(struct percpu_defer_buf)) / sizeof(unsigned long))
+/* The life of an instance. All zeros is new. */
+enum percpu_defer_state {
+	PERCPU_DEFER_NEW,
+	PERCPU_DEFER_DESTROYED,
+	PERCPU_DEFER_OFF,
+	PERCPU_DEFER_ON,
+};
 
-/* So much is enough for one scan: a few times what a buffer has room for. */
-#define PERCPU_DEFER_SCAN_MAX	4096
+/* Reasons for which a push is refused. */
+enum percpu_defer_refusal {
+	PERCPU_DEFER_REFUSED_OFF,
+	PERCPU_DEFER_REFUSED_CAP,
+	PERCPU_DEFER_REFUSED_PAGE,
+	PERCPU_DEFER_REFUSED_CONTEXT,
+};
 
-/* Where a scan is that has come to the end. */
-#define PERCPU_DEFER_SCANNED	ULONG_MAX
+enum percpu_defer_drain {
+	PERCPU_DEFER_WAIT,	/* may wait for the locks of slots */
+	PERCPU_DEFER_TRY,	/* wait for no lock, and for no grace period */
+	PERCPU_DEFER_STOP,	/* as WAIT, but no push is running: poll no grace period */
+};
 
-/* Which of the two buffers of its CPU does the current context fill? */
-static inline unsigned int percpu_defer_context(void)
-{
-	return !!in_serving_softirq();
-}
+/**
+ * struct percpu_defer_mode - how objects or slots are kept
+ * @stripes: how many are used
+ * @collect: queue all that was pushed before, and wait until @drain may read it. @stop:
+ *	@drain will be called with PERCPU_DEFER_STOP. May be NULL
+ * @drain: drain a stripe, whose lock is held, until @max is reached or nothing is left.
+ *	Return the number of objects or slots.
+ */
+struct percpu_defer_mode {
+	unsigned int stripes;
+	void (*collect)(struct percpu_defer_core *core, bool stop);
+	unsigned long (*drain)(struct percpu_defer_stripe *stripe, unsigned long max,
+			       enum percpu_defer_drain how);
+};
 
-int percpu_defer_core_init(struct percpu_defer *pd, const char *name,
-			   percpu_defer_drain_t drain, percpu_defer_scan_t scan,
-			   struct lock_class_key *key);
-bool percpu_defer_refuse(struct percpu_defer *pd, enum percpu_defer_stat why);
-void percpu_defer_arm(struct percpu_defer *pd);
-struct percpu_defer_buf *percpu_defer_get_buf(void);
-void percpu_defer_put_buf(struct percpu_defer_buf *buf);
-
-/* May this context push now? PERCPU_DEFER_PUSHED if it may. */
-static inline enum percpu_defer_stat percpu_defer_check(struct percpu_defer *pd)
-{
-	if (in_nmi() || in_hardirq())
-		return PERCPU_DEFER_CONTEXT;
-	if (!READ_ONCE(pd->on))
-		return PERCPU_DEFER_OFF;
-	return PERCPU_DEFER_PUSHED;
-}
-
-/* percpu_defer_perturb.c, in test builds only. */
+/* tests/percpu_defer_perturb.c, in test builds only: delays, and a gate for workers. */
 #ifdef CONFIG_PERCPU_DEFER_PERTURB
-bool percpu_defer_held(struct percpu_defer *pd);
+void percpu_defer_perturb(void);
+bool percpu_defer_held(struct percpu_defer_core *core);
 void percpu_defer_perturb_sleep(void);
-void percpu_defer_kick_all(void);
-void percpu_defer_wait_workers(void);
 #else
-static inline bool percpu_defer_held(struct percpu_defer *pd)
+static inline void percpu_defer_perturb(void) { }
+
+static inline bool percpu_defer_held(struct percpu_defer_core *core)
 {
 	return false;
 }
@@ -53,14 +59,93 @@ static inline bool percpu_defer_held(struct percpu_defer *pd)
 static inline void percpu_defer_perturb_sleep(void) { }
 #endif
 
-#ifdef CONFIG_DEBUG_FS
-void percpu_defer_stat_setup(void);
-void percpu_defer_stat_add(struct percpu_defer *pd);
-void percpu_defer_stat_remove(struct percpu_defer *pd);
-#else
-static inline void percpu_defer_stat_setup(void) { }
-static inline void percpu_defer_stat_add(struct percpu_defer *pd) { }
-static inline void percpu_defer_stat_remove(struct percpu_defer *pd) { }
+extern struct workqueue_struct *percpu_defer_wq;
+
+int percpu_defer_core_init(struct percpu_defer_core *core, const char *name,
+			   const struct percpu_defer_mode *mode,
+			   struct lock_class_key *key);
+bool percpu_defer_usable(struct percpu_defer_core *core);
+long percpu_defer_sum(struct percpu_defer_core *core);
+void percpu_defer_core_destroy(struct percpu_defer_core *core);
+bool percpu_defer_refuse(struct percpu_defer_core *core, enum percpu_defer_refusal why);
+bool percpu_defer_fold(struct percpu_defer_stripe *stripe, long nr);
+void percpu_defer_arm_slow(struct percpu_defer_stripe *stripe, bool early);
+
+/* Run the work of a stripe after @delay jiffies, whenever it was to run. */
+static inline void percpu_defer_run_in(struct percpu_defer_stripe *stripe,
+				       unsigned long delay)
+{
+	mod_delayed_work(percpu_defer_wq, &stripe->work, delay);
+}
+
+/* May an instance be set up here? */
+static inline bool percpu_defer_is_new(struct percpu_defer_core *core, const char *name)
+{
+	return !WARN(!*name || READ_ONCE(core->state) >= PERCPU_DEFER_OFF,
+		     "percpu_defer: '%s': empty name, or instance in use\n", name);
+}
+
+/* The counters of a CPU. */
+struct percpu_defer_count {
+	long delta;			/* of pending, not yet in core->pending */
+	unsigned long cancelled;
+	unsigned long refused;
+};
+
+/*
+ * Count @nr as pending, before they are visible to a drain. False if they were refused.
+ * With preemption disabled.
+ */
+static inline bool percpu_defer_add(struct percpu_defer_stripe *stripe, long nr)
+{
+	struct percpu_defer_core *core = stripe->core;
+
+	return likely(this_cpu_add_return(core->count->delta, nr) < READ_ONCE(core->batch)) ||
+		percpu_defer_fold(stripe, nr);
+}
+
+/* Give back what percpu_defer_add() has counted and was not used, or was cancelled. */
+static inline void percpu_defer_sub(struct percpu_defer_core *core, long nr)
+{
+	long batch = READ_ONCE(core->batch), delta;
+
+	guard(preempt)();
+	delta = this_cpu_sub_return(core->count->delta, nr);
+	if (likely(batch > 0 && delta > -batch))
+		return;
+	/* What a softirq adds in between stays. */
+	this_cpu_sub(core->count->delta, delta);
+	atomic_long_add(delta, &core->pending);
+}
+
+/* Extend the deadline: a drain was armed, or has made progress. */
+static inline void percpu_defer_alive(struct percpu_defer_stripe *stripe)
+{
+	/* Refuse pushes after ten age bounds without progress. */
+	WRITE_ONCE(stripe->deadline, jiffies + 10 * (stripe->core->age + 1));
+}
+
+/*
+ * Let a worker drain a stripe soon. Call this after making the pending things visible and
+ * after a full barrier, which pairs with the one between clearing WORK_STRUCT_PENDING and
+ * running the work: the work sees the things, or this sees that it is not pending.
+ */
+static inline void percpu_defer_arm(struct percpu_defer_stripe *stripe)
+{
+	percpu_defer_perturb();
+	if (!delayed_work_pending(&stripe->work))
+		percpu_defer_arm_slow(stripe, true);
+}
+
+/* Objects in a page. */
+#define PERCPU_DEFER_WORDS \
+	((PAGE_SIZE - sizeof(struct percpu_defer_buf)) / sizeof(unsigned long))
+
+/* Spare pages of objects, shared by all instances. */
+extern unsigned long percpu_defer_some_spare;
+unsigned long percpu_defer_trim(void);
+#if IS_ENABLED(CONFIG_KUNIT)
+struct percpu_defer_buf *percpu_defer_get_buf(void);
 #endif
 
 #endif /* _LIB_PERCPU_DEFER_H */

@@ -1,282 +1,285 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * percpu_defer, index mode: free what numbered slots hold.
+ * percpu_defer for the content of numbered slots.
  *
- * The dead bits are the truth; the dirty bits only say where to look. A push sets a
- * dead bit, and then the dirty bit of the word that it is in; a drain clears the dirty
- * bit, and then looks at the word. So a death that a drain does not see leaves a dirty
- * bit for the next one. What a drain sees may have been taken back, or drained, when
- * it comes to it: percpu_defer_map_claim() decides.
+ * The dead bits are the truth; the two levels above them only say where to look. A push
+ * sets a dead bit, then the dirty bit of that word, then the summary bit of that word of
+ * dirty bits, each unless it is set. A drain clears a summary bit, then a word of dirty
+ * bits, and then reads the dead bits. Setting and clearing are full barriers, to find a bit
+ * set is an acquire: a death that a drain misses leaves a path of bits to it, and an armed
+ * work. A push must always test both levels: a dirty bit that is set does not imply that
+ * the summary bit still is.
  *
- * That way there is nothing to run out of, whatever the pattern, and slots that died
- * one by one, in no order, come to the owner's drain side by side.
+ * Nothing is queued or allocated, so that there is nothing to run out of, and slots that
+ * died in any order come to the drain side by side. A slot that the drain sees dead may
+ * have been cancelled when it has the lock of the slot: the claim decides. A word of dirty
+ * bits, 4096 slots, belongs to one stripe, so that two drains never meet.
  */
-#include <linux/atomic.h>
 #include <linux/bitmap.h>
 #include <linux/export.h>
-#include <linux/rcupdate.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
 #include <linux/slab.h>
 #include "percpu_defer.h"
 
-/* BITS_TO_LONGS() overflows near ULONG_MAX; too much is no bug of ours. */
-static unsigned long percpu_defer_map_words(unsigned long nr)
+/*
+ * Set a bit unless it is set; return whether it was. A full barrier if this call set it,
+ * else an acquire: if another push set this bit, the next level must not be read as it was
+ * before that.
+ */
+static bool percpu_defer_map_set(unsigned long *map, unsigned long nr)
 {
-	return BIT_WORD(nr - 1) + 1;
-}
-
-/* What was read from the dead bits, and has yet to be given to the owner's drain. */
-struct percpu_defer_sweep {
-	struct percpu_defer_map *map;
-	bool try;
-	unsigned long drained;		/* slots, so far */
-	unsigned long found;		/* slots in @range */
-	unsigned int nr;		/* of @range */
-	unsigned int max;
-	struct percpu_defer_range *range;
-	struct percpu_defer_range few[16];
-	struct percpu_defer_buf *buf;	/* where @range is, unless in @few */
-};
-
-static void percpu_defer_sweep_begin(struct percpu_defer_sweep *sweep,
-				     struct percpu_defer_map *map, bool try)
-{
-	sweep->map = map;
-	sweep->try = try;
-	sweep->drained = 0;
-	sweep->found = 0;
-	sweep->nr = 0;
-	/* The more the owner sees at once, the better it can free in bulk. */
-	sweep->buf = percpu_defer_get_buf();
-	if (sweep->buf) {
-		sweep->range = (struct percpu_defer_range *)sweep->buf->word;
-		sweep->max = PERCPU_DEFER_WORDS * sizeof(long) / sizeof(*sweep->range);
-	} else {
-		sweep->range = sweep->few;
-		sweep->max = ARRAY_SIZE(sweep->few);
-	}
-}
-
-static void percpu_defer_sweep_drain(struct percpu_defer_sweep *sweep)
-{
-	/* Long enough for slots to be handed out, filled and freed again. */
-	if (sweep->nr && !sweep->try)
-		percpu_defer_perturb_sleep();
-	if (sweep->nr)
-		sweep->drained += sweep->map->drain(sweep->map, sweep->range,
-						    sweep->nr, sweep->try);
-	sweep->found = 0;
-	sweep->nr = 0;
-}
-
-/* How many slots are drained, or about to be. */
-static unsigned long percpu_defer_sweep_done(const struct percpu_defer_sweep *sweep)
-{
-	return sweep->drained + sweep->found;
-}
-
-/* Returns how many slots were drained. */
-static unsigned long percpu_defer_sweep_end(struct percpu_defer_sweep *sweep)
-{
-	percpu_defer_sweep_drain(sweep);
-	if (sweep->buf)
-		percpu_defer_put_buf(sweep->buf);
-	return sweep->drained;
-}
-
-/* Finds what is dead in a word. */
-static void percpu_defer_sweep_word(struct percpu_defer_sweep *sweep,
-				    unsigned long word)
-{
-	unsigned long dead = READ_ONCE(sweep->map->dead[word]), start, end;
-
-	for_each_set_bitrange(start, end, &dead, BITS_PER_LONG) {
-		unsigned long first = word * BITS_PER_LONG + start;
-		struct percpu_defer_range *last = sweep->range + sweep->nr - 1;
-
-		sweep->found += end - start;
-		if (sweep->nr && last->first + last->nr == first) {
-			last->nr += end - start;
-			continue;
-		}
-		if (sweep->nr == sweep->max)
-			percpu_defer_sweep_drain(sweep);
-		sweep->range[sweep->nr].first = first;
-		sweep->range[sweep->nr].nr = end - start;
-		sweep->nr++;
-	}
+	percpu_defer_perturb();
+	return test_bit_acquire(nr % BITS_PER_LONG, map + BIT_WORD(nr)) ||
+		test_and_set_bit(nr % BITS_PER_LONG, map + BIT_WORD(nr));
 }
 
 /*
- * Drains what is dead from word *@from of the dirty bits on, until that is @max or
- * all there is. Each of these words goes to one drain, so that several share the work.
- * Who only tries may leave something, so he leaves the dirty bits, too.
+ * Mark a word of dead bits for a drain. The caller has issued a full barrier, or is a drain
+ * and holds the lock of the stripe. Only the party that sets the summary bit arms: the work
+ * clears WORK_STRUCT_PENDING, then the summary bit, and then reads the levels below.
  */
-static unsigned long percpu_defer_map_scan(struct percpu_defer *pd, unsigned long *from,
-					   unsigned long max, bool try)
+static void percpu_defer_map_mark(struct percpu_defer_map *map, unsigned long word)
 {
-	struct percpu_defer_map *map = container_of(pd, struct percpu_defer_map, defer);
-	unsigned long end = BITS_TO_LONGS(percpu_defer_map_words(map->nr));
-	struct percpu_defer_sweep sweep;
-	unsigned long dirty, bit;
+	unsigned long block = BIT_WORD(word);
 
-	percpu_defer_sweep_begin(&sweep, map, try);
-	for (; *from < end && percpu_defer_sweep_done(&sweep) < max; (*from)++) {
-		dirty = READ_ONCE(map->dirty[*from]);
-		if (!dirty)
+	percpu_defer_map_set(map->dirty, word);
+	if (!percpu_defer_map_set(map->summary, block))
+		percpu_defer_arm(map->core.stripe + block % PERCPU_DEFER_STRIPES);
+}
+
+/* Find a word of dirty bits that is not 0. */
+static bool percpu_defer_map_next_block(struct percpu_defer_iter *iter)
+{
+	struct percpu_defer_map *map = iter->map;
+	const unsigned long mask = (~0UL / 0xff) << (iter->stripe - map->core.stripe);
+	unsigned long bits, word;
+
+	while (!iter->dirty && iter->next < map->blocks) {
+		word = BIT_WORD(iter->next);
+		bits = READ_ONCE(map->summary[word]) & mask &
+			(~0UL << (iter->next % BITS_PER_LONG));
+		iter->next = word * BITS_PER_LONG + (bits ? __ffs(bits) + 1 : BITS_PER_LONG);
+		if (!bits)
 			continue;
-		/* And then the look at the dead bits: see percpu_defer_map_mark(). */
+		iter->block = iter->next - 1;
+		/* Each a full barrier: see the top of the file. */
 		percpu_defer_perturb();
-		if (!try)
-			dirty = xchg(&map->dirty[*from], 0);
+		test_and_clear_bit(__ffs(bits), map->summary + word);
+		iter->dirty = xchg(map->dirty + iter->block, 0);
 		percpu_defer_perturb();
-		for_each_set_bit(bit, &dirty, BITS_PER_LONG) {
-			if (try && percpu_defer_sweep_done(&sweep) >= max)
-				break;
-			percpu_defer_sweep_word(&sweep, *from * BITS_PER_LONG + bit);
-		}
 	}
-	if (*from == end)
-		*from = PERCPU_DEFER_SCANNED;
-	return percpu_defer_sweep_end(&sweep);
+	return iter->dirty;
 }
 
-static void percpu_defer_map_free(struct percpu_defer_map *map)
+/**
+ * percpu_defer_map_next - find slots that are dead and share a lock
+ * @iter: the iterator that the drain was given
+ * @first: set to the first slot that is under the lock
+ *
+ * What has not been claimed of the slots before stays dead, and is found by another
+ * drain.
+ *
+ * Context: in a drain, without the lock of a slot.
+ * Return: false if the drain is done.
+ */
+bool percpu_defer_map_next(struct percpu_defer_iter *iter, unsigned long *first)
 {
-	kvfree(map->dead);
-	kvfree(map->dirty);
-	map->dead = NULL;
-	map->dirty = NULL;
+	unsigned int size = iter->map->slots_per_lock, shift;
+
+	if (iter->offered)
+		percpu_defer_map_mark(iter->map, iter->word);
+	iter->max -= !!iter->offered;	/* reclaim is not to try all locks */
+	iter->offered = 0;
+	percpu_defer_alive(iter->stripe);
+	while (!iter->dead) {
+		if (iter->claimed >= iter->max || !percpu_defer_map_next_block(iter))
+			return false;
+		iter->word = iter->block * BITS_PER_LONG + __ffs(iter->dirty);
+		iter->dirty &= iter->dirty - 1;
+		iter->dead = READ_ONCE(iter->map->dead[iter->word]);
+	}
+	shift = round_down(__ffs(iter->dead), size);
+	iter->offered = iter->dead & GENMASK(shift + size - 1, shift);
+	iter->dead &= ~iter->offered;
+	*first = iter->word * BITS_PER_LONG + shift;
+	return true;
 }
+EXPORT_SYMBOL_GPL(percpu_defer_map_next);
+
+static unsigned long percpu_defer_map_drain(struct percpu_defer_stripe *stripe,
+					    unsigned long max, enum percpu_defer_drain how)
+{
+	struct percpu_defer_core *core = stripe->core;
+	struct percpu_defer_map *map = container_of(core, struct percpu_defer_map, core);
+	unsigned long bit;
+	struct percpu_defer_iter iter = {
+		.map = map,
+		.stripe = stripe,
+		.max = max,
+		.try = how == PERCPU_DEFER_TRY,
+	};
+
+	if (!percpu_defer_map_next_block(&iter))
+		return 0;
+	/* Long enough for slots to be allocated, filled and freed again. */
+	if (!iter.try)
+		percpu_defer_perturb_sleep();
+	map->drain(map, &iter);
+
+	/* What the drain has not been through. */
+	if (iter.offered | iter.dead)
+		percpu_defer_map_mark(map, iter.word);
+	for_each_set_bit(bit, &iter.dirty, BITS_PER_LONG)
+		percpu_defer_map_mark(map, iter.block * BITS_PER_LONG + bit);
+	if (iter.next < map->blocks)
+		percpu_defer_arm(stripe);
+	return iter.claimed;
+}
+
+static const struct percpu_defer_mode percpu_defer_map_mode = {
+	.stripes = PERCPU_DEFER_STRIPES,
+	.drain = percpu_defer_map_drain,
+};
 
 int __percpu_defer_map_init(struct percpu_defer_map *map, const char *name,
-			    unsigned long nr, percpu_defer_map_drain_t drain,
-			    struct lock_class_key *key)
+			    unsigned long nr, unsigned int slots_per_lock,
+			    percpu_defer_map_drain_t drain, struct lock_class_key *key)
 {
-	unsigned long words = percpu_defer_map_words(nr);
+	/* BITS_TO_LONGS() overflows near ULONG_MAX. */
+	unsigned long words = BIT_WORD(nr - 1) + 1, blocks = BITS_TO_LONGS(words);
 	int err;
 
-	if (!nr)
+	/* So that a summary word has all bits of a stripe at the same places. */
+	BUILD_BUG_ON(PERCPU_DEFER_STRIPES != 8);
+	if (WARN_ON_ONCE(!nr || nr > LONG_MAX || !is_power_of_2(slots_per_lock) ||
+			 slots_per_lock > BITS_PER_LONG) ||
+	    !percpu_defer_is_new(&map->core, name))
 		return -EINVAL;
-
-	map->nr = nr;
+	map->dead = kvcalloc(words + blocks + BITS_TO_LONGS(blocks), sizeof(long),
+			     GFP_KERNEL | __GFP_NOWARN);
+	if (!map->dead)
+		return -ENOMEM;
+	map->dirty = map->dead + words;
+	map->summary = map->dirty + blocks;
+	map->blocks = blocks;
+	map->slots_per_lock = slots_per_lock;
 	map->drain = drain;
-	map->dead = kvcalloc(words, sizeof(long), GFP_KERNEL | __GFP_NOWARN);
-	map->dirty = kvcalloc(BITS_TO_LONGS(words), sizeof(long),
-			      GFP_KERNEL | __GFP_NOWARN);
-	err = -ENOMEM;
-	if (map->dead && map->dirty)
-		err = percpu_defer_core_init(&map->defer, name, NULL,
-					     percpu_defer_map_scan, key);
+	err = percpu_defer_core_init(&map->core, name, &percpu_defer_map_mode, key);
 	if (err)
-		percpu_defer_map_free(map);
+		kvfree(map->dead);
+	else
+		WRITE_ONCE(map->nr, nr);
 	return err;
 }
 EXPORT_SYMBOL_GPL(__percpu_defer_map_init);
 
 /**
  * percpu_defer_map_destroy - drain a map and release what it holds
- * @map: the map, initialised
+ * @map: the map
  *
- * The owner stops its pushes first; one that comes later is refused with a
- * warning. Neither claim nor cancel may follow.
+ * The owner stops its pushes first; one that comes later is refused with a warning. The
+ * map must not be used in any other way afterwards.
  *
- * Context: as percpu_defer_flush(); takes cpu_hotplug_lock.
+ * Context: as percpu_defer_flush(); may sleep for a grace period.
  */
 void percpu_defer_map_destroy(struct percpu_defer_map *map)
 {
-	percpu_defer_destroy(&map->defer);
-	percpu_defer_map_free(map);
+	if (!percpu_defer_usable(&map->core))
+		return;
+	WRITE_ONCE(map->nr, 0);
+	percpu_defer_core_destroy(&map->core);
+	kvfree(map->dead);
 }
 EXPORT_SYMBOL_GPL(percpu_defer_map_destroy);
 
-/*
- * A word has got dead bits, by an atomic operation that returned something: a full
- * barrier before this look at the dirty bit, which pairs with that of the xchg() in
- * percpu_defer_map_scan(). If the bit is set, the drain that clears it sees the death.
- */
-static void percpu_defer_map_mark(struct percpu_defer_map *map, unsigned long word)
+/* The slow part of percpu_defer_map_cancel(). */
+bool __percpu_defer_map_cancel(struct percpu_defer_map *map, unsigned long index)
 {
-	unsigned long *dirty = map->dirty + BIT_WORD(word);
-
+	if (WARN_ON_ONCE(index >= map->nr) ||
+	    !test_and_clear_bit(index % BITS_PER_LONG, map->dead + BIT_WORD(index)))
+		return false;
 	percpu_defer_perturb();
-	if (!test_bit(word % BITS_PER_LONG, dirty))
-		set_bit(word % BITS_PER_LONG, dirty);
+	this_cpu_inc(map->core.count->cancelled);
+	percpu_defer_sub(&map->core, 1);
+	return true;
+}
+EXPORT_SYMBOL_GPL(__percpu_defer_map_cancel);
+
+/* The end of a push that found the slot dead, or a level that is not set. */
+static noinline bool percpu_defer_map_finish(struct percpu_defer_map *map,
+					     unsigned long word, bool again)
+{
+	percpu_defer_map_mark(map, word);
+	percpu_defer_sub(&map->core, again);
+	preempt_enable();
+	return true;
 }
 
-/* Sets the dead bits of a range. Returns how many were not set before. */
-static unsigned long percpu_defer_map_kill(struct percpu_defer_map *map,
-					   unsigned long first, unsigned long nr)
+static noinline bool percpu_defer_map_push_slow(struct percpu_defer_map *map,
+						unsigned long first, unsigned long nr)
 {
-	unsigned long word = BIT_WORD(first), start = first % BITS_PER_LONG;
-	unsigned long died = 0;
+	unsigned long again = 0, len, mask, word = BIT_WORD(first);
+	struct percpu_defer_core *core = &map->core;
 
-	/* Most of the time, where memory was reclaimed page by page. */
-	if (nr == 1) {
-		died = !test_and_set_bit(start, map->dead + word);
+	/* An RCU reader: a flush that stops pushes waits for it. */
+	guard(preempt)();
+	if (READ_ONCE(core->state) != PERCPU_DEFER_ON)
+		return percpu_defer_refuse(core, PERCPU_DEFER_REFUSED_OFF);
+	if (WARN_ON_ONCE(!nr || nr > map->nr || first > map->nr - nr))
+		return false;
+	if (in_nmi() || in_hardirq())
+		return percpu_defer_refuse(core, PERCPU_DEFER_REFUSED_CONTEXT);
+	if (!percpu_defer_add(core->stripe + BIT_WORD(word) % PERCPU_DEFER_STRIPES, nr))
+		return false;
+	for (; nr; nr -= len, first += len, word++) {
+		len = min(nr, BITS_PER_LONG - first % BITS_PER_LONG);
+		mask = (~0UL >> (BITS_PER_LONG - len)) << (first % BITS_PER_LONG);
+		again += hweight_long(set_mask_bits(map->dead + word, 0, mask) & mask);
 		percpu_defer_map_mark(map, word);
-		return died;
 	}
-
-	for (; nr; word++, start = 0) {
-		unsigned long len = min(nr, BITS_PER_LONG - start);
-		unsigned long mask = GENMASK(start + len - 1, start);
-
-		died += hweight_long(mask & ~set_mask_bits(map->dead + word, 0, mask));
-		percpu_defer_map_mark(map, word);
-		nr -= len;
-	}
-	return died;
+	percpu_defer_sub(core, again);
+	return true;
 }
 
 /**
- * percpu_defer_map_push - defer freeing the content of some slots
+ * percpu_defer_map_push - free the content of some slots later
  * @map: the map
- * @first: the first index
- * @nr: how many
+ * @first: the first slot
+ * @nr: number of slots, at least 1
  *
- * Marks the slots dead and leaves their content to a drain. An index that is
- * dead already may be pushed again. Takes no memory.
+ * Mark the slots dead; their content is left to a drain. A slot that is dead may be
+ * pushed again. Takes no memory.
  *
- * Context: as percpu_defer_push(), under the lock that keeps the indices from being
- * allocated anew.
- * Return: false if nothing was taken and the caller frees now: @map is switched
- * off, more than its cap is pending, or this is the wrong context.
+ * Context: as percpu_defer_push(), under the lock that keeps the slots from being
+ * allocated again.
+ * Return: false if nothing was taken, and the caller must free the content: @map is
+ * disabled, its cap is reached, its drain is overdue, or the context is wrong.
  */
 bool percpu_defer_map_push(struct percpu_defer_map *map, unsigned long first,
 			   unsigned long nr)
 {
-	struct percpu_defer *pd = &map->defer;
-	enum percpu_defer_stat ret;
-	unsigned long died;
+	unsigned long word = BIT_WORD(first), block = BIT_WORD(word);
+	struct percpu_defer_core *core = &map->core;
+	bool again;
 
-	if (WARN_ON_ONCE(!nr || nr > map->nr || first > map->nr - nr))
-		return false;
-
-	/* From the look at ->on to the end: see percpu_defer_stop(). */
-	guard(rcu)();
-
-	ret = percpu_defer_check(pd);
-	if (unlikely(ret != PERCPU_DEFER_PUSHED))
-		return percpu_defer_refuse(pd, ret);
-	/* Before the bits are set, so that pending >= number of dead slots. */
-	percpu_counter_add_batch(&pd->pending, nr, READ_ONCE(pd->batch));
-	/* data_race(): an estimate is enough, and percpu_counter writes are plain. */
-	if (unlikely(data_race(percpu_counter_read_positive(&pd->pending)) >
-		     READ_ONCE(pd->cap))) {
-		percpu_counter_add_batch(&pd->pending, -(s64)nr, READ_ONCE(pd->batch));
-		return percpu_defer_refuse(pd, PERCPU_DEFER_CAP);
+	/* The fast path, which calls nothing: a slot alone, whose levels are set. */
+	preempt_disable();
+	if (nr != 1 || first >= READ_ONCE(map->nr))
+		goto slow;
+	if (unlikely(this_cpu_inc_return(core->count->delta) >= READ_ONCE(core->batch) ||
+		     preempt_count() & (NMI_MASK | HARDIRQ_MASK))) {
+		this_cpu_dec(core->count->delta);
+		goto slow;
 	}
-
-	percpu_defer_perturb();
-	died = percpu_defer_map_kill(map, first, nr);
-	percpu_defer_perturb();
-	if (died != nr)
-		percpu_counter_add_batch(&pd->pending, (s64)died - (s64)nr,
-					 READ_ONCE(pd->batch));
-	this_cpu_add(pd->cpu->stat[PERCPU_DEFER_PUSHED], died);
-	/* After the bits: a drain that disarms this CPU sees them. */
-	if (!this_cpu_read(pd->cpu->armed))
-		percpu_defer_arm(pd);
+	again = test_and_set_bit(first % BITS_PER_LONG, map->dead + word);
+	if (unlikely(again || !test_bit_acquire(word % BITS_PER_LONG, map->dirty + block) ||
+		     !test_bit_acquire(block % BITS_PER_LONG, map->summary + BIT_WORD(block))))
+		return percpu_defer_map_finish(map, word, again);
+	preempt_enable();
 	return true;
+slow:
+	preempt_enable();
+	return percpu_defer_map_push_slow(map, first, nr);
 }
 EXPORT_SYMBOL_GPL(percpu_defer_map_push);

@@ -156,12 +156,8 @@ static unsigned int torture_push_objects(struct torture_random_state *rnd,
 			state[i] = atomic_long_read(&object[obj[i]]);
 	}
 
-	if (torture_random(rnd) & BIT(8)) {
-		pushed = percpu_defer_push_many(&torture_objects, obj, nr);
-	} else {
-		while (pushed < nr && percpu_defer_push(&torture_objects, obj[pushed]))
-			pushed++;
-	}
+	while (pushed < nr && percpu_defer_push(&torture_objects, obj[pushed]))
+		pushed++;
 	atomic_long_add(pushed, &n_objs);
 	atomic_long_add(nr - pushed, &n_objs_refused);
 
@@ -180,7 +176,7 @@ static void torture_flush_objects(struct torture_random_state *rnd,
 	long state[8];
 
 	nr = torture_push_objects(rnd, obj, state, ARRAY_SIZE(state));
-	percpu_defer_flush(&torture_objects);
+	percpu_defer_flush(&torture_objects.core);
 	atomic_long_inc(&n_flushes);
 	for (i = 0; i < nr; i++)
 		if (atomic_long_read(&object[obj[i]]) == state[i])
@@ -226,37 +222,33 @@ static void torture_softirq(struct timer_list *timer)
 	mod_timer(timer, jiffies + 1);
 }
 
-static bool torture_drain_slot(struct percpu_defer_map *map, unsigned long i)
+static void torture_drain_slot(unsigned long i)
 {
-	if (!percpu_defer_map_claim(map, i))
-		return false;
 	atomic_long_inc(&n_idxs_drained);
 	if (slot[i].live)
 		torture_error("slot %lu freed while it was in use", i);
 	if (!slot[i].content)
 		torture_error("slot %lu freed twice", i);
 	slot[i].content = false;
-	return true;
 }
 
-static unsigned long torture_drain_slots(struct percpu_defer_map *map,
-					 const struct percpu_defer_range *range,
-					 unsigned int nr, bool try)
+static void torture_drain_slots(struct percpu_defer_map *map,
+				struct percpu_defer_iter *iter)
 {
-	unsigned long i, claimed = 0;
+	unsigned long i;
 
-	for (; nr; nr--, range++) {
-		for (i = range->first; i < range->first + range->nr; i++) {
-			if (!try)
-				spin_lock(&slot[i].lock);
-			else if (!spin_trylock(&slot[i].lock))
-				continue;
-			claimed += torture_drain_slot(map, i);
-			spin_unlock(&slot[i].lock);
-		}
+	while (percpu_defer_map_next(iter, &i)) {
+		spinlock_t *lock = &slot[i].lock;
+
+		if (!iter->try)
+			spin_lock(lock);
+		else if (!spin_trylock(lock))
+			continue;
+		if (percpu_defer_map_claim(iter, &i))
+			torture_drain_slot(i);
+		spin_unlock(lock);
 		cond_resched();
 	}
-	return claimed;
 }
 
 static void torture_fill_slot(unsigned long i)
@@ -345,19 +337,17 @@ static int torture_helper(void *arg)
 	torture_random_init(&rnd);
 	while (!torture_must_stop()) {
 		unsigned long r = torture_random(&rnd) >> 4;
-		struct percpu_defer *pd = r & 1 ? &torture_objects : &torture_map.defer;
+		struct percpu_defer_core *core = r & 1 ? &torture_objects.core :
+							 &torture_map.core;
 
 		torture_hrtimeout_ms(help_interval, 1000, &rnd);
 		guard(rwsem_read)(&recycle_lock);
 		if (r % 8 < 6) {
 			atomic_long_inc(&n_helps);
-			atomic_long_add(percpu_defer_help(pd, r % 1000), &n_helped);
+			atomic_long_add(percpu_defer_reclaim(core, r % 1000), &n_helped);
 		} else {
 			atomic_long_inc(&n_flushes);
-			if (r & 8)
-				percpu_defer_flush(pd);
-			else
-				percpu_defer_flush_all();
+			percpu_defer_flush(core);
 		}
 	}
 	torture_kthread_stopping("torture_helper");
@@ -375,8 +365,8 @@ static int torture_switcher(void *arg)
 		torture_hrtimeout_ms(switch_interval, 1000, &rnd);
 		guard(rwsem_read)(&recycle_lock);
 		/* On most of the time. */
-		percpu_defer_set_enabled(&torture_objects, r % 4);
-		percpu_defer_set_enabled(&torture_map.defer, (r / 4) % 4);
+		percpu_defer_set_enabled(&torture_objects.core, r % 4);
+		percpu_defer_set_enabled(&torture_map.core, (r / 4) % 4);
 		atomic_long_inc(&n_switches);
 	}
 	torture_kthread_stopping("torture_switcher");
@@ -408,7 +398,7 @@ static int torture_start_instances(unsigned int nth)
 	err = percpu_defer_init(&torture_objects, "torture_objects",
 				torture_drain_objects);
 	if (!err) {
-		err = percpu_defer_map_init(&torture_map, "torture_map", nslots,
+		err = percpu_defer_map_init(&torture_map, "torture_map", nslots, 1,
 					    torture_drain_slots);
 		if (err)
 			percpu_defer_destroy(&torture_objects);
@@ -417,8 +407,8 @@ static int torture_start_instances(unsigned int nth)
 	if (err)
 		return err;
 
-	percpu_defer_set_cap(&torture_objects, cap);
-	percpu_defer_set_cap(&torture_map.defer, cap);
+	percpu_defer_set_cap(&torture_objects.core, cap);
+	percpu_defer_set_cap(&torture_map.core, cap);
 	mod_timer(&softirq_pusher, jiffies + 1);
 	return 0;
 }
@@ -430,14 +420,14 @@ static int torture_start_instances(unsigned int nth)
  * Nothing is pushed any more, and nothing is flushed, which would make up for a worker
  * that was not woken: drains must come by on their own.
  */
-static void torture_wait_idle(struct percpu_defer *pd)
+static void torture_wait_idle(struct percpu_defer_core *core)
 {
 	unsigned long end = jiffies + IDLE_SECONDS * HZ;
 
-	while (percpu_counter_sum(&pd->pending)) {
+	while (percpu_defer_pending(core)) {
 		if (time_after(jiffies, end)) {
-			torture_error("%s: %lld pending, but nothing drains them", pd->name,
-				      percpu_counter_sum(&pd->pending));
+			torture_error("%s: %ld pending, but nothing drains them", core->name,
+				      percpu_defer_pending(core));
 			return;
 		}
 		schedule_timeout_uninterruptible(1);
@@ -453,8 +443,8 @@ static int torture_recycler(void *arg)
 		torture_hrtimeout_ms(recycle_interval, 1000, &rnd);
 		guard(rwsem_write)(&recycle_lock);
 		timer_delete_sync(&softirq_pusher);
-		torture_wait_idle(&torture_objects);
-		torture_wait_idle(&torture_map.defer);
+		torture_wait_idle(&torture_objects.core);
+		torture_wait_idle(&torture_map.core);
 		torture_stop_instances();
 		atomic_long_inc(&n_recycles);
 		if (torture_start_instances(1 + torture_random(&rnd) % 8) &&

@@ -58,22 +58,6 @@ position p;
  	...
  }
 
-@store@
-expression swp;
-identifier old, entry;
-position p;
-@@
- zswap_store_page(...)
- {
- 	...
- 	old = xa_store@p(swap_zswap_tree(swp), swp_offset(swp), entry, GFP_KERNEL);
- 	...
- 	if (old)
--		zswap_entry_free(old);
-+		zswap_entry_free_deferred(old);
- 	...
- }
-
 @load@
 identifier folio, entry, tree, offset, swp;
 position p;

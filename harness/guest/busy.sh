@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # Guest job: measures munmap() of swapped-out memory while all CPUs are busy, and
 # prints a line
-#   busy COLUMN HOGS MUNMAP BACK CPU WORKERS LEFT HELD PENDING CAP PEAK REFUSED
+#   busy COLUMN HOGS MUNMAP BACK CPU WORKERS LEFT HELD PENDING CAP REFUSED
 # with what swap_busy tells for each kind of hogs: "other", "fifo", and "starve", which is SCHED_FIFO without the share of the CPU that the kernel keeps
-# for the other processes. The last four are of the swap device's percpu_defer
+# for the other processes. The last three are of the swap device's percpu_defer
 # instance after that, zeros without one; REFUSED is since the time before.
 # From the kernel's command line, beside what columns.sh takes:
 #   pd_mb    how much memory
@@ -32,7 +32,7 @@ keep() {
 measure() {
 	select_column "$1"
 	/job/swap_unmap 1 8 >/dev/null || exit 1
-	refused=$(instance_stat fallback_cap) kind=$2
+	refused=$(instance_stat refused) kind=$2
 	if [ "$2" = starve ]; then
 		kind=fifo
 		keep 0 -1
@@ -40,7 +40,7 @@ measure() {
 	told=$(/job/swap_busy "$pd_mb" "$kind" "$pd_ms" "$file") || exit 1
 	keep "$usual_fair" "$usual_limit"
 	echo "busy $1 $2 $told $(instance_stat pending) $(instance_stat cap)" \
-		"$(instance_stat pending_peak) $(($(instance_stat fallback_cap) - refused))"
+		"$(($(instance_stat refused) - refused))"
 }
 
 setup_columns

@@ -2,9 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Guest job: measures when the memory is back that compressed swap took, and prints
 #   case COLUMN WAY MEGABYTES LIMIT
-# then what swap_memory tells, then, of the swap device's percpu_defer instance, how
-# many slots waited at most, or 0 without one:
-#   peak SLOTS
+# then what swap_memory tells.
 # From the kernel's command line, beside what columns.sh takes:
 #   pd_cases  "WAY:MEGABYTES:LIMIT ..." with commas for blanks: "munmap" or "exit", and
 #             the memory.max of a cgroup in megabytes, or 0 for none
@@ -24,11 +22,6 @@ renew() {
 	setup_columns
 }
 
-peak() {
-	cat /sys/kernel/debug/percpu_defer/"$pd_backend"[0-9]* 2>/dev/null |
-		awk '$1 == "pending_peak" { peak = $2 } END { print peak + 0 }'
-}
-
 cgroup=$(make_cgroup memory max) || exit 1
 
 for rep in $(seq "$pd_reps"); do
@@ -45,7 +38,6 @@ for rep in $(seq "$pd_reps"); do
 			fi
 			echo "case $column $way $size $limit"
 			/job/swap_memory "$@" || exit 1
-			echo "peak $(peak)"
 		done
 	done
 	echo "repetition $rep"

@@ -15,10 +15,6 @@
 . "$(dirname -- "$0")/cgroup.sh"
 . "$(dirname -- "$0")/instance.sh"
 
-refused() {
-	instance_stat fallback_cap fallback_no_page fallback_context
-}
-
 # Content depends on addresses.
 echo 0 >/proc/sys/kernel/randomize_va_space
 for number in $(seq 0 $((pd_procs - 1))); do
@@ -29,8 +25,8 @@ for column in $(echo "$pd_cols" | tr , ' '); do
 	select_column "$column"
 	# The first time, code is not in any cache, that of QEMU included.
 	/job/swap_unmap 1 8 >/dev/null || exit 1
-	before=$(refused)
+	before=$(instance_stat refused)
 	told=$(/job/swap_mixed "${cgroup%[0-9]*}" "$pd_procs" "$pd_lives" "$pd_mb" "$file") ||
 		exit 1
-	echo "mixed $column $told $(($(refused) - before))"
+	echo "mixed $column $told $(($(instance_stat refused) - before))"
 done

@@ -21,17 +21,17 @@ unmap() {
 	length=$1
 	set -- 1 "$pd_mb" "$file"
 	[ "$length" = long ] || set -- -s "$length" "$@"
-	before=$(instance_stat fallback_cap)
+	before=$(instance_stat refused)
 	times=$(/job/swap_unmap -r -f "$first" "$@") || exit 1
-	echo "refused $length $(($(instance_stat fallback_cap) - before)) $times"
+	echo "refused $length $(($(instance_stat refused) - before)) $times"
 }
 
 setup_columns
 select_column on
 # The first store makes the instance.
 /job/swap_unmap 1 8 >/dev/null || exit 1
-# In MB. A push sees up to 4096 slots less than are pending, the batch of the counter.
-first=$((($(instance_stat cap) + 4096) / 256 + 1))
+# In MB. The cap may be exceeded by an eighth.
+first=$(($(instance_stat cap) * 9 / 8 / 256 + 1))
 for _ in $(seq "$pd_reps"); do
 	for length in $(echo "$pd_runs" | tr , ' '); do
 		unmap "$length"

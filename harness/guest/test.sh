@@ -44,14 +44,11 @@ kunit zsmalloc
 if [ "$pd_torture" = 0 ]; then
 	# Times are worth something in a plain kernel only.
 	kunit percpu_defer_bench
-	kunit percpu_defer_pages
 else
 	selftest torture.sh
 fi
 selftest sample.sh
 selftest files
-# What is not converted has nothing to look at.
-[ ! -e /sys/module/brd/parameters/deferred_discard ] || selftest brd_discard
 selftest zram_dead
 selftest zram_ops
 [ "$pd_torture" = 0 ] || selftest zram_trace

@@ -10,10 +10,11 @@
  * owner   allocates one or two slots, fills each with a store or without one (a
  *         page of zeros, an image of hibernation), may fill one of them again, and
  *         frees them under the cluster lock, see zswap_invalidate_range()
- * drains  two workers, or a worker and a helper: percpu_defer_map_scan() and
- *         zswap_drain(). The helper trylocks and leaves the dirty bits, see
- *         percpu_defer_help()
+ * drains  the worker of the stripe, and memory reclaim, which comes twice and does
+ *         not wait for locks: percpu_defer_map_drain() and zswap_drain()
  * task    percpu_defer_flush(), zswap_load() or zswap_writeback_entry()
+ *
+ * The summary level is in map_levels.pml.
  *
  * Checked: a drain never erases what is in use; content of a former life is never
  * read; a slot in use has no dead entry; an entry in a free slot is dead (no
@@ -35,18 +36,17 @@
  *   VISIBLE_FIRST      a fill without a store lets readers in before it cancels
  *   WRITEBACK_DEAD     writeback does not ask whether the entry is dead, nor do
  *                      fills without a store cancel and erase
- *   FLUSH_ONE_DRAIN    a flush does not wait for the drains of others
- *   FLUSH_ONE_PASS     a flush waits for each lock once: a death may move from a
- *                      drain that it still waits for to one under a lock that it
- *                      has waited for
- *   HELP_CLEARS_DIRTY  a helper clears dirty bits, although it may skip slots
+ *   FLUSH_NO_WAIT      a flush does not wait for the drain that is running
+ *   NO_REMARK          what reclaim left out is not marked dirty again
+ *   REMARK_UNARMED     what reclaim left out is marked again without arming
  */
 
 #ifndef ROUNDS
-#define ROUNDS		1	/* allocations */
+#define ROUNDS		2	/* allocations */
 #endif
 #define SLOTS		3
-#define DRAINS		3	/* two drains, the flush */
+#define VISITS		2	/* of reclaim */
+#define DRAINS		3	/* worker, reclaim, flush */
 
 #define BIT(n)		(1 << (n))
 #define IN(mask, i)	((mask) & BIT(i))
@@ -63,14 +63,14 @@
 #define DUE	3
 
 bool cluster_lock, tree_lock;
-bool drain_lock[2];
+bool drain_lock;
 byte used;			/* allocated slots; under cluster_lock */
 byte folio;			/* slots with a locked folio: no other user */
 byte entry[SLOTS] = { OLD, OLD, NONE };	/* under tree_lock */
 byte dead = WORD_0 | WORD_1;	/* atomic */
 byte dirty = 3;			/* atomic */
 bool armed;			/* a worker will come */
-byte busy = 2;			/* drains that are awake */
+byte busy = 2;			/* drains that are awake, or will come */
 byte pushing;			/* slots of the push that is under way */
 byte held_old[DRAINS], held_due[DRAINS];	/* erased, and not yet freed */
 byte due;			/* contents the flush has to wait for */
@@ -330,6 +330,28 @@ inline free_held()
 	}
 }
 
+/* A word of dead bits has to be looked at, again or for the first time. */
+inline remark()
+{
+#ifdef NO_REMARK
+	skip
+#else
+	d_step {
+		if
+		:: found & WORD_0 -> dirty = dirty | 1
+		:: else
+		fi;
+		if
+		:: found & WORD_1 -> dirty = dirty | 2
+		:: else
+		fi
+	};
+#ifndef REMARK_UNARMED
+	armed = true
+#endif
+#endif
+}
+
 inline drain(try)
 {
 #ifdef CLAIM_UNLOCKED
@@ -352,25 +374,16 @@ inline drain(try)
 			assert(cluster_lock || NO_ORPHAN);
 			tree_lock = false
 		}
-	:: atomic { tree_lock && try -> skip }
+	:: try ->	/* another task had the lock when it was tried */
+		remark()
 	fi;
 	free_held()
 }
 
-/* Under a drain_lock. */
+/* Under drain_lock. */
 inline scan(try)
 {
-	d_step {
-		words = dirty;
-		if
-#ifdef HELP_CLEARS_DIRTY
-		:: true -> dirty = 0
-#else
-		:: !(try) -> dirty = 0
-		:: else
-#endif
-		fi
-	};
+	d_step { words = dirty; dirty = 0 };
 	if
 	:: IN(words, 0) -> found = dead & WORD_0
 	:: else
@@ -386,37 +399,38 @@ inline scan(try)
 	fi
 }
 
-inline scan_as(lock_nr, try)
-{
-	scan(try);
-	d_step { drain_lock[lock_nr] = false; busy-- }
-}
-
-/* Two of them, awake from the start; one may be a helper, which comes once. */
-active [2] proctype drain_task()
+active proctype worker()
 {
 	byte words, found, look;
 	bool claimed;
-	byte me = _pid - 1;
+	byte me = 0;
 
-	if
-	:: true
-	:: me == 1 ->
-		if
-		:: lock(drain_lock[0]);
-			scan_as(0, true)
-		:: atomic { drain_lock[0] && !drain_lock[1] -> drain_lock[1] = true };
-			scan_as(1, true)
-		:: atomic { drain_lock[0] && drain_lock[1] -> busy-- }
-		fi;
-		goto out
-	fi;
 	do
-	:: lock(drain_lock[me]);
-		scan_as(me, false);
+	:: lock(drain_lock);
+		scan(false);
+		d_step { drain_lock = false; busy-- };
 end_drain:	atomic { armed -> armed = false; busy++ }
+	od
+}
+
+active proctype reclaim()
+{
+	byte words, found, look, visits;
+	bool claimed;
+	byte me = 1;
+
+	do
+	:: visits < VISITS ->
+		if
+		:: lock(drain_lock);
+			scan(true);
+			drain_lock = false
+		:: atomic { drain_lock -> skip }
+		fi;
+		visits++
+	:: else -> break
 	od;
-out:	skip
+	busy--
 }
 
 inline mark_one(i)
@@ -445,18 +459,12 @@ inline flush()
 		mark_held(0);
 		mark_held(1)
 	};
-	lock(drain_lock[0]);
-	scan(false);
-	drain_lock[0] = false;
-#ifndef FLUSH_ONE_DRAIN
-	/* Drains that cleared dirty bits before: all that was dead is claimed now. */
-	!drain_lock[0];
-	!drain_lock[1];
-#ifndef FLUSH_ONE_PASS
-	/* Drains that claimed it since, under a lock that had been waited for. */
-	!drain_lock[0];
-	!drain_lock[1];
+#ifndef FLUSH_NO_WAIT
+	lock(drain_lock);
 #endif
+	scan(false);
+#ifndef FLUSH_NO_WAIT
+	drain_lock = false;
 #endif
 	assert(!due)
 }

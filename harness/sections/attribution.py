@@ -21,7 +21,7 @@ MEGABYTES = 256
 REPETITIONS = 4
 
 # What happens in an unmap and in the worker that does its work; not in swap-out.
-ROOTS = {"__vm_munmap", "percpu_defer_drain_cpu", "percpu_defer_aged"}
+ROOTS = {"__vm_munmap", "percpu_defer_work"}
 
 PARTS = ("slot lock and flags", "statistics", "class lock", "object and fullness",
          "zspage", "handle", "tree of zswap", "LRU of zswap", "memcg of zswap",

@@ -46,7 +46,7 @@ def runs_of(lines):
             run = runs[label(rest[1:])] = {"at": []}
         elif word == "at":
             run["at"].append([int(number) for number in rest])
-        elif word in ("start", "returned", "peak"):
+        elif word in ("start", "returned"):
             run[word] = [int(number) for number in rest]
     return runs
 
@@ -155,8 +155,6 @@ def back_table(backend, case, base, patched):
         yield (f"| {name}, {unit} | {common.cell(samples[0], digits)} "
                f"| {common.cell(samples[1], digits)} "
                f"| {common.ratio(samples[1], samples[0])} |")
-    peak = [run["peak"][0] for run in patched]
-    yield f"| most that was pending, in slots | - | {common.cell(peak, 0)} | - |"
     yield ""
 
 

@@ -79,11 +79,19 @@ class ApplyTest(unittest.TestCase):
         text = (self.out / ZRAM).read_text()
         # Not assertIn(), which would show all of the text.
         self.assertTrue("percpu_defer_map_cancel(&zram->defer, index);" in text)
-        self.assertTrue("static unsigned long zram_drain(" in text)
+        self.assertTrue("static void zram_drain(" in text)
         self.assertFalse(".c.inc" in text)
         self.assertFalse("SPDX" in text)
         self.assertTrue((self.out / "lib/percpu_defer.c").is_file())
         self.assertEqual(list(self.out.rglob("*.c.cocci")), [])
+
+    def test_selected(self):
+        """What calls the library selects it, also without the other one."""
+        self.run_apply()
+        for option, name in ("ZSWAP", "mm/Kconfig"), ("ZRAM", "drivers/block/zram/Kconfig"):
+            text = (self.out / name).read_text()
+            entry = re.search(rf"^config {option}\n((\t.*)?\n)+", text, re.MULTILINE)
+            self.assertIn("\tselect PERCPU_DEFER\n", entry.group())
 
     def test_again_touches_nothing(self):
         self.run_apply()

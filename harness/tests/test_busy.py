@@ -13,7 +13,7 @@ from sections import busy   # pylint: disable=wrong-import-position
 
 def samples(**told):
     """What a guest told of its only unmap."""
-    row = dict.fromkeys(busy.NAMES, 0) | {"cap": 800, "pending_peak": 900} | told
+    row = dict.fromkeys(busy.NAMES, 0) | {"cap": 800, "left": 900 * 4096} | told
     return {"small": {}, "usual": {"zram": {
         key: {name: [number] for name, number in row.items()}
         for key in ("base other", "base fifo", "on other", "on starve")}}}
@@ -25,7 +25,7 @@ class CheckTest(unittest.TestCase):
 
     def test_bound_overrun(self):
         with self.assertRaisesRegex(vm.VmError, "910 pages were pending"):
-            busy.check(samples(pending_peak=910))
+            busy.check(samples(left=910 * 4096))
 
     def test_left_behind(self):
         with self.assertRaisesRegex(vm.VmError, "stayed pending"):

@@ -4,13 +4,9 @@
 coccinelle/<name>.c is what <name>.cocci is tried on, and <name>-<more>.c if there is
 one. A comment that begins with "want" marks a line that has to be reported, and all
 others must not be; "want: old -> new" tells what patch mode makes of the line as well.
-
-adopting/<name>.c is what the semantic patch for adopters is tried on, and
-<name>-converted.c what it has to make of it.
 """
 
 import concurrent.futures
-import itertools
 import os
 import pathlib
 import re
@@ -20,7 +16,6 @@ import unittest
 
 TESTS = pathlib.Path(__file__).resolve().parent
 FIXTURES = TESTS / "coccinelle"
-ADOPTING = TESTS.parent.parent / "Documentation/core-api/percpu_defer_adopting.cocci"
 RULES = {path.stem: path for path in
          sorted((TESTS.parent.parent / "scripts/coccinelle").rglob("*.cocci"))}
 FILES = sorted(FIXTURES.glob("*.c"))
@@ -31,23 +26,6 @@ LINE = {"report": re.compile(r"^\S+\.c:(\d+):\d+-\d+: \S", re.M),
 # What is to be noticed: a text in a rule, and what it is replaced with. The first of
 # each rule makes it blind, the others make it see too much.
 BROKEN = {
-    "cancel_missing": (
-        ("filled.setdefault(", "{}.setdefault("),
-        ("p != empty.p", "p"),
-        ('LOOKS = {CANCEL, "percpu_defer_map_claim", "percpu_defer_map_dead"}',
-         "LOOKS = {CANCEL}"),
-    ),
-    "cancel_missing-anywhere": (
-        ("@pushed depends on locks && !cancels@", "@pushed depends on cancels@"),
-    ),
-    "cancel_missing-benchmark": (
-        ("@pushed depends on locks && !cancels@", "@pushed depends on client && !cancels@"),
-    ),
-    "claim_outside_drain": (
-        ("percpu_defer_map_claim@p(map, i)", "percpu_defer_map_claims@p(map, i)"),
-        ("todo += calls", "calls"),
-        ("position p != tried.p", "position p"),
-    ),
     "deferral_candidate": (
         ("frees(work) is None", "False"),
         ("or not known and", "or"),
@@ -58,57 +36,23 @@ BROKEN = {
     "deferral_candidate-client": (
         ("#include <linux/percpu_defer.h>", "#include <linux/llist.h>"),
     ),
-    "destroy_too_early": (
-        ("calls.setdefault(", "{}.setdefault("),
-        ("if produces(what, instance)", "if what"),
-        ("... when != init(instance, ...)", "..."),
+    "look_before_claim": (
+        ("walk@p(..., found, ...) {", "walk@p(found, ..., found) {"),
+        (" ... when != found = E\n(", " ... when any\n("),
     ),
-    "free_under_lock": (
-        ("freers.add(fn)", "pass"),
-        ("... when != unlock(E, ...)\n    when any\nfree@p2(...)\n\n", "\n"),
-        ("... when any\n	    when != guard(class)(...);\n	free@p2(...)\n", ""),
-        ("if is_end(p1[0], end[0])", "if end"),
-        ("	... when != unlock(...)\n	free(...)", "	... when any\n	free(...)"),
-    ),
-    "free_under_lock-client": (
-        ("#include <linux/percpu_defer.h>", "#include <linux/slab.h>"),
-    ),
-    "push_ignored": (
-        (r'r"^DEFINE_PERCPU_DEFER_PUSH\((\w+)"', '"nothing"'),
-        ("q != read.ok", "q"),
-        ("... when any\n	return push(...);", "... when any\n	push(...)\n	... when any"),
-    ),
-    "push_in_drain": (
-        ("argument[(p[0].file, fn)] = instance", "pass"),
-        (" and in_own_drain(p[0], instance)", ""),
+    "own_drain": (
+        ("percpu_defer_init(..., fn)", "percpu_defer_init(fn, ...)"),
+        ("push@p(&owner->member, ...)", "push@p(...)"),
+        ("wait@p(&owner->member.core, ...)", "wait@p(...)"),
     ),
     "sleep_in_atomic": (
-        ("sleepers.add(fn)", "pass"),
-        ("if is_end(", "if not note_end("),
-        ("p2 != harmless.p", "p2"),
-        ("... when != unlock(E, ...)\n    when any", "... when any"),
-        ("	... when != unlock(...)\n	sleep@p2", "	... when any\n	sleep@p2"),
+        ("spin_lock_irqsave, xa_lock}", "spin_lock_irqsave}"),
+        (" ... when != unlock(E, ...)\n", " ... when any\n"),
     ),
     "use_after_push": (
-        ("subE = <+... E@p2 ...+>", "subE = <+... E2@p2 ...+> + 1"),
-        ("	... when != break;\n	    when != return ...;", "	... when any"),
-        ("p2 != {harmless.p, size.p}", "p2 != size.p"),
-        ("p2 != {harmless.p, size.p}", "p2 != harmless.p"),
+        (" ... when != x = E\n(\n x->f@p", " ... when != x->f\n(\n x->f@p"),
+        ("if (!percpu_defer_push(pd, (unsigned long)x)) S\n ... when != x = E", "if (!percpu_defer_push(pd, (unsigned long)x)) S\n ... when any"),
     ),
-    "wait_in_drain": (
-        ("percpu_defer_flush_all@p()", "percpu_defer_flush_none@p()"),
-        (" percpu_defer_set_enabled(instance, true)\n|\n", ""),
-        ("if in_own_drain(p[0], instance)", "if instance"),
-        ("if in_drain(p[0])", "if p"),
-    ),
-}
-
-# The files that are converted, with what the semantic patch is told about each.
-ADOPTERS = {
-    "function": {"prefix": "foo", "free": "foo_free", "in": "foo_clear",
-                 "init": "foo_init", "exit": "foo_exit"},
-    "cache": {"prefix": "bar", "cache": "bar_cache", "in": "bar_clear",
-              "init": "bar_init", "exit": "bar_exit"},
 }
 
 
@@ -236,59 +180,6 @@ class CoccinelleTest(unittest.TestCase):
         for job, found in zip(jobs, self.pool.map(lambda job: broken(*job), jobs)):
             with self.subTest(job[0].stem, old=job[1]):
                 self.assertNotEqual(found, lines_wanted(job[0]))
-
-
-def convert(name, told, rule=ADOPTING):
-    """A file as the semantic patch for adopters leaves it, and what that says."""
-    with tempfile.TemporaryDirectory() as tmp:
-        out = pathlib.Path(tmp) / "out.c"
-        out.write_text((TESTS / "adopting" / f"{name}.c").read_text())
-        run = subprocess.run(
-            ["spatch", "--smpl-spacing", "--very-quiet", "--in-place", "--sp-file", rule,
-             *(word for pair in told.items() for word in ("-D", "=".join(pair))), out],
-            capture_output=True, text=True)
-        if run.returncode:
-            raise AssertionError(run.stderr)
-        return out.read_text(), run.stderr
-
-
-class AdoptingTest(unittest.TestCase):
-    """The semantic patch that converts a file to object mode."""
-
-    def test_result(self):
-        for name, told in ADOPTERS.items():
-            with self.subTest(name):
-                wanted = TESTS / "adopting" / f"{name}-converted.c"
-                text, said = convert(name, told)
-                self.assertEqual(text, wanted.read_text())
-                self.assertNotIn("no place found", said)
-                self.assertEqual(compile_error(wanted), "")
-
-    def test_checkers(self):
-        """What comes out breaks no rule of the API."""
-        for name, rule in itertools.product(ADOPTERS, RULES.values()):
-            with self.subTest(name, rule=rule.stem):
-                self.assertEqual(spatch(rule, "report", TESTS / "adopting" /
-                                        f"{name}-converted.c"), "")
-
-    def test_again(self):
-        """Calls are converted once, in another function to the same instance."""
-        for name, told in ADOPTERS.items():
-            converted = (TESTS / "adopting" / f"{name}-converted.c").read_text()
-            self.assertEqual(convert(f"{name}-converted", told)[0], converted)
-        text, said = convert("function-converted", ADOPTERS["function"] | {"in": "foo_drop"})
-        self.assertNotIn("no place found", said)
-        self.assertEqual(text.count("percpu_defer_push(&foo_defer, (unsigned long)foo)"), 2)
-        for once in ("DEFINE_STATIC_PERCPU_DEFER(", "percpu_defer_start(",
-                     "percpu_defer_destroy(", "#include <linux/percpu_defer.h>"):
-            self.assertEqual(text.count(once), 1, once)
-
-    def test_no_place(self):
-        """It says what it has left to be done by hand."""
-        for option, step in (("in", "push"), ("init", "start"), ("exit", "destroy")):
-            said = convert("function", ADOPTERS["function"] | {option: "nothing"})[1]
-            self.assertIn(f"no place found for: {step}\n", said)
-            self.assertEqual(said.count("no place found"), 1, said)
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ class MachinesTest(unittest.TestCase):
         for machine in cross.MACHINES.values():
             self.assertLessEqual(set(machine.without), names)
             self.assertEqual(set(machine.objects()), names - set(machine.without))
-        for name in ("mm/zswap.o", "lib/percpu_defer.o", "drivers/block/brd.o",
+        for name in ("mm/zswap.o", "lib/percpu_defer.o",
                      "lib/tests/percpu_defer_kunit.o", "drivers/block/zram/zram_drv.o"):
             self.assertIn(name, names)
 

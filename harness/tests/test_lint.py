@@ -87,7 +87,7 @@ class ObjectsTest(unittest.TestCase):
         ours, converted = lint_build.objects()
         self.assertIn("lib/percpu_defer.o", ours)
         self.assertIn("lib/tests/percpu_defer_kunit.o", ours)
-        self.assertIn("samples/percpu_defer/percpu_defer_sample.o", ours)
+        self.assertIn("samples/percpu_defer/percpu_defer_objects.o", ours)
         self.assertIn("mm/zswap.o", converted)
         self.assertIn("mm/memcontrol.o", converted)
         self.assertFalse([name for name in ours if name.startswith("tools")])

@@ -24,7 +24,6 @@ def lines(column, returned_ms, *pool_mb):
     yield "start {} {} {} {}".format(*moments[0])
     yield "returned {} {} {} {}".format(returned_ms * MS, *at_return[1:])
     yield from ("at {} {} {} {}".format(*moment) for moment in moments[1:])
-    yield "peak 7"
     yield "repetition 1"
 
 

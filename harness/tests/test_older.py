@@ -6,7 +6,6 @@ import os
 import pathlib
 import sys
 import tempfile
-import types
 import unittest
 import unittest.mock
 

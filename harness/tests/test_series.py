@@ -55,8 +55,9 @@ class TableTest(unittest.TestCase):
         first = series.overlay_at(self.table, self.files, owner, 0)
         self.assertEqual({str(path) for path in first if path.suffix != ".inc"},
                          {"include/linux/percpu_defer.h", "lib/Kconfig.edit.toml",
-                          "lib/Kconfig.debug.edit.toml", "lib/percpu_defer_perturb.c",
-                          "include/trace/events/percpu_defer.h", "lib/percpu_defer.c",
+                          "lib/Kconfig.debug.edit.toml", "lib/percpu_defer_core.c",
+                          "lib/tests/percpu_defer_perturb.c", "lib/percpu_defer.c",
+                          "include/trace/events/percpu_defer.h",
                           "lib/percpu_defer.h", "lib/Makefile.edit.toml"})
         self.assertNotIn(b"percpu_defer_map.o",
                          first[pathlib.Path("lib/Makefile.edit.toml")])
@@ -66,13 +67,11 @@ class TableTest(unittest.TestCase):
         number = self.table.number
         for before, after in (("core", "map"), ("map", "kunit"), ("core", "torture"),
                               ("map", "sample"), ("sample", "docs"),
-                              ("map", "zram-defer"), ("zsmalloc-bulk", "zsmalloc-defer"),
-                              ("zsmalloc-defer", "zsmalloc-kunit"),
+                              ("map", "zram-defer"), ("zsmalloc-bulk", "zsmalloc-kunit"),
                               ("zsmalloc-bulk", "zram-bulk"), ("zram-bulk", "swap-range"),
                               ("memcg-bulk", "zswap-range"), ("swap-range", "zram-defer"),
                               ("swap-range", "zswap-defer"), ("zswap-range", "zswap-defer"),
-                              ("zram-defer", "selftests"), ("zswap-defer", "selftests"),
-                              ("map", "brd-defer"), ("brd-defer", "selftests")):
+                              ("zram-defer", "selftests"), ("zswap-defer", "selftests")):
             self.assertLess(number[before], number[after], f"{before}, {after}")
 
     def test_messages(self):
@@ -106,8 +105,8 @@ class TableTest(unittest.TestCase):
         self.refuse("mm/zswap_new.c.inc belongs to no patch")
 
     def test_file_gone(self):
-        del self.files[pathlib.Path("lib/percpu_defer_stat.c")]
-        self.refuse("there is no lib/percpu_defer_stat.c")
+        del self.files[pathlib.Path("lib/percpu_defer_map.c")]
+        self.refuse("there is no lib/percpu_defer_map.c")
 
     def test_rule_gone(self):
         path = pathlib.Path("mm/zswap.c.cocci")
@@ -122,7 +121,8 @@ class TableTest(unittest.TestCase):
         """An edited file must not leave half a function in an early patch."""
         path = pathlib.Path("drivers/block/zram/zram_drv_free.c.inc")
         owner = series.owners(self.table, self.files)
-        self.files[path] = self.files[path].replace(b"its object later", b"its object soon")
+        self.files[path] = self.files[path].replace(b"static void __slot_free(",
+                                                    b"static void __free_slot(")
         with self.assertRaisesRegex(apply.Error, "0 times in .*zram_drv_free.c.inc"):
             series.overlay_at(self.table, self.files, owner, 0)
 

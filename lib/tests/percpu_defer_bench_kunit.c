@@ -54,7 +54,7 @@ static void no_drain(struct percpu_defer *pd, unsigned long *obj, unsigned int n
 {
 }
 
-DEFINE_STATIC_PERCPU_DEFER(bench_objects, no_drain);
+static struct percpu_defer bench_objects;
 
 static void run_push(struct share *share)
 {
@@ -65,33 +65,20 @@ static void run_push(struct share *share)
 	WARN_ON_ONCE(refused);
 }
 
-static void run_push_many(struct share *share)
-{
-	unsigned long i, pushed = 0;
-
-	for (i = 0; i < NR; i += 64)
-		pushed += percpu_defer_push_many(&bench_objects,
-						 (unsigned long *)&share->item[i], 64);
-	WARN_ON_ONCE(pushed != NR);
-}
-
 static void finish_objects(void)
 {
-	percpu_defer_flush(&bench_objects);
+	percpu_defer_flush(&bench_objects.core);
 }
 
 static struct percpu_defer_map bench_map;
 
-static unsigned long drain_map(struct percpu_defer_map *map,
-			       const struct percpu_defer_range *range,
-			       unsigned int nr, bool try)
+static void drain_map(struct percpu_defer_map *map, struct percpu_defer_iter *iter)
 {
-	unsigned long i, claimed = 0;
+	unsigned long index;
 
-	for (; nr; nr--, range++)
-		for (i = range->first; i < range->first + range->nr; i++)
-			claimed += percpu_defer_map_claim(map, i);
-	return claimed;
+	while (percpu_defer_map_next(iter, &index))
+		while (percpu_defer_map_claim(iter, &index))
+			;
 }
 
 /* Single indices that do not touch. */
@@ -129,7 +116,7 @@ static void run_map_push_cancel(struct share *share)
 
 static void finish_map(void)
 {
-	percpu_defer_flush(&bench_map.defer);
+	percpu_defer_flush(&bench_map.core);
 }
 
 static LLIST_HEAD(bench_llist);
@@ -207,7 +194,6 @@ static void finish_array(void)
 static const struct contender contenders[] = {
 	/* The first is what the others are compared with. */
 	{ "percpu_defer_push", run_push, finish_objects },
-	{ "percpu_defer_push_many, by 64", run_push_many, finish_objects },
 	{ "percpu_defer_map_push, by 1", run_map_push, finish_map },
 	{ "percpu_defer_map_push, by 64", run_map_push_range, finish_map },
 	{ "percpu_defer_map_push + cancel", run_map_push_cancel, finish_map },
@@ -320,9 +306,9 @@ static int percpu_defer_bench_init(struct kunit *test)
 	init_completion(&go);
 
 	KUNIT_ASSERT_EQ(test, 0, ptr_ring_init(&bench_ring, cpus * NR, GFP_KERNEL));
-	KUNIT_ASSERT_EQ(test, 0, percpu_defer_start(&bench_objects));
+	KUNIT_ASSERT_EQ(test, 0, percpu_defer_init(&bench_objects, "bench_objects", no_drain));
 	KUNIT_ASSERT_EQ(test, 0, percpu_defer_map_init(&bench_map, "bench_map",
-						       2 * NR * cpus, drain_map));
+						       2 * NR * cpus, 64, drain_map));
 	return 0;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit tests of percpu_defer, index mode. See percpu_defer_kunit.c for the rules
+ * KUnit tests of percpu_defer, slots. See percpu_defer_kunit.c for the rules
  * that are tested.
  *
  * The owner here is a table of slots with a lock each, as in zram, whose drain
@@ -18,9 +18,11 @@
 #include <linux/percpu_defer.h>
 #include <linux/prandom.h>
 #include <linux/sched.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
+#include "../percpu_defer.h"
 
 MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
 
@@ -33,53 +35,59 @@ struct slot {
 	bool busy;		/* looks locked to who only tries */
 };
 
+/* What the documentation says of a large machine, without the bitmaps. */
+static_assert(sizeof(struct percpu_defer_map) +
+	      512 * sizeof(struct percpu_defer_count) <= SZ_32K);
+
 struct owner {
 	struct percpu_defer_map map;
 	struct slot *slot;
 	/* what the drain was given */
-	atomic_long_t nr_ranges;
+	atomic_long_t nr_locks;
 	atomic_long_t nr_drained;
 	/* content freed by the drain while it was in use */
 	atomic_long_t nr_lost;
+	/* claims left undone by a drain that leaves its loop at the first one */
+	bool leaves;
+	/* a slot that is cancelled when the drain has its lock; 0: none */
+	unsigned long cancelled;
 	/* if set, the drain stops at the gate, with a slot that it has claimed */
 	bool gated;
 	struct completion arrived;
 	struct completion gate;
 };
 
-static unsigned long drain(struct percpu_defer_map *map,
-			   const struct percpu_defer_range *range,
-			   unsigned int nr, bool try)
+static void drain(struct percpu_defer_map *map, struct percpu_defer_iter *iter)
 {
 	struct owner *o = container_of(map, struct owner, map);
-	unsigned long i, claimed = 0;
+	unsigned long index;
 
-	atomic_long_add(nr, &o->nr_ranges);
-	for (; nr; nr--, range++) {
-		for (i = range->first; i < range->first + range->nr; i++) {
-			struct slot *slot = &o->slot[i];
+	while (percpu_defer_map_next(iter, &index)) {
+		struct slot *slot = &o->slot[index];
 
-			if (!try)
+		atomic_long_inc(&o->nr_locks);
+		if (READ_ONCE(o->leaves))
+			break;
+		if (!iter->try)
+			spin_lock(&slot->lock);
+		else if (slot->busy || !spin_trylock(&slot->lock))
+			continue;
+		if (o->cancelled && index == o->cancelled)
+			percpu_defer_map_cancel(map, index);
+		while (percpu_defer_map_claim(iter, &index)) {
+			if (READ_ONCE(o->gated)) {
+				spin_unlock(&slot->lock);
+				complete(&o->arrived);
+				wait_for_completion(&o->gate);
 				spin_lock(&slot->lock);
-			else if (slot->busy || !spin_trylock(&slot->lock))
-				continue;
-			if (percpu_defer_map_claim(map, i)) {
-				if (READ_ONCE(o->gated)) {
-					spin_unlock(&slot->lock);
-					complete(&o->arrived);
-					wait_for_completion(&o->gate);
-					spin_lock(&slot->lock);
-				}
-				claimed++;
-				slot->drained++;
-				atomic_long_inc(&o->nr_drained);
-				if (slot->live)
-					atomic_long_inc(&o->nr_lost);
 			}
-			spin_unlock(&slot->lock);
+			slot->drained++;
+			atomic_long_inc(&o->nr_drained);
+			if (slot->live)
+				atomic_long_inc(&o->nr_lost);
 		}
+		spin_unlock(&slot->lock);
 	}
-	return claimed;
 }
 
 static struct owner *new_owner(struct kunit *test)
@@ -95,7 +103,7 @@ static struct owner *new_owner(struct kunit *test)
 	init_completion(&o->arrived);
 	init_completion(&o->gate);
 	KUNIT_ASSERT_EQ(test, 0,
-			percpu_defer_map_init(&o->map, "kunit_map", NR_SLOTS, drain));
+			percpu_defer_map_init(&o->map, "kunit_map", NR_SLOTS, 1, drain));
 	return o;
 }
 
@@ -111,20 +119,27 @@ static void percpu_defer_map_test_exit(struct kunit *test)
 
 	if (!o)
 		return;
-	if (o->map.dead)
+	if (o->map.nr)
 		percpu_defer_map_destroy(&o->map);
 	kvfree(o->slot);
 }
 
 static void flush(struct owner *o)
 {
-	percpu_defer_flush(&o->map.defer);
+	percpu_defer_flush(&o->map.core);
 }
 
-/* Keeps slots from being drained by age while a test looks at them. */
+/* Keep workers from draining slots while a test looks at them. */
 static void never_aged(struct owner *o)
 {
-	o->map.defer.age = 3600 * HZ;
+	o->map.core.age = 3600 * HZ;
+	o->map.core.early = LONG_MAX;
+}
+
+static void set_cap(struct owner *o, unsigned long cap)
+{
+	percpu_defer_set_cap(&o->map.core, cap);
+	o->map.core.early = LONG_MAX;
 }
 
 /* Waits up to ten seconds for the drain to have freed @nr slots. */
@@ -168,7 +183,7 @@ static void m_drain_once(struct kunit *test)
 	expect_drained(test, 260, NR_SLOTS - 261, 0);
 	expect_drained(test, NR_SLOTS - 1, 1, 1);
 	KUNIT_EXPECT_EQ(test, 202, atomic_long_read(&o->nr_drained));
-	KUNIT_EXPECT_EQ(test, 0, percpu_counter_sum(&o->map.defer.pending));
+	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->map.core));
 }
 
 static void m_dead(struct kunit *test)
@@ -182,7 +197,7 @@ static void m_dead(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_dead(&o->map, 64));
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_dead(&o->map, 127));
 	KUNIT_EXPECT_FALSE(test, percpu_defer_map_dead(&o->map, 128));
-	KUNIT_EXPECT_EQ(test, 64, percpu_counter_sum(&o->map.defer.pending));
+	KUNIT_EXPECT_EQ(test, 64, percpu_defer_pending(&o->map.core));
 	flush(o);
 	KUNIT_EXPECT_FALSE(test, percpu_defer_map_dead(&o->map, 64));
 }
@@ -196,8 +211,7 @@ static void m_cancel(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 100));
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_cancel(&o->map, 7));
 	KUNIT_EXPECT_FALSE(test, percpu_defer_map_cancel(&o->map, 7));
-	KUNIT_EXPECT_FALSE(test, percpu_defer_map_claim(&o->map, 7));
-	KUNIT_EXPECT_EQ(test, 99, percpu_counter_sum(&o->map.defer.pending));
+	KUNIT_EXPECT_EQ(test, 99, percpu_defer_pending(&o->map.core));
 	flush(o);
 	expect_drained(test, 0, 7, 1);
 	expect_drained(test, 7, 1, 0);
@@ -209,6 +223,21 @@ static void m_cancel(struct kunit *test)
 	expect_drained(test, 0, 100, 1);
 }
 
+/* A slot that a drain has seen dead may be cancelled before the drain has its lock. */
+static void m_cancel_late(struct kunit *test)
+{
+	struct owner *o = test->priv;
+
+	never_aged(o);
+	o->cancelled = 5;
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 10));
+	flush(o);
+	expect_drained(test, 0, 5, 1);
+	expect_drained(test, 5, 1, 0);
+	expect_drained(test, 6, 4, 1);
+	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->map.core));
+}
+
 static void m_claim_once(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -218,11 +247,10 @@ static void m_claim_once(struct kunit *test)
 	/* Pushed again while dead: still one death. */
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 3, 1));
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 2, 3));
-	KUNIT_EXPECT_EQ(test, 3, percpu_counter_sum(&o->map.defer.pending));
+	KUNIT_EXPECT_EQ(test, 3, percpu_defer_pending(&o->map.core));
 	flush(o);
 	expect_drained(test, 2, 3, 1);
-	KUNIT_EXPECT_FALSE(test, percpu_defer_map_claim(&o->map, 3));
-	KUNIT_EXPECT_EQ(test, 0, percpu_counter_sum(&o->map.defer.pending));
+	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->map.core));
 }
 
 /* However slots were pushed, the drain gets them side by side, and each once. */
@@ -237,7 +265,7 @@ static void m_side_by_side(struct kunit *test)
 	for (i = 1; i < 4000; i += 2)
 		KUNIT_ASSERT_TRUE(test, percpu_defer_map_push(&o->map, i, 1));
 	flush(o);
-	KUNIT_EXPECT_EQ(test, 1, atomic_long_read(&o->nr_ranges));
+	KUNIT_EXPECT_EQ(test, 4000, atomic_long_read(&o->nr_locks));
 	expect_drained(test, 0, 4000, 1);
 }
 
@@ -252,32 +280,6 @@ static void m_scattered(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, drained_soon(o, NR_SLOTS / 2));
 	for (i = 0; i < NR_SLOTS; i += 2)
 		KUNIT_ASSERT_EQ(test, 1, o->slot[i].drained);
-}
-
-static struct percpu_defer_buf *no_buf(void)
-{
-	return NULL;
-}
-
-/* A push needs no page, and a drain can do without. */
-static void m_no_page(struct kunit *test)
-{
-	struct owner *o = test->priv;
-	unsigned long i;
-
-	never_aged(o);
-	kunit_activate_static_stub(test, percpu_defer_get_buf, no_buf);
-	for (i = 0; i < 2000; i += 2)
-		KUNIT_ASSERT_TRUE(test, percpu_defer_map_push(&o->map, i, 1));
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 8190, 4));
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, NR_SLOTS - 1, 1));
-	flush(o);
-	kunit_deactivate_static_stub(test, percpu_defer_get_buf);
-	for (i = 0; i < 2000; i += 2)
-		KUNIT_ASSERT_EQ(test, 1, o->slot[i].drained);
-	expect_drained(test, 8190, 4, 1);
-	expect_drained(test, NR_SLOTS - 1, 1, 1);
-	KUNIT_EXPECT_EQ(test, 0, percpu_counter_sum(&o->map.defer.pending));
 }
 
 /* A drain has looked at a word, when another slot of it dies. */
@@ -295,6 +297,23 @@ static void m_dies_meanwhile(struct kunit *test)
 	expect_drained(test, 2, 2, 1);
 }
 
+/* A drain has cleared the summary bit, and not yet taken the dirty bits below it. */
+static void m_levels(struct kunit *test)
+{
+	struct owner *o = test->priv;
+
+	never_aged(o);
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 1));
+	clear_bit(0, o->map.summary);
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 1, 1));
+	KUNIT_EXPECT_TRUE(test, test_bit(0, o->map.summary));
+	clear_bit(0, o->map.summary);
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 2, 2));
+	KUNIT_EXPECT_TRUE(test, test_bit(0, o->map.summary));
+	flush(o);
+	expect_drained(test, 0, 4, 1);
+}
+
 static void m_bad_range(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -306,22 +325,33 @@ static void m_bad_range(struct kunit *test)
 		KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(&o->map, 1, ULONG_MAX));
 		KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(&o->map, ULONG_MAX, 1));
 	}
-	KUNIT_EXPECT_EQ(test, 0, percpu_counter_sum(&o->map.defer.pending));
+	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->map.core));
 	KUNIT_EXPECT_TRUE(test, bitmap_empty(o->map.dead, NR_SLOTS));
 }
 
 static void m_bad_init(struct kunit *test)
 {
 	struct percpu_defer_map *map = kunit_kzalloc(test, sizeof(*map), GFP_KERNEL);
+	struct owner *o = test->priv;
 
 	KUNIT_ASSERT_NOT_NULL(test, map);
-	KUNIT_EXPECT_EQ(test, -EINVAL, percpu_defer_map_init(map, "other", 0, drain));
-	KUNIT_EXPECT_EQ(test, -EINVAL, percpu_defer_map_init(map, "a/b", 1, drain));
+	kunit_warning_suppress(test) {
+		KUNIT_EXPECT_EQ(test, -EINVAL, percpu_defer_map_init(map, "other", 0, 1, drain));
+		KUNIT_EXPECT_EQ(test, -EINVAL, percpu_defer_map_init(map, "other", 1, 0, drain));
+		KUNIT_EXPECT_EQ(test, -EINVAL, percpu_defer_map_init(map, "other", 1, 3, drain));
+		KUNIT_EXPECT_EQ(test, -EINVAL,
+				percpu_defer_map_init(map, "other", 1, 2 * BITS_PER_LONG, drain));
+		KUNIT_EXPECT_EQ(test, -EINVAL, percpu_defer_map_init(map, "", 1, 1, drain));
+		KUNIT_EXPECT_EQ(test, -EINVAL,
+				percpu_defer_map_init(&o->map, "again", 1, 1, drain));
+	}
 	KUNIT_EXPECT_EQ(test, -ENOMEM,
-			percpu_defer_map_init(map, "other", ULONG_MAX, drain));
-	KUNIT_EXPECT_EQ(test, -EEXIST,
-			percpu_defer_map_init(map, "kunit_map", 1, drain));
-	KUNIT_EXPECT_NULL(test, map->dead);
+			percpu_defer_map_init(map, "other", LONG_MAX, 1, drain));
+	KUNIT_EXPECT_EQ(test, 0, map->nr);
+	/* The one that was in use still is. */
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 10));
+	flush(o);
+	expect_drained(test, 0, 10, 1);
 }
 
 /* Whatever allocation fails, nothing is left behind, least of all the name. */
@@ -335,7 +365,7 @@ static void m_init_fails(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, map);
 	for (nth = 1; nth < 1000; nth++) {
 		WRITE_ONCE(current->fail_nth, nth);
-		err = percpu_defer_map_init(map, "kunit_fails", 100, drain);
+		err = percpu_defer_map_init(map, "kunit_fails", 100, 1, drain);
 		if (READ_ONCE(current->fail_nth))
 			break;
 		if (!err) {
@@ -344,7 +374,7 @@ static void m_init_fails(struct kunit *test)
 			continue;
 		}
 		KUNIT_EXPECT_EQ(test, -ENOMEM, err);
-		KUNIT_EXPECT_NULL(test, map->dead);
+		KUNIT_EXPECT_EQ(test, 0, map->nr);
 		failed++;
 	}
 	WRITE_ONCE(current->fail_nth, 0);
@@ -362,11 +392,11 @@ static void m_off(struct kunit *test)
 
 	never_aged(o);
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 10));
-	percpu_defer_set_enabled(&o->map.defer, false);
+	percpu_defer_set_enabled(&o->map.core, false);
 	expect_drained(test, 0, 10, 1);
 	KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(&o->map, 0, 10));
 	KUNIT_EXPECT_FALSE(test, percpu_defer_map_dead(&o->map, 0));
-	percpu_defer_set_enabled(&o->map.defer, true);
+	percpu_defer_set_enabled(&o->map.core, true);
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 10));
 	flush(o);
 	expect_drained(test, 0, 10, 2);
@@ -378,12 +408,12 @@ static void m_cap(struct kunit *test)
 	unsigned long taken = 0, cap = 512, i;
 
 	never_aged(o);
-	percpu_defer_set_cap(&o->map.defer, cap);
+	set_cap(o, cap);
 	for (i = 0; i < 4 * cap; i++)
 		taken += percpu_defer_map_push(&o->map, i, 1);
 	KUNIT_EXPECT_GE(test, taken, cap);
 	KUNIT_EXPECT_LE(test, taken, cap + cap / 8);
-	KUNIT_EXPECT_EQ(test, taken, percpu_counter_sum(&o->map.defer.pending));
+	KUNIT_EXPECT_EQ(test, taken, percpu_defer_pending(&o->map.core));
 	/* Refused means untouched. */
 	KUNIT_EXPECT_EQ(test, taken, bitmap_weight(o->map.dead, NR_SLOTS));
 
@@ -401,6 +431,128 @@ static void m_age(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, drained_soon(o, 10));
 	/* Ten milliseconds, and what a busy emulated machine adds to it. */
 	KUNIT_EXPECT_LT(test, ktime_ms_delta(ktime_get(), start), 1000);
+}
+
+/* Many slots do not wait for the age bound. */
+static void m_early(struct kunit *test)
+{
+	struct owner *o = test->priv;
+	unsigned long i;
+
+	o->map.core.age = 3600 * HZ;
+	for (i = 0; i < NR_SLOTS; i += 64) {
+		KUNIT_ASSERT_TRUE(test, percpu_defer_map_push(&o->map, i, 64));
+		if (atomic_long_read(&o->nr_drained))
+			break;
+		usleep_range(500, 1000);
+	}
+	KUNIT_EXPECT_GT(test, atomic_long_read(&o->nr_drained), 0);
+	flush(o);
+	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->map.core));
+}
+
+/* Slots whose drain does not begin in time are not joined by others. */
+static void m_overdue(struct kunit *test)
+{
+	struct owner *o = test->priv;
+	unsigned long taken = 0, i;
+
+	/* An eighth of it is much. */
+	percpu_defer_set_cap(&o->map.core, 8000);
+	WRITE_ONCE(o->gated, true);
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 1));
+	wait_for_completion(&o->arrived);
+	/* The next drain waits for the lock of the stripe. */
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 1, 1));
+	msleep(500);
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 2, 1));
+	msleep(500);
+	for (i = 3; i < 4000; i++)
+		taken += percpu_defer_map_push(&o->map, i, 1);
+	KUNIT_EXPECT_LT(test, taken, 4000 - 3);
+	WRITE_ONCE(o->gated, false);
+	complete_all(&o->gate);
+	flush(o);
+	KUNIT_EXPECT_EQ(test, taken + 3, atomic_long_read(&o->nr_drained));
+	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->map.core));
+	/* And others are taken again. */
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 4000));
+}
+
+struct stuck {
+	struct percpu_defer_map map;
+	struct completion arrived;
+	struct completion gate;
+};
+
+static void stuck_drain(struct percpu_defer_map *map, struct percpu_defer_iter *iter)
+{
+	struct stuck *stuck = container_of(map, struct stuck, map);
+	unsigned long index;
+
+	while (percpu_defer_map_next(iter, &index)) {
+		complete(&stuck->arrived);
+		wait_for_completion(&stuck->gate);
+		while (percpu_defer_map_claim(iter, &index))
+			;
+	}
+}
+
+/* Slots that a drain which does not get on has yet to come to. */
+static void m_stuck(struct kunit *test)
+{
+	struct stuck *stuck = kunit_kzalloc(test, sizeof(*stuck), GFP_KERNEL);
+	unsigned long later = PERCPU_DEFER_STRIPES * BITS_PER_LONG * BITS_PER_LONG;
+	unsigned long taken = 0, i;
+
+	KUNIT_ASSERT_NOT_NULL(test, stuck);
+	init_completion(&stuck->arrived);
+	init_completion(&stuck->gate);
+	KUNIT_ASSERT_EQ(test, 0, percpu_defer_map_init(&stuck->map, "kunit_stuck", later + 4000,
+						       1, stuck_drain));
+	percpu_defer_set_cap(&stuck->map.core, 8000);
+	scoped_guard(preempt) {
+		/* Of one stripe; the drain will be there before it comes to the other. */
+		taken += percpu_defer_map_push(&stuck->map, 0, 1);
+		taken += percpu_defer_map_push(&stuck->map, later, 1);
+	}
+	KUNIT_EXPECT_EQ(test, 2, taken);
+	wait_for_completion(&stuck->arrived);
+	msleep(500);
+	for (i = 1; i < 4000; i++)
+		taken += percpu_defer_map_push(&stuck->map, later + i, 1);
+	KUNIT_EXPECT_LT(test, taken, 4000);
+	complete_all(&stuck->gate);
+	percpu_defer_flush(&stuck->map.core);
+	KUNIT_EXPECT_EQ(test, taken, atomic_long_read(&stuck->map.core.drained));
+	percpu_defer_map_destroy(&stuck->map);
+}
+
+static long cancel_all(void *owner)
+{
+	struct owner *o = owner;
+	unsigned long i, nr = 0;
+
+	for (i = 0; i < NR_SLOTS; i++)
+		nr += percpu_defer_map_cancel(&o->map, i);
+	return nr;
+}
+
+/* Deaths that are cancelled on another CPU do not count against the cap. */
+static void m_cancel_elsewhere(struct kunit *test)
+{
+	unsigned int cpu = cpumask_last(cpu_online_mask), round;
+	struct owner *o = test->priv;
+	unsigned long i;
+
+	never_aged(o);
+	set_cap(o, 1000);
+	for (round = 0; round < 10; round++) {
+		for (i = 0; i < 500; i++)
+			KUNIT_ASSERT_TRUE(test, percpu_defer_map_push(&o->map, i, 1));
+		KUNIT_ASSERT_EQ(test, 500, work_on_cpu(cpu, cancel_all, o));
+		KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->map.core));
+	}
 }
 
 static long push_first_ten(void *owner)
@@ -425,17 +577,21 @@ static void m_cpu_offline(struct kunit *test)
 	if (!IS_ENABLED(CONFIG_HOTPLUG_CPU) || num_online_cpus() < 2)
 		kunit_skip(test, "needs a CPU to switch off");
 
-	never_aged(o);
+	/* By a worker on another CPU. */
+	o->map.core.age = HZ;
 	KUNIT_ASSERT_TRUE(test, work_on_cpu(cpu, push_first_ten, o));
-	KUNIT_EXPECT_EQ(test, 0, atomic_long_read(&o->nr_drained));
 	KUNIT_ASSERT_EQ(test, 0, remove_cpu(cpu));
 	KUNIT_EXPECT_TRUE(test, drained_soon(o, 10));
 	KUNIT_ASSERT_EQ(test, 0, add_cpu(cpu));
 
-	/* And its timer works again. */
-	o->map.defer.age = 1;
+	/* By a flush. */
+	never_aged(o);
 	KUNIT_ASSERT_TRUE(test, work_on_cpu(cpu, push_first_ten, o));
-	KUNIT_EXPECT_TRUE(test, drained_soon(o, 20));
+	KUNIT_ASSERT_EQ(test, 0, remove_cpu(cpu));
+	KUNIT_EXPECT_EQ(test, 10, atomic_long_read(&o->nr_drained));
+	flush(o);
+	expect_drained(test, 0, 10, 2);
+	KUNIT_ASSERT_EQ(test, 0, add_cpu(cpu));
 }
 
 struct flusher {
@@ -507,39 +663,57 @@ static void m_help(struct kunit *test)
 	struct owner *o = test->priv;
 
 	never_aged(o);
-	KUNIT_EXPECT_EQ(test, 0, percpu_defer_help(&o->map.defer, ULONG_MAX));
+	KUNIT_EXPECT_EQ(test, 0, percpu_defer_reclaim(&o->map.core, ULONG_MAX));
 
 	/* Wherever it was pushed. */
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 100));
 	KUNIT_ASSERT_TRUE(test, work_on_cpu(cpumask_last(cpu_online_mask),
 					    push_second_ten, o));
-	KUNIT_EXPECT_EQ(test, 110, percpu_defer_help(&o->map.defer, ULONG_MAX));
+	KUNIT_EXPECT_EQ(test, 110, percpu_defer_reclaim(&o->map.core, ULONG_MAX));
 	expect_drained(test, 0, 100, 1);
 	expect_drained(test, 10000, 10, 1);
 
 	/* Not more than it must. */
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 900));
-	KUNIT_EXPECT_GE(test, percpu_defer_help(&o->map.defer, 64), 64);
+	KUNIT_EXPECT_GE(test, percpu_defer_reclaim(&o->map.core, 64), 64);
 	KUNIT_EXPECT_LE(test, atomic_long_read(&o->nr_drained), 110 + 2 * 64);
+	KUNIT_EXPECT_EQ(test, 1010 - atomic_long_read(&o->nr_drained),
+			percpu_defer_pending(&o->map.core));
 	flush(o);
 	expect_drained(test, 100, 800, 1);
 
 	/* A slot whose lock is taken is left for later. */
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 2000, 10));
 	o->slot[2005].busy = true;
-	percpu_defer_help(&o->map.defer, ULONG_MAX);
+	percpu_defer_reclaim(&o->map.core, ULONG_MAX);
 	expect_drained(test, 2000, 5, 1);
 	expect_drained(test, 2005, 1, 0);
-	KUNIT_EXPECT_EQ(test, 1, percpu_counter_sum(&o->map.defer.pending));
+	KUNIT_EXPECT_EQ(test, 1, percpu_defer_pending(&o->map.core));
 	flush(o);
 	expect_drained(test, 2000, 10, 1);
+}
+
+/* Locks that are taken count, too. */
+static void m_help_some(struct kunit *test)
+{
+	struct owner *o = test->priv;
+	unsigned long i;
+
+	never_aged(o);
+	for (i = 0; i < 900; i++)
+		o->slot[i].busy = true;
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 900));
+	KUNIT_EXPECT_EQ(test, 0, percpu_defer_reclaim(&o->map.core, 64));
+	KUNIT_EXPECT_LE(test, atomic_long_read(&o->nr_locks), 64);
+	flush(o);
+	expect_drained(test, 0, 900, 1);
 }
 
 static void help_work_fn(struct work_struct *work)
 {
 	struct flusher *f = container_of(work, struct flusher, work);
 
-	percpu_defer_help(&f->o->map.defer, ULONG_MAX);
+	percpu_defer_reclaim(&f->o->map.core, ULONG_MAX);
 	complete(&f->done);
 }
 
@@ -563,6 +737,71 @@ static void m_flush_waits_for_help(struct kunit *test)
 	destroy_work_on_stack(&help.work);
 }
 
+#define NR_GROUPED	200
+
+static struct {
+	unsigned long nr_groups, nr_claimed;
+	bool out_of_group;
+} grouped;
+
+static void drain_grouped(struct percpu_defer_map *map, struct percpu_defer_iter *iter)
+{
+	unsigned long first, index;
+
+	while (percpu_defer_map_next(iter, &first)) {
+		grouped.nr_groups++;
+		while (percpu_defer_map_claim(iter, &index)) {
+			grouped.nr_claimed++;
+			grouped.out_of_group |= index / 8 != first / 8 || first % 8;
+		}
+	}
+}
+
+struct late_pusher {
+	struct kunit *test;
+	struct percpu_defer_map map;
+	unsigned long pushed;
+};
+
+static int push_late_thread(void *arg)
+{
+	struct late_pusher *late = arg;
+
+	kunit_warning_suppress(late->test) {
+		while (!kthread_should_stop()) {
+			if (percpu_defer_map_push(&late->map, 7, 1))
+				late->pushed++;
+			cond_resched();
+		}
+	}
+	return 0;
+}
+
+/* Pushes that come while a map is destroyed, and afterwards, touch none of its memory. */
+static void m_late_push(struct kunit *test)
+{
+	struct late_pusher *late = kunit_kzalloc(test, sizeof(*late), GFP_KERNEL);
+	struct task_struct *task;
+	unsigned long *reused;
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, late);
+	late->test = test;
+	KUNIT_ASSERT_EQ(test, 0, percpu_defer_map_init(&late->map, "kunit_late", NR_SLOTS, 1,
+						       drain_grouped));
+	task = kthread_run(push_late_thread, late, "percpu_defer/late");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
+	msleep(20);
+	percpu_defer_map_destroy(&late->map);
+	reused = kvcalloc(BITS_TO_LONGS(NR_SLOTS), sizeof(long), GFP_KERNEL);
+	msleep(50);
+	kthread_stop(task);
+	KUNIT_ASSERT_NOT_NULL(test, reused);
+	for (i = 0; i < BITS_TO_LONGS(NR_SLOTS); i++)
+		KUNIT_EXPECT_EQ(test, 0, reused[i]);
+	kvfree(reused);
+}
+
 static void m_destroy(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -571,7 +810,6 @@ static void m_destroy(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 10));
 	percpu_defer_map_destroy(&o->map);
 	expect_drained(test, 0, 10, 1);
-	KUNIT_EXPECT_NULL(test, o->map.dead);
 	kunit_warning_suppress(test) {
 		KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(&o->map, 0, 10));
 	}
@@ -631,10 +869,10 @@ static void m_cap_lowered(struct kunit *test)
 	unsigned long i;
 
 	never_aged(o);
-	percpu_defer_set_cap(&o->map.defer, 2000);
+	set_cap(o, 2000);
 	for (i = 0; i < 600; i++)
 		KUNIT_ASSERT_TRUE(test, percpu_defer_map_push(&o->map, i, 1));
-	percpu_defer_set_cap(&o->map.defer, 10);
+	set_cap(o, 10);
 	KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(&o->map, 600, 1));
 	KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(&o->map, 600, 5));
 	flush(o);
@@ -645,16 +883,21 @@ static void m_cap_lowered(struct kunit *test)
 	expect_drained(test, 601, 4, 0);
 }
 
-static void expect_refused(struct kunit *test, enum percpu_defer_stat why,
-			   unsigned long times)
+static void expect_refused(struct kunit *test, unsigned long times)
 {
 	struct owner *o = test->priv;
+	struct percpu_defer_core *core = &o->map.core;
+	unsigned long refused = 0;
+	int cpu;
 
-	KUNIT_EXPECT_EQ_MSG(test, times, percpu_defer_stat_sum(&o->map.defer, why),
-			    "refused for reason %d", why);
+	for_each_possible_cpu(cpu)
+		refused += per_cpu_ptr(core->count, cpu)->refused;
+	KUNIT_EXPECT_EQ(test, times, refused);
+	KUNIT_EXPECT_EQ(test, 0, atomic_long_read(&core->drained));
+	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(core));
 }
 
-/* Each refusal is counted under its reason, and as nothing else. */
+/* Each refusal is counted, and as nothing else. */
 static void m_counters(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -665,20 +908,16 @@ static void m_counters(struct kunit *test)
 
 	irq_work_queue(&p.work);
 	irq_work_sync(&p.work);
-	percpu_defer_set_cap(&o->map.defer, 0);
+	expect_refused(test, 1);
+	set_cap(o, 0);
 	KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(&o->map, 0, 1));
 	KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(&o->map, 0, 100));
-	percpu_defer_set_enabled(&o->map.defer, false);
+	percpu_defer_set_enabled(&o->map.core, false);
 	KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(&o->map, 0, 1));
 	KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(&o->map, 0, 1));
 	KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(&o->map, 0, 100));
 
-	expect_refused(test, PERCPU_DEFER_CONTEXT, 1);
-	expect_refused(test, PERCPU_DEFER_CAP, 2);
-	expect_refused(test, PERCPU_DEFER_OFF, 3);
-	KUNIT_EXPECT_EQ(test, 0, percpu_defer_stat_sum(&o->map.defer,
-						       PERCPU_DEFER_PUSHED));
-	KUNIT_EXPECT_EQ(test, 0, percpu_counter_sum(&o->map.defer.pending));
+	expect_refused(test, 6);
 }
 
 static void m_help_nothing(struct kunit *test)
@@ -687,13 +926,13 @@ static void m_help_nothing(struct kunit *test)
 
 	never_aged(o);
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 10));
-	KUNIT_EXPECT_EQ(test, 0, percpu_defer_help(&o->map.defer, 0));
+	KUNIT_EXPECT_EQ(test, 0, percpu_defer_reclaim(&o->map.core, 0));
 	KUNIT_EXPECT_EQ(test, 0, atomic_long_read(&o->nr_drained));
 	flush(o);
 	expect_drained(test, 0, 10, 1);
 }
 
-/* The second drains what the first has found but not claimed, if a lock is free. */
+/* The second drains the stripes that the first is not in. */
 static void m_two_helps(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -702,14 +941,13 @@ static void m_two_helps(struct kunit *test)
 	never_aged(o);
 	WRITE_ONCE(o->gated, true);
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 1));
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 100, 1));
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 4096, 1));
 	init_completion(&first.done);
 	INIT_WORK_ONSTACK(&first.work, help_work_fn);
 	queue_work(system_dfl_wq, &first.work);
 	wait_for_completion(&o->arrived);
 	WRITE_ONCE(o->gated, false);
-	KUNIT_EXPECT_EQ(test, num_possible_cpus() > 1,
-			percpu_defer_help(&o->map.defer, ULONG_MAX));
+	KUNIT_EXPECT_EQ(test, 1, percpu_defer_reclaim(&o->map.core, ULONG_MAX));
 	KUNIT_EXPECT_FALSE(test, completion_done(&first.done));
 
 	complete_all(&o->gate);
@@ -718,8 +956,25 @@ static void m_two_helps(struct kunit *test)
 	destroy_work_on_stack(&first.work);
 	KUNIT_EXPECT_EQ(test, 2, atomic_long_read(&o->nr_drained));
 	expect_drained(test, 0, 1, 1);
-	expect_drained(test, 100, 1, 1);
-	KUNIT_EXPECT_EQ(test, 0, percpu_counter_sum(&o->map.defer.pending));
+	expect_drained(test, 4096, 1, 1);
+	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->map.core));
+}
+
+/* A drain that leaves its loop loses nothing. */
+static void m_leaves(struct kunit *test)
+{
+	struct owner *o = test->priv;
+
+	never_aged(o);
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 10, 300));
+	o->leaves = true;
+	flush(o);
+	KUNIT_EXPECT_EQ(test, 0, atomic_long_read(&o->nr_drained));
+	KUNIT_EXPECT_EQ(test, 300, percpu_defer_pending(&o->map.core));
+	o->leaves = false;
+	flush(o);
+	expect_drained(test, 10, 300, 1);
+	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->map.core));
 }
 
 /* Words that a help has emptied are not looked at by the next one. */
@@ -729,10 +984,10 @@ static void m_help_rescans(struct kunit *test)
 	unsigned long helped, sum = 0;
 
 	never_aged(o);
-	percpu_defer_set_cap(&o->map.defer, 2 * NR_SLOTS);
+	set_cap(o, 2 * NR_SLOTS);
 	KUNIT_ASSERT_TRUE(test, percpu_defer_map_push(&o->map, 0, NR_SLOTS));
 	do {
-		helped = percpu_defer_help(&o->map.defer, 1024);
+		helped = percpu_defer_reclaim(&o->map.core, 1024);
 		sum += helped;
 	} while (helped);
 	KUNIT_EXPECT_EQ(test, NR_SLOTS, sum);
@@ -742,15 +997,35 @@ static void m_help_rescans(struct kunit *test)
 
 static atomic_long_t nr_drained_of_one;
 
-static unsigned long drain_one(struct percpu_defer_map *map,
-			       const struct percpu_defer_range *range,
-			       unsigned int nr, bool try)
+/* Without a lock: nothing fills the slot. */
+static void drain_one(struct percpu_defer_map *map, struct percpu_defer_iter *iter)
 {
-	/* Without a lock: nothing fills the slot. */
-	if (!percpu_defer_map_claim(map, 0))
-		return 0;
-	atomic_long_inc(&nr_drained_of_one);
-	return 1;
+	unsigned long index;
+
+	while (percpu_defer_map_next(iter, &index))
+		while (percpu_defer_map_claim(iter, &index))
+			atomic_long_inc(&nr_drained_of_one);
+}
+
+/* Slots that share a lock are offered together, and no others with them. */
+static void m_grouped(struct kunit *test)
+{
+	struct percpu_defer_map *map = kunit_kzalloc(test, sizeof(*map), GFP_KERNEL);
+	unsigned long i;
+
+	KUNIT_ASSERT_NOT_NULL(test, map);
+	memset(&grouped, 0, sizeof(grouped));
+	KUNIT_ASSERT_EQ(test, 0, percpu_defer_map_init(map, "kunit_grouped", NR_GROUPED, 8,
+						       drain_grouped));
+	map->core.age = 3600 * HZ;
+	/* In each of 25 groups 4. */
+	for (i = 0; i < NR_GROUPED; i += 2)
+		KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(map, i, 1));
+	percpu_defer_flush(&map->core);
+	KUNIT_EXPECT_EQ(test, NR_GROUPED / 8, grouped.nr_groups);
+	KUNIT_EXPECT_EQ(test, NR_GROUPED / 2, grouped.nr_claimed);
+	KUNIT_EXPECT_FALSE(test, grouped.out_of_group);
+	percpu_defer_map_destroy(map);
 }
 
 /* The smallest map there is. */
@@ -760,12 +1035,12 @@ static void m_one(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, map);
 	atomic_long_set(&nr_drained_of_one, 0);
-	KUNIT_ASSERT_EQ(test, 0, percpu_defer_map_init(map, "kunit_one", 1, drain_one));
-	map->defer.age = 3600 * HZ;
-	KUNIT_EXPECT_FALSE(test, percpu_defer_map_any_dead(map, 0, 1));
+	KUNIT_ASSERT_EQ(test, 0, percpu_defer_map_init(map, "kunit_one", 1, 1, drain_one));
+	map->core.age = 3600 * HZ;
+	KUNIT_EXPECT_FALSE(test, percpu_defer_map_dead(map, 0));
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(map, 0, 1));
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_any_dead(map, 0, 1));
-	percpu_defer_flush(&map->defer);
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_dead(map, 0));
+	percpu_defer_flush(&map->core);
 	KUNIT_EXPECT_EQ(test, 1, atomic_long_read(&nr_drained_of_one));
 	kunit_warning_suppress(test) {
 		KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(map, 1, 1));
@@ -786,12 +1061,13 @@ static void m_big(struct kunit *test)
 	const unsigned long base = BIT(33), end = base + NR_SLOTS;
 	struct owner *o = test->priv;
 	struct percpu_defer_map *map = &o->map;
-	unsigned long *dead = map->dead, *dirty = map->dirty;
+	unsigned long *dead = map->dead, *dirty = map->dirty, *summary = map->summary;
 
 	never_aged(o);
 	map->nr = end;
 	map->dead -= BIT_WORD(base);
 	map->dirty -= BIT_WORD(BIT_WORD(base));
+	map->summary -= BIT_WORD(BIT_WORD(BIT_WORD(base)));
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(map, base + 60, 10));
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(map, base + 7000, 1));
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(map, end - 1, 1));
@@ -799,9 +1075,6 @@ static void m_big(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_dead(map, base + 60));
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_dead(map, base + 69));
 	KUNIT_EXPECT_FALSE(test, percpu_defer_map_dead(map, base + 70));
-	KUNIT_EXPECT_FALSE(test, percpu_defer_map_any_dead(map, base, 60));
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_any_dead(map, base, 61));
-	KUNIT_EXPECT_FALSE(test, percpu_defer_map_any_dead(map, base + 70, 6930));
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_cancel(map, base + 61));
 	KUNIT_EXPECT_FALSE(test, percpu_defer_map_cancel(map, base + 61));
 	kunit_warning_suppress(test) {
@@ -812,6 +1085,7 @@ static void m_big(struct kunit *test)
 	map->nr = NR_SLOTS;
 	map->dead = dead;
 	map->dirty = dirty;
+	map->summary = summary;
 
 	flush(o);
 	expect_drained(test, 0, 60, 0);
@@ -822,7 +1096,7 @@ static void m_big(struct kunit *test)
 	expect_drained(test, 7000, 1, 1);
 	expect_drained(test, NR_SLOTS - 1, 1, 1);
 	KUNIT_EXPECT_EQ(test, 11, atomic_long_read(&o->nr_drained));
-	KUNIT_EXPECT_EQ(test, 0, percpu_counter_sum(&map->defer.pending));
+	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&map->core));
 #else
 	kunit_skip(test, "needs indices of 64 bits");
 #endif
@@ -831,23 +1105,28 @@ static void m_big(struct kunit *test)
 static void m_wrong_state(struct kunit *test)
 {
 	struct percpu_defer_map *map = kunit_kzalloc(test, sizeof(*map), GFP_KERNEL);
+	int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, map);
-	/* There is nothing to destroy. */
-	percpu_defer_map_destroy(map);
-	KUNIT_EXPECT_EQ(test, -EEXIST, percpu_defer_map_init(map, "kunit_map", 1, drain_one));
-	percpu_defer_map_destroy(map);
-
-	KUNIT_ASSERT_EQ(test, 0, percpu_defer_map_init(map, "kunit_one", 1, drain_one));
-	percpu_defer_map_destroy(map);
-	kunit_warning_suppress(test) {
+	/* Before it is set up, and after it was destroyed. */
+	for (i = 0; i < 2; i++) {
+		kunit_warning_suppress(test) {
+			percpu_defer_map_destroy(map);
+			percpu_defer_set_enabled(&map->core, true);
+			percpu_defer_set_enabled(&map->core, false);
+			percpu_defer_flush(&map->core);
+			percpu_defer_set_cap(&map->core, 1);
+			KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&map->core));
+			KUNIT_EXPECT_EQ(test, 0, percpu_defer_reclaim(&map->core, ULONG_MAX));
+			KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 7);
+			KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(map, 0, 1));
+		}
+		if (i)
+			break;
+		KUNIT_ASSERT_EQ(test, 0, percpu_defer_map_init(map, "kunit_one", 1, 1,
+							       drain_one));
 		percpu_defer_map_destroy(map);
-		percpu_defer_set_enabled(&map->defer, true);
-		percpu_defer_flush(&map->defer);
-		KUNIT_EXPECT_EQ(test, 0, percpu_defer_help(&map->defer, ULONG_MAX));
-		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 4);
 	}
-	KUNIT_EXPECT_FALSE(test, map->defer.on);
 }
 
 /*
@@ -907,7 +1186,7 @@ static void m_reuse(struct kunit *test)
 	int i;
 
 	/* Drain beside the threads, not after them. */
-	o->map.defer.age = 1;
+	o->map.core.age = 1;
 	for (i = 0; i < ARRAY_SIZE(s); i++) {
 		s[i] = (struct stress) { .o = o, .first = i * 1000, .nr = 1000 };
 		task[i] = kthread_run(stress_thread, &s[i], "percpu_defer/%d", i);
@@ -921,7 +1200,7 @@ static void m_reuse(struct kunit *test)
 	flush(o);
 	KUNIT_EXPECT_GT(test, atomic_long_read(&o->nr_drained), 0);
 	KUNIT_EXPECT_EQ(test, 0, atomic_long_read(&o->nr_lost));
-	KUNIT_EXPECT_EQ(test, 0, percpu_counter_sum(&o->map.defer.pending));
+	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->map.core));
 	KUNIT_EXPECT_TRUE(test, bitmap_empty(o->map.dead, NR_SLOTS));
 }
 
@@ -929,31 +1208,40 @@ static struct kunit_case percpu_defer_map_cases[] = {
 	KUNIT_CASE(m_drain_once),
 	KUNIT_CASE(m_dead),
 	KUNIT_CASE(m_cancel),
+	KUNIT_CASE(m_cancel_late),
 	KUNIT_CASE(m_claim_once),
 	KUNIT_CASE(m_side_by_side),
 	KUNIT_CASE(m_scattered),
-	KUNIT_CASE(m_no_page),
 	KUNIT_CASE(m_dies_meanwhile),
+	KUNIT_CASE(m_levels),
 	KUNIT_CASE(m_bad_range),
 	KUNIT_CASE(m_bad_init),
 	KUNIT_CASE(m_init_fails),
 	KUNIT_CASE(m_off),
 	KUNIT_CASE(m_cap),
 	KUNIT_CASE(m_age),
+	KUNIT_CASE(m_early),
+	KUNIT_CASE(m_overdue),
+	KUNIT_CASE(m_stuck),
+	KUNIT_CASE(m_cancel_elsewhere),
 	KUNIT_CASE(m_cpu_offline),
 	KUNIT_CASE(m_flush_waits_for_flush),
 	KUNIT_CASE(m_flush_waits_for_worker),
 	KUNIT_CASE(m_help),
+	KUNIT_CASE(m_help_some),
 	KUNIT_CASE(m_flush_waits_for_help),
 	KUNIT_CASE(m_destroy),
+	KUNIT_CASE(m_late_push),
 	KUNIT_CASE(m_hardirq),
 	KUNIT_CASE(m_irqs_off),
 	KUNIT_CASE(m_cap_lowered),
 	KUNIT_CASE(m_counters),
 	KUNIT_CASE(m_help_nothing),
 	KUNIT_CASE(m_two_helps),
+	KUNIT_CASE(m_leaves),
 	KUNIT_CASE(m_help_rescans),
 	KUNIT_CASE(m_one),
+	KUNIT_CASE(m_grouped),
 	KUNIT_CASE(m_big),
 	KUNIT_CASE(m_wrong_state),
 	KUNIT_CASE_SLOW(m_reuse),
@@ -969,5 +1257,5 @@ static struct kunit_suite percpu_defer_map_suite = {
 
 kunit_test_suite(percpu_defer_map_suite);
 
-MODULE_DESCRIPTION("KUnit tests of percpu_defer, index mode");
+MODULE_DESCRIPTION("KUnit tests of percpu_defer, slots");
 MODULE_LICENSE("GPL");

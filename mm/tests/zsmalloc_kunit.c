@@ -184,72 +184,12 @@ static void z_bulk_compact(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, zs_get_total_pages(o->pool));
 }
 
-static void z_deferred(struct kunit *test)
-{
-	struct owner *o = test->priv;
-	unsigned int i;
-
-	/* As zs_free(). */
-	zs_free_deferred(o->pool, 0);
-	zs_free_deferred(o->pool, (unsigned long)ERR_PTR(-ENOMEM));
-
-	for (i = 0; i < NR_OBJECTS; i++)
-		fill(test, i, any_size(o));
-	for (i = 0; i < NR_OBJECTS; i++)
-		zs_free_deferred(o->pool, o->handle[i]);
-	zs_flush_deferred(o->pool);
-	KUNIT_EXPECT_EQ(test, 0, zs_get_total_pages(o->pool));
-}
-
-static void z_deferred_help(struct kunit *test)
-{
-	struct owner *o = test->priv;
-
-	fill(test, 0, 100);
-	fill(test, 1, 100);
-	migrate_disable();
-	zs_free_deferred(o->pool, o->handle[0]);
-	zs_help_deferred(o->pool);
-	migrate_enable();
-	expect_content(test, 1);
-	zs_free(o->pool, o->handle[1]);
-	/* If not by the help, then by a worker that was faster. */
-	zs_flush_deferred(o->pool);
-	KUNIT_EXPECT_EQ(test, 0, zs_get_total_pages(o->pool));
-	KUNIT_EXPECT_EQ(test, 0, zs_help_deferred(o->pool));
-}
-
-/* Compaction and the end of the pool do not find what is dead. */
-static void z_deferred_flushed(struct kunit *test)
-{
-	struct owner *o = test->priv;
-	unsigned int i;
-
-	for (i = 0; i < NR_OBJECTS; i++)
-		fill(test, i, 200);
-	for (i = 0; i < NR_OBJECTS; i++)
-		zs_free_deferred(o->pool, o->handle[i]);
-	/* Nothing is left that could be moved. */
-	KUNIT_EXPECT_EQ(test, 0, zs_compact(o->pool));
-	KUNIT_EXPECT_EQ(test, 0, zs_get_total_pages(o->pool));
-
-	for (i = 0; i < NR_OBJECTS; i++)
-		fill(test, i, 200);
-	for (i = 0; i < NR_OBJECTS; i++)
-		zs_free_deferred(o->pool, o->handle[i]);
-	zs_destroy_pool(o->pool);
-	o->pool = NULL;
-}
-
 static struct kunit_case zsmalloc_cases[] = {
 	KUNIT_CASE(z_bulk_all),
 	KUNIT_CASE(z_bulk_no_memory),
 	KUNIT_CASE(z_bulk_one_class),
 	KUNIT_CASE(z_bulk_some),
 	KUNIT_CASE(z_bulk_compact),
-	KUNIT_CASE(z_deferred),
-	KUNIT_CASE(z_deferred_help),
-	KUNIT_CASE(z_deferred_flushed),
 	{}
 };
 

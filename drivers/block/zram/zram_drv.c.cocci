@@ -31,7 +31,7 @@ expression zram, index;
 position p;
 @@
 -test_slot_flag@p(zram, index, ZRAM_PP_SLOT)
-+slot_selected(zram, index)
++slot_pp_valid(zram, index)
 
 // A dead slot reads as zeros.
 @read@
@@ -137,7 +137,7 @@ position p;
  {
  	...
 -	slot_free@p(E1, E2);
-+	__slot_free(E1, E2, true);
++	__slot_free(E1, E2);
  	...
  }
 
@@ -197,7 +197,7 @@ position p;
  compact_store(...)
  {
  	...
-+	percpu_defer_flush(&zram->defer.defer);
++	percpu_defer_flush(&zram->defer.core);
  	zs_compact@p(pool);
  	...
  }
@@ -237,19 +237,6 @@ position p;
 +zram_write_page_retry(zram, page, index)
 
 // A write that hits the limit cannot free objects in other CPUs' buffers: flush them.
-@mem_limit@
-expression E;
-position p;
-@@
- mem_limit_store(...)
- {
- 	...
- 	zram->limit_pages@p = E;
-+	if (init_done(zram))
-+		zs_flush_deferred(zram->mem_pool);
- 	...
- }
-
 @writeback_flush@
 identifier blk_idx, zram;
 position p;
@@ -257,7 +244,7 @@ position p;
  blk_idx = zram_reserve_bdev_block@p(zram);
 +if (blk_idx == INVALID_BDEV_BLOCK) {
 +	/* Dead slots keep their blocks until they are drained. */
-+	percpu_defer_flush(&zram->defer.defer);
++	percpu_defer_flush(&zram->defer.core);
 +	blk_idx = zram_reserve_bdev_block(zram);
 +}
 
@@ -290,7 +277,6 @@ position p;
 @@
  DEVICE_ATTR_RO@p(debug_stat);
 +static DEVICE_ATTR_RW(deferred_free);
-+static DEVICE_ATTR_RO(defer_stat);
 
 @attrs@
 position p;
@@ -299,7 +285,6 @@ position p;
  	...,
  	&dev_attr_debug_stat.attr,
 +	&dev_attr_deferred_free.attr,
-+	&dev_attr_defer_stat.attr,
  	...,
  };
 

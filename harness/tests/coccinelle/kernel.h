@@ -126,45 +126,37 @@ void free_irq(unsigned int irq, void *dev);
 #define get_cpu_ptr(ptr)		(ptr)
 #define put_cpu_ptr(ptr)		((void)(ptr))
 
-struct percpu_defer { int pending; };
+struct xa_state { unsigned long xa_index; };
+void *xa_load(struct xarray *tree, unsigned long index);
+void *xas_load(struct xa_state *xas);
+void *xas_next(struct xa_state *xas);
+void *xas_store(struct xa_state *xas, void *entry);
+#define xas_for_each(xas, entry, max)					\
+	for (entry = xas_load(xas); entry; entry = xas_next(xas))
+
+struct percpu_defer_core { int pending; };
+struct percpu_defer { struct percpu_defer_core core; };
+struct percpu_defer_map { struct percpu_defer_core core; };
+struct percpu_defer_iter { bool try; };
 typedef void (*percpu_defer_drain_t)(struct percpu_defer *pd, unsigned long *obj,
 				     unsigned int nr);
-struct percpu_defer_range { unsigned long first, nr; };
-struct percpu_defer_map { struct percpu_defer defer; };
-typedef unsigned long (*percpu_defer_map_drain_t)(struct percpu_defer_map *map,
-						  const struct percpu_defer_range *range,
-						  unsigned int nr, bool try);
+typedef void (*percpu_defer_map_drain_t)(struct percpu_defer_map *map,
+					 struct percpu_defer_iter *iter);
 
-#define DEFINE_PERCPU_DEFER(name, drain)				\
-	struct percpu_defer name = { sizeof(__percpu_defer_start(&name, drain)) }
-#define DEFINE_STATIC_PERCPU_DEFER(name, drain)				\
-	static struct percpu_defer name = { sizeof(__percpu_defer_start(&name, drain)) }
-#define DEFINE_PERCPU_DEFER_PUSH(push, type)				\
-	static inline bool push(struct percpu_defer *pd, type *obj)	\
-	{								\
-		return percpu_defer_push(pd, (unsigned long)obj);	\
-	}
-int __percpu_defer_start(struct percpu_defer *pd, percpu_defer_drain_t drain);
-int percpu_defer_start(struct percpu_defer *pd);
 int percpu_defer_init(struct percpu_defer *pd, const char *name,
 		      percpu_defer_drain_t drain);
 int percpu_defer_map_init(struct percpu_defer_map *map, const char *name,
-			  unsigned long nr, percpu_defer_map_drain_t drain);
+			  unsigned long nr, unsigned int slots_per_lock,
+			  percpu_defer_map_drain_t drain);
 void percpu_defer_destroy(struct percpu_defer *pd);
 void percpu_defer_map_destroy(struct percpu_defer_map *map);
-void percpu_defer_flush(struct percpu_defer *pd);
-void percpu_defer_flush_all(void);
-unsigned long percpu_defer_help(struct percpu_defer *pd, unsigned long max);
-unsigned long percpu_defer_pending(struct percpu_defer *pd);
-void percpu_defer_set_cap(struct percpu_defer *pd, unsigned long cap);
-void percpu_defer_set_enabled(struct percpu_defer *pd, bool on);
+void percpu_defer_flush(struct percpu_defer_core *core);
+unsigned long percpu_defer_reclaim(struct percpu_defer_core *core, unsigned long max);
+void percpu_defer_set_enabled(struct percpu_defer_core *core, bool on);
 bool percpu_defer_push(struct percpu_defer *pd, unsigned long obj);
-unsigned int percpu_defer_push_many(struct percpu_defer *pd, const unsigned long *obj,
-				    unsigned int nr);
 bool percpu_defer_map_push(struct percpu_defer_map *map, unsigned long first,
 			   unsigned long nr);
-bool percpu_defer_map_cancel(struct percpu_defer_map *map, unsigned long index);
-bool percpu_defer_map_claim(struct percpu_defer_map *map, unsigned long index);
-bool percpu_defer_map_dead(const struct percpu_defer_map *map, unsigned long index);
+bool percpu_defer_map_next(struct percpu_defer_iter *iter, unsigned long *first);
+bool percpu_defer_map_claim();	/* of the map, at first; now of an iterator */
 
 #endif /* KERNEL_H */

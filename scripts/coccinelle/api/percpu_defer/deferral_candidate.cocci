@@ -9,7 +9,7 @@
 //# for a list it has to be there. Files that use percpu_defer already are left out.
 //# Most of what is found is not worth it: work that is rare, that is not only to
 //# free, or that comes from hard interrupts.
-//# Documentation/core-api/percpu_defer_candidates.rst says what to look at.
+//# Documentation/core-api/percpu_defer_adopting.rst says what to measure.
 ///
 // Confidence: Low
 // Options: --no-includes --include-headers

@@ -91,11 +91,6 @@ static const struct input step_input = {
 
 static const struct folder folders[] = {
 	{
-		.name = "parameters",
-		.path = "/sys/module/percpu_defer/parameters",
-		.ours = true,
-		.file = { { "flush", 0200, &bool_input } },
-	}, {
 		/* The workqueue core parses their input. */
 		.name = "workqueue",
 		.path = "/sys/devices/virtual/workqueue/percpu_defer",
@@ -111,7 +106,7 @@ static const struct folder folders[] = {
 		/* The shrinker core parses their input. */
 		.name = "shrinker",
 		.path = DEBUG "shrinker",
-		.below = "percpu_defer-*",
+		.below = "percpu_defer-zramN-*",
 		.needs = { { "CONFIG_SHRINKER_DEBUG", DEBUG "shrinker" } },
 		.ours = true,
 		.file = { { "count", 0440 }, { "scan", 0220 } },
@@ -120,7 +115,7 @@ static const struct folder folders[] = {
 		.path = DEBUG "percpu_defer",
 		.needs = { { "CONFIG_DEBUG_FS", DEBUG "bdi" } },
 		.ours = true,
-		.file = { { "zram[0-9]*", 0400 }, { "zsmalloc-*", 0400 } },
+		.file = { { "zram[0-9]*", 0400 } },
 	}, {
 		.name = "perturbation",
 		.path = DEBUG "percpu_defer_perturb",
@@ -138,7 +133,6 @@ static const struct folder folders[] = {
 		.path = ZRAM,
 		.file = {
 			{ "deferred_free", 0644, &bool_input },
-			{ "defer_stat", 0444 },
 		},
 	}, {
 		.name = "zswap parameters",
@@ -152,7 +146,7 @@ static const struct folder folders[] = {
 			{ "deferral in zswap", ZSWAP_PARAMETERS "deferred_invalidate" },
 		},
 		.ours = true,
-		.file = { { "zswap[0-9]*", 0400 }, { "zswap_old", 0400 } },
+		.file = { { "zswap[0-9]*", 0400 }, { "zswap_unlinked", 0400 } },
 	}, {
 		.name = "zswap statistics",
 		.path = DEBUG "zswap",
@@ -172,19 +166,6 @@ static const struct folder folders[] = {
 			{ "deferral in zswap", ZSWAP_PARAMETERS "deferred_invalidate" },
 		},
 		.file = { { "check", 0400 } },
-	}, {
-		.name = "brd parameters",
-		.path = "/sys/module/brd/parameters",
-		.needs = { { "deferral in brd", DEBUG "percpu_defer/ram0" } },
-		.file = { { "deferred_discard", 0644, &bool_input } },
-	}, {
-		.name = "brd instances",
-		.path = DEBUG "percpu_defer",
-		.needs = {
-			{ "deferral in brd", "/sys/module/brd/parameters/deferred_discard" },
-		},
-		.ours = true,
-		.file = { { "ram[0-9]*", 0400 } },
 	},
 };
 
@@ -226,15 +207,29 @@ static int open_below(int at, const char *pattern)
 	return found;
 }
 
+/* Our device in the place of "zramN". */
+static void name_device(char *name, size_t size, const char *pattern)
+{
+	const char *found = strstr(pattern, "zramN");
+
+	if (found)
+		snprintf(name, size, "%.*szram%u%s", (int)(found - pattern), pattern, zram_id,
+			 found + strlen("zramN"));
+	else
+		snprintf(name, size, "%s", pattern);
+}
+
 static int open_folder(void)
 {
-	const char *path = folder->path;
-	char zram[64];
+	char name[64];
 	int fd;
 
-	zram_path(zram, sizeof(zram), "");
-	fd = open(strcmp(path, ZRAM) ? path : zram, O_RDONLY | O_DIRECTORY);
-	return fd < 0 || !folder->below ? fd : open_below(fd, folder->below);
+	name_device(name, sizeof(name), folder->path);
+	fd = open(name, O_RDONLY | O_DIRECTORY);
+	if (fd < 0 || !folder->below)
+		return fd;
+	name_device(name, sizeof(name), folder->below);
+	return open_below(fd, name);
 }
 
 static const struct file *listed_in(const struct folder *f, const char *name)

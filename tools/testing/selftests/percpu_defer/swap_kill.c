@@ -26,6 +26,7 @@
 #define _GNU_SOURCE
 #include <err.h>
 #include <errno.h>
+#include <glob.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -102,6 +103,33 @@ static void allocate(void)
 	}
 }
 
+static bool is_on(const char *path)
+{
+	FILE *file = fopen(path, "r");
+	int c = file ? getc(file) : EOF;
+
+	if (file)
+		fclose(file);
+	return c == '1' || c == 'Y';
+}
+
+/* Disable deferral where it is on, which drains, and enable it again. */
+static void flush_all(void)
+{
+	glob_t found = {};
+	size_t i;
+
+	glob("/sys/block/zram*/deferred_free", 0, NULL, &found);
+	glob("/sys/module/zswap/parameters/deferred_invalidate", GLOB_APPEND, NULL, &found);
+	for (i = 0; i < found.gl_pathc; i++) {
+		if (!is_on(found.gl_pathv[i]))
+			continue;
+		write_text(found.gl_pathv[i], "0");
+		write_text(found.gl_pathv[i], "1");
+	}
+	globfree(&found);
+}
+
 static void be_killer(const struct gate *gate)
 {
 	uint64_t start, cpu;
@@ -113,7 +141,7 @@ static void be_killer(const struct gate *gate)
 
 	if (flush) {
 		cpu = now(CLOCK_THREAD_CPUTIME_ID);
-		write_text("/sys/module/percpu_defer/parameters/flush", "1");
+		flush_all();
 		shared->flush_cpu = now(CLOCK_THREAD_CPUTIME_ID) - cpu;
 		shared->flush = now(CLOCK_MONOTONIC) - shared->killed;
 	}

@@ -158,26 +158,6 @@ static bool test_switch(void)
 	return !write_zram("deferred_free", "1") && good;
 }
 
-static bool test_flush(void)
-{
-	static const char flush[] = "/sys/module/percpu_defer/parameters/flush";
-	struct region r;
-	bool good;
-
-	if (!defers()) {
-		skip_why = "nothing is deferred";
-		return true;
-	}
-	good = expect("error of nonsense", write_file(flush, "maybe"), EINVAL);
-	good &= !write_file(flush, "0");
-
-	r = new_region(REGION_BYTES);
-	hold_drains();
-	unmap(&r);
-	good &= still_waits(waiting());
-	return !write_file(flush, "1") && all_freed() && good;
-}
-
 /* Swapoff reads what is in use. Slots that were freed before may still wait. */
 static bool test_swapoff(void)
 {
@@ -204,13 +184,12 @@ int main(void)
 	if (geteuid())
 		ksft_exit_skip("needs root\n");
 	zram_add(ZRAM_MB);
-	ksft_set_plan(2 * 6);
+	ksft_set_plan(2 * 5);
 
 	run_twice(test_read, "freed slots read as zeros");
 	run_twice(test_block_state, "freed slots are not in block_state");
 	run_twice(test_mem_limit, "freed slots make room below mem_limit");
 	run_twice(test_switch, "deferred_free frees at once when switched off");
-	run_twice(test_flush, "flush frees at once");
 	run_twice(test_swapoff, "swapoff leaves nothing to be read");
 
 	zram_swapoff();

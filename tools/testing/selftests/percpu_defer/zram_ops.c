@@ -21,19 +21,19 @@
 #include "swap_region.h"
 #include "zram_swap.h"
 
-#define KEPT_BYTES	(1UL << 20)
-#define FREED_BYTES	(10UL << 20)
+#define KEPT_BYTES	(512 * 1024UL)
+#define FREED_BYTES	(5UL << 20)
 /* With what is kept, more than the device has left. */
-#define AGAIN_BYTES	(14UL << 20)
-#define ZRAM_MB		16
+#define AGAIN_BYTES	(7UL << 20)
+#define ZRAM_MB		8
 /* All of the above, and this, have no room there. */
-#define BACKING_MB	13
-#define MORE_BYTES	(4UL << 20)
+#define BACKING_MB	6
+#define MORE_BYTES	(2UL << 20)
 /* Of a backing device that takes so long for each write. */
 #define SLOW_MS		10
-#define BUSY_BYTES	(4UL << 20)
+#define BUSY_BYTES	(2UL << 20)
 #define PIECE_PAGES	16
-#define RAW_MB		8
+#define RAW_MB		4
 #define BLOCK		4096
 
 static struct region kept, freed;
@@ -62,7 +62,7 @@ static unsigned long long cancelled(void)
 {
 	char path[64];
 
-	snprintf(path, sizeof(path), "/sys/kernel/debug/percpu_defer/zram%u", zram_id);
+	zram_counts(path, sizeof(path));
 	return drains_held ? named_number(path, "cancelled") : 0;
 }
 
@@ -606,8 +606,7 @@ static bool instance_exists(void)
 {
 	char path[64];
 
-	snprintf(path, sizeof(path), "/sys/kernel/debug/percpu_defer/zram%u", zram_id);
-	return !access(path, F_OK);
+	return zram_counts(path, sizeof(path));
 }
 
 static bool test_reset(void)
@@ -697,7 +696,7 @@ static void set_up(void)
 	zram_set_size(ZRAM_MB);
 	zram_swapon();
 	if (gate_exists() && !defers())
-		ksft_exit_fail_msg("no defer_stat\n");
+		ksft_exit_fail_msg("no deferred_free\n");
 }
 
 static void tear_down(void)

@@ -72,31 +72,26 @@ static inline struct usage zram_usage(void)
 	return (struct usage) { mm[0], mm[1], io[3] };
 }
 
-/* Column @i of defer_stat; 0 on a kernel that frees at once. */
-static inline unsigned long long defer_stat(int i)
+/* Who counts is the library, in debugfs, from when the device has a size. */
+static inline bool zram_counts(char *path, size_t size)
 {
-	unsigned long long stat[5] = {};
-	char path[64];
-
-	zram_path(path, sizeof(path), "defer_stat");
-	if (access(path, F_OK))
-		return 0;
-	if (read_numbers(path, stat, 5) != 5)
-		ksft_exit_fail_msg("cannot read %s\n", path);
-	return stat[i];
+	snprintf(path, size, "/sys/kernel/debug/percpu_defer/zram%u", zram_id);
+	return !access(path, F_OK);
 }
 
 /* Slots that are dead. */
 static inline unsigned long long waiting(void)
 {
-	return defer_stat(0);
+	char path[64];
+
+	return zram_counts(path, sizeof(path)) ? named_number(path, "pending") : 0;
 }
 
 static inline bool defers(void)
 {
 	char path[64];
 
-	zram_path(path, sizeof(path), "defer_stat");
+	zram_path(path, sizeof(path), "deferred_free");
 	return !access(path, F_OK);
 }
 

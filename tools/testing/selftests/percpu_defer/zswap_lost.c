@@ -38,7 +38,6 @@
 #define ZERO_BYTES	(16 * page_size())
 #define ROUND_SECONDS	3
 #define OTHER_USER	65534
-#define FLUSH		"/sys/module/percpu_defer/parameters/flush"
 
 static char *new_memory(size_t size)
 {
@@ -52,7 +51,12 @@ static char *new_memory(size_t size)
 }
 
 /* Tells the processes of a round to end. */
-static volatile bool *stop;
+static bool *stop;
+
+static bool stopped(void)
+{
+	return __atomic_load_n(stop, __ATOMIC_RELAXED);
+}
 
 /* Words that tell page, owner and generation, and are never 0. */
 static uint64_t canary(const char *page, uint64_t generation)
@@ -98,7 +102,7 @@ static void churn(size_t size, unsigned int pieces)
 	char *memory = new_memory(pieces * size);
 	uint64_t turn;
 
-	for (turn = 0; !*stop; turn++) {
+	for (turn = 0; !stopped(); turn++) {
 		char *at = memory + turn % pieces * size;
 		uint64_t again = turn / pieces;
 
@@ -129,7 +133,7 @@ static void large(void)
 {
 	uint64_t turn;
 
-	for (turn = 0; !*stop; turn++) {
+	for (turn = 0; !stopped(); turn++) {
 		char *memory = new_memory(LARGE_BYTES);
 
 		fill(memory, LARGE_BYTES, turn);
@@ -147,7 +151,7 @@ static void keep(void)
 	char *memory = new_memory(KEPT_BYTES);
 
 	fill(memory, KEPT_BYTES, 0);
-	while (!*stop) {
+	while (!stopped()) {
 		madvise(memory, KEPT_BYTES, MADV_PAGEOUT);
 		sleep(1);
 	}
@@ -162,7 +166,7 @@ static void zeros(void)
 
 	if (setgroups(0, NULL) || setgid(OTHER_USER) || setuid(OTHER_USER))
 		ksft_exit_fail_msg("cannot become user %d\n", OTHER_USER);
-	while (!*stop) {
+	while (!stopped()) {
 		memset(memory, 0, ZERO_BYTES);
 		madvise(memory, ZERO_BYTES, MADV_PAGEOUT);
 		for (size_t i = 0; i < ZERO_BYTES / sizeof(*word); i++) {
@@ -184,16 +188,17 @@ static void flush(void)
 {
 	unsigned int turn;
 
-	for (turn = 0; !*stop; turn++) {
-		write_file(FLUSH, "1");
-		usleep(turn % 3 * 1000);
+	for (turn = 0; !stopped(); turn++) {
+		write_zswap("deferred_invalidate", "N");
+		write_zswap("deferred_invalidate", "Y");
+		usleep(turn % 8 * 1000);
 	}
 	_exit(KSFT_PASS);
 }
 
 static void write_back(void)
 {
-	while (!*stop) {
+	while (!stopped()) {
 		zswap_scan(own_group, 256);
 		usleep(10000);
 	}
@@ -216,7 +221,7 @@ static bool run_round(bool full)
 	int status, i;
 
 	fflush(stdout);
-	*stop = false;
+	__atomic_store_n(stop, false, __ATOMIC_RELAXED);
 	start(full ? keep : large);
 	if (full)
 		usleep(KEEP_US);
@@ -229,7 +234,7 @@ static bool run_round(bool full)
 	start(write_back);
 	/* In a debug kernel the start alone takes seconds. */
 	sleep(ROUND_SECONDS);
-	*stop = true;
+	__atomic_store_n(stop, true, __ATOMIC_RELAXED);
 	while (wait(&status) > 0)
 		good &= !status;
 	return good;
@@ -241,8 +246,8 @@ static unsigned long long bytes_on_device(void)
 	return zram_usage().stored - page_size();
 }
 
-/* Pushes counted on devices that swapoff has destroyed. */
-static unsigned long long pushed;
+/* Slots, of devices that swapoff has destroyed, too. */
+static unsigned long long drained;
 
 /* Call before any new store: it would overwrite leftovers. */
 static bool nothing_left(void)
@@ -258,7 +263,7 @@ static bool nothing_left(void)
 	/* Orphans outlive their tree, which the check looks at. */
 	if (!good)
 		return false;
-	pushed += zswap_counted("pushed");
+	drained += zswap_counted("drained");
 
 	if (swapoff(zram_dev))
 		ksft_exit_fail_msg("swapoff: %s\n", strerror(errno));
@@ -348,7 +353,7 @@ int main(int argc, char **argv)
 		       written_back);
 	ksft_test_result(read_well, "pages hold what their owner wrote\n");
 	if (zswap_defers())
-		left_nothing &= expect("slots that were pushed", pushed > 0, 1);
+		left_nothing &= expect("slots that were drained", drained > 0, 1);
 	ksft_test_result(left_nothing, "nothing is left of freed slots\n");
 	if (own_group && !access(SHRINKERS, F_OK))
 		ksft_test_result(written_back > 0, "pages were written back\n");

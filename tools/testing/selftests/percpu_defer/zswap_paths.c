@@ -24,18 +24,18 @@
 #include "zswap_swap.h"
 
 #define AREA_MB		16UL
-#define KEPT_BYTES	(1UL << 20)
+#define KEPT_BYTES	(1024 * 1024UL)
 #define FREED_BYTES	(6UL << 20)
 /* With what is kept, more than the area has left. */
 #define AGAIN_BYTES	(10UL << 20)
-#define STALE_BYTES	(1UL << 20)
+#define STALE_BYTES	(1024 * 1024UL)
 /* Of these, at least as many must stay in the swap cache with an entry in zswap. */
 #define STALE_MIN	4
 #define STALE_SECONDS	30
 /* Pages that are read ahead, as a power of 2; some systems have 0 of it. */
 #define READAHEAD	"3"
 #define PIECE_MB	4UL
-#define BETWEEN_BYTES	(1UL << 20)
+#define BETWEEN_BYTES	(1024 * 1024UL)
 #define HUGE_BYTES	(2UL << 20)
 #define HUGE_DIR	"/sys/kernel/mm/transparent_hugepage/hugepages-2048kB/"
 #define FAILSLAB	"/sys/kernel/debug/failslab/"
@@ -52,7 +52,6 @@
 #define SWAP_FILE	MOUNTED "/swap"
 #define CGROUPS		TOP_DIR ".cgroup"
 #define GROUP		CGROUPS "/zswap_paths"
-#define FLUSH		"/sys/module/percpu_defer/parameters/flush"
 
 static struct region kept, freed;
 /* Zero until this process is in the group. */
@@ -227,10 +226,8 @@ static void out(const struct region *r, size_t total)
 /* A read leaves a page in the swap cache, and its slot in use. */
 static void read_all(const struct region *r)
 {
-	volatile char seen = 0;
-
 	for (size_t i = 0; i < r->pages; i++)
-		seen ^= r->memory[i * page_size()];
+		touch_page(r->memory + i * page_size());
 }
 
 /* Readahead must not bring back content of the dead slots in between. */
@@ -299,15 +296,14 @@ static struct {
 static void *touch_pages(void *unused)
 {
 	const struct region *r = touch.r;
-	volatile char seen = 0;
 	uint64_t turn;
 
 	for (turn = 0; !__atomic_load_n(&touch.stop, __ATOMIC_RELAXED); turn++) {
 		size_t i = __atomic_load_n(&touch.page, __ATOMIC_RELAXED);
 
 		for (uint64_t wait = mix(turn) % 20000; wait; wait--)
-			seen ^= 1;
-		seen ^= r->memory[i * page_size()];
+			__atomic_signal_fence(__ATOMIC_SEQ_CST);
+		touch_page(r->memory + i * page_size());
 	}
 	return unused;
 }
@@ -327,7 +323,8 @@ static unsigned long long count_stale(void)
 /* As above, without entries of pages that were loaded, which wait to be freed. */
 static unsigned long long count_settled(void)
 {
-	write_file(FLUSH, "1");
+	write_zswap("deferred_invalidate", "N");
+	write_zswap("deferred_invalidate", "Y");
 	return count_stale();
 }
 
@@ -630,7 +627,7 @@ static bool test_shared(void)
 
 static unsigned long long old_number(const char *name)
 {
-	return named_number("/sys/kernel/debug/percpu_defer/zswap_old", name);
+	return named_number("/sys/kernel/debug/percpu_defer/zswap_unlinked", name);
 }
 
 /* Each of several processes faults in the part of a region that is its own. */
@@ -655,7 +652,7 @@ static bool fault_in(const struct region *r)
  */
 static bool test_cap(void)
 {
-	unsigned long long cap = old_number("cap"), refused = old_number("fallback_cap");
+	unsigned long long cap = old_number("cap"), refused = old_number("refused");
 	size_t size = (cap + cap / 2) * page_size();
 	struct region r;
 	bool good;
@@ -676,7 +673,7 @@ static bool test_cap(void)
 		good &= expect("objects above the cap",
 			       old_number("pending") > cap + cap / 8 + NR_FAULTING, 0);
 		good &= expect("no object was refused",
-			       old_number("fallback_cap") == refused, 0);
+			       old_number("refused") == refused, 0);
 		good &= expect("entries of loaded pages above the cap",
 			       stored() > kept.pages + cap + cap / 8 + NR_FAULTING, 0);
 	}

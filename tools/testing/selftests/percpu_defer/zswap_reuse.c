@@ -21,8 +21,6 @@
 #define OTHER_MB	24
 /* That the limit is 0, at most. */
 #define LIMIT_MS	3000
-/* For the processes to store pages meanwhile. */
-#define STORE_MS	100
 
 static unsigned int main_id, other_id;
 
@@ -45,14 +43,18 @@ static void lower_limit(void)
 	write_zswap("max_pool_percent", "50");
 }
 
-/* Until it happened once: a slow machine chooses lower_limit() too rarely. */
+/*
+ * Lower the limit until it had an effect: on a slow machine, chance does it rarely, and
+ * mostly while nothing is stored.
+ */
 static void write_some_back(time_t end)
 {
 	unsigned long long before = zswap_number("written_back_pages");
 
 	while (time(NULL) < end && zswap_number("written_back_pages") == before) {
-		usleep(STORE_MS * 1000);
-		lower_limit();
+		if (zswap_number("stored_pages"))
+			lower_limit();
+		usleep(10000);
 	}
 }
 

@@ -23,7 +23,7 @@
 #include <linux/panic.h>
 #include <linux/percpu.h>
 #include <trace/events/lock.h>
-#include "percpu_defer.h"
+#include "../percpu_defer.h"
 
 /* Most lock operations have nothing to do with deferral. */
 #define PERTURB_LOCKS_ONE_IN	64
@@ -147,22 +147,19 @@ static int perturb_set_delays(unsigned int before)
 	return 0;
 }
 
-/* Report whether a worker has to leave what is pending, until it is kicked. */
-bool percpu_defer_held(struct percpu_defer *pd)
+/* Report whether a worker has to leave what is pending, and to look again later. */
+bool percpu_defer_held(struct percpu_defer_core *core)
 {
-	return perturb_value(HOLD) && percpu_defer_pending(pd) &&
+	return perturb_value(HOLD) && percpu_defer_sum(core) > 0 &&
 		atomic_dec_if_positive(&perturb_steps) < 0;
 }
 
-/* Workers that were not held are not kicked: that would hide a lost wake-up. */
 static int perturb_set_hold(unsigned int before)
 {
 	atomic_set(&perturb_steps, 0);
 	WRITE_ONCE(perturb_file[STEP].value, 0);
-	if (perturb_value(HOLD))
-		percpu_defer_wait_workers();
-	else if (before)
-		percpu_defer_kick_all();
+	/* For workers that began before. */
+	flush_workqueue(percpu_defer_wq);
 	return 0;
 }
 
@@ -171,7 +168,6 @@ static int perturb_set_step(unsigned int before)
 	if (!perturb_value(HOLD))
 		return -EINVAL;
 	atomic_set(&perturb_steps, perturb_value(STEP));
-	percpu_defer_kick_all();
 	return 0;
 }
 

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The three levels of a map: dead bits, dirty bits, a summary bit.
+ *
+ * Slots 0 and 1 share a word of dead bits, slot 2 is in the next one and dead in the
+ * beginning; both words have their dirty bits under one summary bit. Two pushers have a
+ * slot each: they fill it (and cancel its death) or leave it dead, push it, and may flush
+ * then. A worker drains; a helper drains once, and may leave slots whose lock is not free.
+ *
+ * Atomic operations that return something are full barriers, and are single steps. Loads
+ * of single bits may be early: a variant without a barrier lets a load come before the
+ * operation that precedes it.
+ *
+ * Checked: what a task has pushed is drained when its flush returns; in the end no slot is
+ * dead.
+ *
+ * Variants that must be found faulty:
+ *   NO_BARRIER_DEAD     the dirty bit is loaded before the dead bit is set
+ *   NO_BARRIER_DIRTY    the summary bit is loaded before the dirty bit is set
+ *   NO_BARRIER_SUMMARY  the work is looked at before the summary bit is set
+ *   NO_ACQUIRE          the summary bit is loaded before the dirty bit is, which is set
+ *   ONE_LEVEL           a push tests the summary bit only if it has set the dirty bit
+ *   DIRTY_FIRST         a push sets the dirty bit, and then the dead bit
+ *   LOOK_FIRST          a drain looks at the dead bits, and then clears the dirty bits
+ *   BOTTOM_UP           a drain clears the dirty bits, and then the summary bit
+ *   NO_LOCK             drains of one stripe do not exclude each other
+ *   NO_PUT_BACK         a drain that leaves a slot does not mark it again
+ */
+
+#define SLOTS	3
+#define PUSHERS	2
+#define ROUNDS	(2 - me)
+
+bool dead[SLOTS] = { false, false, true };
+byte dirty = 2;		/* a bit for each word */
+bool summary = true;
+bool armed = true;	/* the work is pending */
+bool stripe_lock;
+byte busy;
+byte running = PUSHERS;
+
+#define WORD(i)		((i) / 2)
+#define BIT(n)		(1 << (n))
+
+/* A load in its place, or, without the barrier before it, early. */
+inline mark_dirty(w)
+{
+#ifdef NO_BARRIER_DEAD
+	seen = early_dirty;
+#else
+	seen = dirty & BIT(w);
+#endif
+	if
+	:: seen -> set = false
+	:: else ->
+#ifdef NO_BARRIER_DIRTY
+		early = summary;
+#endif
+		dirty = dirty | BIT(w);
+		set = true
+	fi
+}
+
+inline mark_summary()
+{
+#ifdef ONE_LEVEL
+	if
+	:: !set -> goto marked
+	:: else
+	fi;
+#endif
+	if
+#ifdef NO_BARRIER_DIRTY
+	:: set -> seen = early
+	:: !set -> seen = summary
+#elif defined(NO_ACQUIRE)
+	:: set -> seen = summary
+	:: !set -> seen = early
+#else
+	:: seen = summary
+#endif
+	fi;
+	if
+	:: seen
+	:: else ->
+#ifdef NO_BARRIER_SUMMARY
+		late = armed;
+#endif
+		atomic { seen = summary; summary = true }
+	fi;
+marked:	skip
+}
+
+inline push(i)
+{
+#ifdef NO_BARRIER_DEAD
+	early_dirty = dirty & BIT(WORD(i));
+#endif
+#ifdef DIRTY_FIRST
+	mark_dirty(WORD(i));
+	dead[i] = true;
+#else
+	dead[i] = true;
+#ifdef NO_ACQUIRE
+	early = summary;
+#endif
+	mark_dirty(WORD(i));
+#endif
+	mark_summary();
+	if
+	:: seen			/* the party that has set it arms */
+	:: else ->
+#ifndef NO_BARRIER_SUMMARY
+		late = armed;
+#endif
+		if
+		:: late
+		:: else -> armed = true
+		fi
+	fi
+}
+
+inline look(w, try)
+{
+	if
+	:: words & BIT(w) ->
+		i = 2 * w;
+		do
+		:: i < SLOTS && WORD(i) == w ->
+			if
+			:: atomic { dead[i] -> dead[i] = false }	/* the claim */
+			:: atomic { try && dead[i] -> left = true }	/* its lock is taken */
+			:: atomic { !dead[i] -> skip }
+			fi;
+			i++
+		:: else -> break
+		od;
+		if
+		:: left ->
+#ifndef NO_PUT_BACK
+			dirty = dirty | BIT(w);
+			if
+			:: atomic { summary -> skip }
+			:: atomic { !summary -> summary = true };
+				if
+				:: armed
+				:: else -> armed = true
+				fi
+			fi;
+#endif
+			left = false
+		:: else
+		fi
+	:: else
+	fi
+}
+
+/* Under the lock of the stripe. */
+inline scan(try)
+{
+	if
+	:: summary ->
+#ifdef BOTTOM_UP
+		atomic { words = dirty; dirty = 0 };
+		summary = false;
+#else
+		summary = false;
+#ifdef LOOK_FIRST
+		words = dirty;
+#else
+		atomic { words = dirty; dirty = 0 };
+#endif
+#endif
+		look(0, try);
+		look(1, try);
+#ifdef LOOK_FIRST
+		atomic { dirty = dirty & ~words };
+#endif
+		words = 0
+	:: else
+	fi
+}
+
+inline lock()
+{
+#ifndef NO_LOCK
+	atomic { !stripe_lock -> stripe_lock = true }
+#else
+	skip
+#endif
+}
+
+proctype pusher(byte me)
+{
+	byte round, words, i;
+	byte seen, early_dirty;
+	bool set, early, late, left;
+
+	do
+	:: round < ROUNDS ->
+		if
+		:: dead[me] = false	/* filled: cancelled */
+		:: true			/* still dead, or drained */
+		fi;
+		push(me);
+		d_step {
+			round++;
+			seen = 0;
+			set = false;
+			early = false;
+			late = false;
+			early_dirty = 0
+		}
+	:: else -> break
+	od;
+	if
+	:: true ->
+		lock();
+		scan(false);
+		assert(!dead[me]);
+		stripe_lock = false
+	:: true
+	fi;
+	running--
+}
+
+active proctype worker()
+{
+	byte words, i;
+	bool left;
+
+end:	do
+	:: atomic { armed -> armed = false; busy++ };
+		lock();
+		scan(false);
+		d_step { stripe_lock = false; busy-- }
+	od
+}
+
+active proctype helper()
+{
+	byte words, i;
+	bool left;
+
+	if
+	:: atomic { !stripe_lock -> stripe_lock = true; busy++ };
+		scan(true);
+		d_step { stripe_lock = false; busy-- }
+	:: true
+	fi
+}
+
+init {
+	byte n;
+
+	atomic {
+		for (n : 0 .. PUSHERS - 1) {
+			run pusher(n)
+		}
+	}
+	running == 0 && !armed && !busy;
+	assert(!dead[0] && !dead[1] && !dead[2])
+}

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * percpu_defer, what its two modes have in common: when drains run, how much may be
+ * pending, and who else drains.
+ *
+ * An instance has stripes that are drained independently. Each has a delayed work: a push
+ * makes what it defers visible, and then arms the work if it is not pending. That runs
+ * when the age bound has passed, or at once when many things are pending. Flushes and
+ * memory reclaim drain inline, under the lock of the stripe.
+ */
+#include <linux/debugfs.h>
+#include <linux/export.h>
+#include <linux/init.h>
+#include <linux/mm.h>
+#include <linux/seq_file.h>
+#include <linux/shrinker.h>
+#include "percpu_defer.h"
+
+#define CREATE_TRACE_POINTS
+#include <trace/events/percpu_defer.h>
+
+/* Long enough to join the frees of one unmap, too short for a user to notice. */
+#define PERCPU_DEFER_AGE_MS	10
+
+#define PERCPU_DEFER_BATCH	128L	/* maximum of a CPU's delta */
+
+/* Pending things for each CPU that are worth a drain at once: 4 MB of pages. */
+#define PERCPU_DEFER_EARLY	1024L
+
+struct workqueue_struct *percpu_defer_wq;
+static struct dentry *percpu_defer_dir;
+
+/* Count a refusal. Return false, for the push to return. */
+bool percpu_defer_refuse(struct percpu_defer_core *core, enum percpu_defer_refusal why)
+{
+	/* Destroy waits for RCU readers before it frees ->count. */
+	guard(preempt)();
+	if (WARN_ONCE(READ_ONCE(core->state) < PERCPU_DEFER_OFF,
+		      "percpu_defer: push to an instance that is not set up\n"))
+		return false;
+	this_cpu_inc(core->count->refused);
+	trace_percpu_defer_refused(core, core->batch > 0 ? why : PERCPU_DEFER_REFUSED_OFF);
+	return false;
+}
+
+/* The slow part of percpu_defer_arm(). */
+void percpu_defer_arm_slow(struct percpu_defer_stripe *stripe, bool early)
+{
+	struct percpu_defer_core *core = stripe->core;
+
+	early = early && atomic_long_read(&core->pending) >= READ_ONCE(core->early);
+	percpu_defer_alive(stripe);
+	/* Must not postpone what another CPU has armed meanwhile. */
+	queue_delayed_work(percpu_defer_wq, &stripe->work, early ? 0 : core->age);
+}
+
+/*
+ * The slow part of percpu_defer_add(): add this CPU's delta to the sum. If that would
+ * exceed the cap, subtract @nr and refuse: the next push comes here as well. Refuse also if
+ * the drain has made no progress for long, because real-time tasks occupy the CPUs.
+ */
+bool percpu_defer_fold(struct percpu_defer_stripe *stripe, long nr)
+{
+	struct percpu_defer_core *core = stripe->core;
+	long delta = this_cpu_read(core->count->delta);
+	long pending = atomic_long_read(&core->pending);
+	long cap = READ_ONCE(core->batch) < 0 ? LONG_MIN : READ_ONCE(core->cap);
+	bool overdue = (delayed_work_pending(&stripe->work) || READ_ONCE(stripe->drainer)) &&
+		time_after(jiffies, READ_ONCE(stripe->deadline));
+
+	/* No longer wait for the age bound, or for a CPU that may not run its timers. */
+	if ((overdue || pending + delta >= READ_ONCE(core->early)) &&
+	    timer_pending(&stripe->work.timer))
+		percpu_defer_run_in(stripe, 0);
+	do {
+		if (overdue || pending + delta > cap) {
+			this_cpu_sub(core->count->delta, nr);
+			return percpu_defer_refuse(core, PERCPU_DEFER_REFUSED_CAP);
+		}
+	} while (!atomic_long_try_cmpxchg(&core->pending, &pending, pending + delta));
+	this_cpu_sub(core->count->delta, delta);
+	return true;
+}
+
+/* Drain a stripe whose lock is held. */
+static unsigned long percpu_defer_drain(struct percpu_defer_stripe *stripe,
+					unsigned long max, enum percpu_defer_drain how)
+{
+	struct percpu_defer_core *core = stripe->core;
+	unsigned long nr;
+
+	percpu_defer_alive(stripe);
+	WRITE_ONCE(stripe->drainer, current);
+	nr = core->mode->drain(stripe, max, how);
+	WRITE_ONCE(stripe->drainer, NULL);
+	atomic_long_add(nr, &core->drained);
+	atomic_long_sub(nr, &core->pending);
+	trace_percpu_defer_drain(core, stripe - core->stripe, nr);
+	return nr;
+}
+
+static void percpu_defer_work(struct work_struct *work)
+{
+	struct percpu_defer_stripe *stripe =
+		container_of(work, struct percpu_defer_stripe, work.work);
+	struct percpu_defer_core *core = stripe->core;
+	long nr;
+
+	if (percpu_defer_held(core)) {
+		percpu_defer_arm_slow(stripe, false);
+		return;
+	}
+	mutex_lock(&stripe->lock);
+	nr = percpu_defer_drain(stripe, ULONG_MAX, PERCPU_DEFER_WAIT);
+	mutex_unlock(&stripe->lock);
+	/* Under load, drain what was pushed meanwhile without waiting for the age bound. */
+	if (nr && nr >= READ_ONCE(core->early) && timer_pending(&stripe->work.timer))
+		percpu_defer_run_in(stripe, 0);
+}
+
+/* May this task use the instance? Not one that drains it: it would wait for itself. */
+bool percpu_defer_usable(struct percpu_defer_core *core)
+{
+	bool bad = in_interrupt() || READ_ONCE(core->state) < PERCPU_DEFER_OFF;
+	int i;
+
+	for (i = 0; i < PERCPU_DEFER_STRIPES; i++)
+		bad |= READ_ONCE(core->stripe[i].drainer) == current;
+	return !WARN(bad, "percpu_defer: instance is not set up, or wrong context\n");
+}
+
+static void __percpu_defer_flush(struct percpu_defer_core *core, bool stop)
+{
+	unsigned int i;
+
+	if (core->mode->collect)
+		core->mode->collect(core, stop);
+	else if (stop)
+		synchronize_rcu();
+	for (i = 0; i < core->mode->stripes; i++) {
+		guard(mutex)(&core->stripe[i].lock);
+		percpu_defer_drain(core->stripe + i, ULONG_MAX,
+				   stop ? PERCPU_DEFER_STOP : PERCPU_DEFER_WAIT);
+	}
+}
+
+/**
+ * percpu_defer_flush - drain everything that was pushed before
+ * @core: the instance
+ *
+ * Drain inline what no worker has begun to drain, and wait for what is being drained.
+ * Concurrent pushes are not waited for.
+ *
+ * Context: may sleep: for the locks that the drain takes, and for a grace period if the
+ * instance takes objects. Not in a drain of @core, nor under a lock that this takes, nor in
+ * a drain of an instance that was set up by the same line of code: lockdep has one class
+ * for each percpu_defer_init() and percpu_defer_map_init() in the source.
+ */
+void percpu_defer_flush(struct percpu_defer_core *core)
+{
+	if (percpu_defer_usable(core))
+		__percpu_defer_flush(core, false);
+}
+EXPORT_SYMBOL_GPL(percpu_defer_flush);
+
+static unsigned long __percpu_defer_reclaim(struct percpu_defer_core *core, unsigned long max)
+{
+	struct percpu_defer_stripe *stripe = core->stripe;
+	unsigned long nr = 0;
+
+	for (; stripe < core->stripe + core->mode->stripes; stripe++) {
+		if (nr < max && mutex_trylock(&stripe->lock)) {
+			nr += percpu_defer_drain(stripe, max - nr, PERCPU_DEFER_TRY);
+			mutex_unlock(&stripe->lock);
+		}
+	}
+	return nr;
+}
+
+/**
+ * percpu_defer_reclaim - drain inline without waiting
+ * @core: the instance
+ * @max: number of objects or slots after which to stop
+ *
+ * For memory reclaim, and for owners that have reached a limit. Leaves out what is being
+ * drained, slots whose locks are not free, and objects that other CPUs pushed recently.
+ *
+ * Context: process context, may sleep. Not in a drain of @core.
+ * Return: the number of objects or slots that were drained; at most @max plus a page of
+ * objects, or a word of slots.
+ */
+unsigned long percpu_defer_reclaim(struct percpu_defer_core *core, unsigned long max)
+{
+	return percpu_defer_usable(core) ? __percpu_defer_reclaim(core, max) : 0;
+}
+EXPORT_SYMBOL_GPL(percpu_defer_reclaim);
+
+/**
+ * percpu_defer_set_enabled - enable or disable an instance
+ * @core: the instance
+ * @on: false: when this returns, pushes are refused, and what was pending is drained
+ *
+ * Context: as percpu_defer_flush(); disabling may sleep for a grace period in any case.
+ * Callers must not race with each other.
+ */
+void percpu_defer_set_enabled(struct percpu_defer_core *core, bool on)
+{
+	if (!percpu_defer_usable(core))
+		return;
+	WRITE_ONCE(core->state, on ? PERCPU_DEFER_ON : PERCPU_DEFER_OFF);
+	percpu_defer_set_cap(core, core->cap);
+	if (!on)
+		__percpu_defer_flush(core, true);
+}
+EXPORT_SYMBOL_GPL(percpu_defer_set_enabled);
+
+/**
+ * percpu_defer_set_cap - bound what may be pending
+ * @core: the instance
+ * @cap: maximum number of pending objects or slots; 0 refuses all pushes
+ *
+ * CPUs count in batches: the cap may be exceeded by an eighth, or by 1 for each CPU if that
+ * is more. A page of objects counts as full. Set the cap before the first push: a new one
+ * holds only when each CPU has pushed another batch.
+ *
+ * Context: any. Must not race with percpu_defer_set_enabled(), or with destroy.
+ */
+void percpu_defer_set_cap(struct percpu_defer_core *core, unsigned long cap)
+{
+	long max = min(cap, LONG_MAX / 2), cpus = num_possible_cpus();
+
+	if (WARN_ON(READ_ONCE(core->state) < PERCPU_DEFER_OFF))
+		return;
+	WRITE_ONCE(core->batch, READ_ONCE(core->state) == PERCPU_DEFER_ON ?
+		   clamp(max / (8 * cpus), 1L, PERCPU_DEFER_BATCH) : LONG_MIN);
+	WRITE_ONCE(core->early, min(PERCPU_DEFER_EARLY * cpus, max / 8));
+	WRITE_ONCE(core->cap, max);
+}
+EXPORT_SYMBOL_GPL(percpu_defer_set_cap);
+
+long percpu_defer_sum(struct percpu_defer_core *core)
+{
+	long pending = atomic_long_read(&core->pending);
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		pending += READ_ONCE(per_cpu_ptr(core->count, cpu)->delta);
+	return pending;
+}
+
+/**
+ * percpu_defer_pending - count what is pending
+ * @core: the instance
+ *
+ * Sums over all CPUs, so it is not for a hot path.
+ *
+ * Context: any; the instance must be set up.
+ * Return: the number of objects or slots that were pushed, and neither drained nor
+ * cancelled. Exact while no push, cancel or drain is running; objects count with the free
+ * room of the page that they are in.
+ */
+long percpu_defer_pending(struct percpu_defer_core *core)
+{
+	return WARN_ON(READ_ONCE(core->state) < PERCPU_DEFER_OFF) ? 0 : percpu_defer_sum(core);
+}
+EXPORT_SYMBOL_GPL(percpu_defer_pending);
+
+static int percpu_defer_show(struct seq_file *m, void *unused)
+{
+	struct percpu_defer_core *core = m->private;
+	unsigned long cancelled = 0, refused = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		cancelled += READ_ONCE(per_cpu_ptr(core->count, cpu)->cancelled);
+		refused += READ_ONCE(per_cpu_ptr(core->count, cpu)->refused);
+	}
+	seq_printf(m, "pending %ld\ndrained %ld\ncancelled %lu\nrefused %lu\ncap %ld\nenabled %d\n",
+		   percpu_defer_pending(core), atomic_long_read(&core->drained), cancelled,
+		   refused, READ_ONCE(core->cap), READ_ONCE(core->state) == PERCPU_DEFER_ON);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(percpu_defer);
+
+static unsigned long percpu_defer_shrink_count(struct shrinker *shrinker, struct shrink_control *sc)
+{
+	struct percpu_defer_core *core = shrinker->private_data;
+
+	/* Half of this is scanned, if it is at least SHRINK_BATCH. */
+	return max(atomic_long_read(&core->pending), percpu_defer_some_spare ? 256L : 0L);
+}
+
+static unsigned long percpu_defer_shrink_scan(struct shrinker *shrinker, struct shrink_control *sc)
+{
+	/* Pushes may need spare pages soon, so these come last. */
+	return __percpu_defer_reclaim(shrinker->private_data, sc->nr_to_scan) ?:
+		percpu_defer_trim() ?: SHRINK_STOP;
+}
+
+/* The last step of setting up: from here on there are pushes, and memory reclaim. */
+int percpu_defer_core_init(struct percpu_defer_core *core, const char *name,
+			   const struct percpu_defer_mode *mode,
+			   struct lock_class_key *key)
+{
+	struct percpu_defer_stripe *stripe;
+
+	memset(core, 0, sizeof(*core));
+	core->count = alloc_percpu(struct percpu_defer_count);
+	core->shrinker = shrinker_alloc(0, "percpu_defer-%s", name);
+	if (!percpu_defer_wq || !core->count || !core->shrinker) {
+		shrinker_free(core->shrinker);
+		free_percpu(core->count);
+		return -ENOMEM;
+	}
+	core->name = name;
+	core->mode = mode;
+	core->age = msecs_to_jiffies(PERCPU_DEFER_AGE_MS);
+	for (stripe = core->stripe; stripe < core->stripe + mode->stripes; stripe++) {
+		stripe->core = core;
+		INIT_DELAYED_WORK(&stripe->work, percpu_defer_work);
+		/* Classes of the caller: the drain of one instance may flush another. */
+		__mutex_init(&stripe->lock, "percpu_defer", key);
+		lockdep_init_map(&stripe->work.work.lockdep_map, "percpu_defer", key + 1, 0);
+	}
+	WRITE_ONCE(core->state, PERCPU_DEFER_ON);
+	/* Half of RAM, if a pending thing holds at most a page. */
+	percpu_defer_set_cap(core, totalram_pages() / 2);
+	core->file = debugfs_create_file(name, 0400, percpu_defer_dir, core,
+					 &percpu_defer_fops);
+	core->shrinker->private_data = core;
+	core->shrinker->count_objects = percpu_defer_shrink_count;
+	core->shrinker->scan_objects = percpu_defer_shrink_scan;
+	/* Nothing that is pending will be wanted again. */
+	core->shrinker->seeks = 0;
+	shrinker_register(core->shrinker);
+	return 0;
+}
+
+/* Refuse pushes, drain, and stop all that runs. */
+void percpu_defer_core_destroy(struct percpu_defer_core *core)
+{
+	unsigned int i;
+
+	debugfs_remove(core->file);
+	WRITE_ONCE(core->state, PERCPU_DEFER_DESTROYED);
+	WRITE_ONCE(core->batch, LONG_MIN);
+	__percpu_defer_flush(core, true);
+	/* Wait for memory reclaim, which may arm a work again. */
+	shrinker_free(core->shrinker);
+	for (i = 0; i < core->mode->stripes; i++)
+		cancel_delayed_work_sync(&core->stripe[i].work);
+	WARN(percpu_defer_sum(core), "percpu_defer: %s: %ld left\n", core->name,
+	     percpu_defer_sum(core));
+	free_percpu(core->count);
+}
+
+static int __init percpu_defer_setup(void)
+{
+	percpu_defer_wq = alloc_workqueue("percpu_defer", WQ_UNBOUND | WQ_MEM_RECLAIM |
+					  WQ_SYSFS, 0);
+	percpu_defer_dir = debugfs_create_dir("percpu_defer", NULL);
+	return percpu_defer_wq ? 0 : -ENOMEM;
+}
+subsys_initcall(percpu_defer_setup);

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Example of percpu_defer for slots: a table whose entries are freed later.
+ *
+ * Clearing a range marks its slots dead, in a few instructions. Until a drain frees what
+ * they hold they read as empty, and may be filled again.
+ */
+#include <linux/module.h>
+#include <linux/percpu_defer.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/string.h>
+
+#define NR_SLOTS	1024
+
+static struct {
+	spinlock_t lock;	/* protects the text; taken to claim and cancel, not to push */
+	char *text;
+} table[NR_SLOTS];
+
+/* Owners of slots hold it while they allocate, fill or clear them. */
+static DEFINE_MUTEX(table_mutex);
+static struct percpu_defer_map table_defer;
+
+static void table_drain(struct percpu_defer_map *map, struct percpu_defer_iter *iter)
+{
+	unsigned long index;
+
+	while (percpu_defer_map_next(iter, &index)) {
+		char *text = NULL;
+
+		/* In memory reclaim, do not wait for a task that may wait for memory. */
+		if (!iter->try)
+			spin_lock(&table[index].lock);
+		else if (!spin_trylock(&table[index].lock))
+			continue;
+		/* Claim, then look: a slot that is claimed is dead, whatever it was before. */
+		if (percpu_defer_map_claim(iter, &index))
+			swap(text, table[index].text);
+		spin_unlock(&table[index].lock);
+		kfree(text);
+		cond_resched();
+	}
+}
+
+static int table_set(unsigned int index, const char *text)
+{
+	char *new = kstrdup(text, GFP_KERNEL);
+
+	if (!new)
+		return -ENOMEM;
+	guard(mutex)(&table_mutex);
+	scoped_guard(spinlock, &table[index].lock) {
+		/* From here on no drain frees this slot: its content, old or new, is ours. */
+		percpu_defer_map_cancel(&table_defer, index);
+		swap(new, table[index].text);
+	}
+	kfree(new);
+	return 0;
+}
+
+static bool table_is_set(unsigned int index)
+{
+	guard(spinlock)(&table[index].lock);
+	return table[index].text && !percpu_defer_map_dead(&table_defer, index);
+}
+
+static void table_clear(unsigned int first, unsigned int nr)
+{
+	char *text;
+
+	/* A slot is filled under this mutex, so not between here and the push. */
+	guard(mutex)(&table_mutex);
+	if (percpu_defer_map_push(&table_defer, first, nr))
+		return;
+	/* Not taken, for instance above the cap: free them now. */
+	for (; nr; nr--, first++) {
+		text = NULL;
+		scoped_guard(spinlock, &table[first].lock) {
+			percpu_defer_map_cancel(&table_defer, first);
+			swap(text, table[first].text);
+		}
+		kfree(text);
+	}
+}
+
+static int __init table_init(void)
+{
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < NR_SLOTS; i++)
+		spin_lock_init(&table[i].lock);
+	/* Each slot has a lock of its own. */
+	err = percpu_defer_map_init(&table_defer, "sample-table", NR_SLOTS, 1, table_drain);
+	if (err)
+		return err;
+	for (i = 0; !err && i < NR_SLOTS; i++)
+		err = table_set(i, "old");
+	table_clear(0, NR_SLOTS);
+	for (i = 0; !err && i < NR_SLOTS; i += 2)
+		err = table_set(i, "new");
+	pr_info("sample-table: slot 0 is %s, slot 1 is %s\n",
+		table_is_set(0) ? "set" : "empty", table_is_set(1) ? "set" : "empty");
+	if (!err)
+		return 0;
+	table_clear(0, NR_SLOTS);
+	percpu_defer_map_destroy(&table_defer);
+	return err;
+}
+module_init(table_init);
+
+static void __exit table_exit(void)
+{
+	table_clear(0, NR_SLOTS);
+	/* No push comes after this, and no text is left. */
+	percpu_defer_map_destroy(&table_defer);
+}
+module_exit(table_exit);
+
+MODULE_DESCRIPTION("Example of percpu_defer for slots");
+MODULE_LICENSE("GPL");
