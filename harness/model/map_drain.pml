@@ -38,7 +38,6 @@
  *                      fills without a store cancel and erase
  *   FLUSH_NO_WAIT      a flush does not wait for the drain that is running
  *   NO_REMARK          what reclaim left out is not marked dirty again
- *   REMARK_UNARMED     what reclaim left out is marked again without arming
  */
 
 #ifndef ROUNDS
@@ -346,9 +345,7 @@ inline remark()
 		:: else
 		fi
 	};
-#ifndef REMARK_UNARMED
-	armed = true
-#endif
+	/* The work that its push armed has yet to take the lock, and will find it. */
 #endif
 }
 
