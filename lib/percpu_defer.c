@@ -162,7 +162,7 @@ bool percpu_defer_push_slow(struct percpu_defer *pd, unsigned long obj)
 	buf->room = nr - 1;
 	buf->word[buf->room] = obj;
 	percpu_defer_queue(pd, cpu, context, buf, true);
-	/* What is reserved in a new page is no reason to start early. */
+	/* The room reserved in a new page is no reason to start early. */
 	if (!delayed_work_pending(&core->stripe->work))
 		percpu_defer_arm_slow(core->stripe, false);
 	/* Disabled meanwhile? A full barrier above pairs with that of percpu_defer_collect(). */
@@ -213,7 +213,7 @@ static unsigned long percpu_defer_drain(struct percpu_defer_stripe *stripe,
 		pd->next = begin + pd->core.age;
 		percpu_defer_queue_all(pd);
 	}
-	/* What a drain has left, and then what is new. */
+	/* First the pages that a drain has left, then new ones. */
 	for (i = 0; i < 2; i++) {
 		node = i ? llist_del_all(&pd->bufs) : pd->rest;
 		pd->rest = NULL;

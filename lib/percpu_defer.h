@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the core of percpu_defer and its two modes share. */
+/* Declarations shared by the core of percpu_defer and its two modes. */
 #ifndef _LIB_PERCPU_DEFER_H
 #define _LIB_PERCPU_DEFER_H
 

@@ -86,7 +86,7 @@ class ApplyTest(unittest.TestCase):
         self.assertEqual(list(self.out.rglob("*.c.cocci")), [])
 
     def test_selected(self):
-        """What calls the library selects it, also without the other one."""
+        """Each user of the library selects it, also without the other one."""
         self.run_apply()
         for option, name in ("ZSWAP", "mm/Kconfig"), ("ZRAM", "drivers/block/zram/Kconfig"):
             text = (self.out / name).read_text()

@@ -48,6 +48,7 @@
 #include <linux/umh.h>
 #include <linux/workqueue.h>
 #include "../percpu_defer.h"
+#include "percpu_defer_kunit.h"
 
 MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
 
@@ -804,20 +805,6 @@ static void o_cap_lowered(struct kunit *test)
 	expect_drained(test, nr, 1, 1);
 }
 
-static void expect_refused(struct kunit *test, unsigned long times)
-{
-	struct owner *o = test->priv;
-	struct percpu_defer_core *core = &o->pd.core;
-	unsigned long refused = 0;
-	int cpu;
-
-	for_each_possible_cpu(cpu)
-		refused += per_cpu_ptr(core->count, cpu)->refused;
-	KUNIT_EXPECT_EQ(test, times, refused);
-	KUNIT_EXPECT_EQ(test, 0, atomic_long_read(&core->drained));
-	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(core));
-}
-
 /* Each refusal is counted, and as nothing else. */
 static void o_counters(struct kunit *test)
 {
@@ -842,7 +829,7 @@ static void o_counters(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, push(o, 1));
 	KUNIT_EXPECT_FALSE(test, push(o, 1));
 
-	expect_refused(test, 9);
+	expect_refused(test, &o->pd.core, 9);
 }
 
 /* The worker may drain what it took, the caller does not. */

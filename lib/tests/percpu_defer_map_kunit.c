@@ -23,6 +23,7 @@
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 #include "../percpu_defer.h"
+#include "percpu_defer_kunit.h"
 
 MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
 
@@ -883,20 +884,6 @@ static void m_cap_lowered(struct kunit *test)
 	expect_drained(test, 601, 4, 0);
 }
 
-static void expect_refused(struct kunit *test, unsigned long times)
-{
-	struct owner *o = test->priv;
-	struct percpu_defer_core *core = &o->map.core;
-	unsigned long refused = 0;
-	int cpu;
-
-	for_each_possible_cpu(cpu)
-		refused += per_cpu_ptr(core->count, cpu)->refused;
-	KUNIT_EXPECT_EQ(test, times, refused);
-	KUNIT_EXPECT_EQ(test, 0, atomic_long_read(&core->drained));
-	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(core));
-}
-
 /* Each refusal is counted, and as nothing else. */
 static void m_counters(struct kunit *test)
 {
@@ -908,7 +895,7 @@ static void m_counters(struct kunit *test)
 
 	irq_work_queue(&p.work);
 	irq_work_sync(&p.work);
-	expect_refused(test, 1);
+	expect_refused(test, &o->map.core, 1);
 	set_cap(o, 0);
 	KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(&o->map, 0, 1));
 	KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(&o->map, 0, 100));
@@ -917,7 +904,7 @@ static void m_counters(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(&o->map, 0, 1));
 	KUNIT_EXPECT_FALSE(test, percpu_defer_map_push(&o->map, 0, 100));
 
-	expect_refused(test, 6);
+	expect_refused(test, &o->map.core, 6);
 }
 
 static void m_help_nothing(struct kunit *test)

@@ -236,7 +236,7 @@ position p;
 -zram_write_page@p(zram, page, index)
 +zram_write_page_retry(zram, page, index)
 
-// A write that hits the limit cannot free objects in other CPUs' buffers: flush them.
+// Dead slots must not keep blocks of the backing device from writeback.
 @writeback_flush@
 identifier blk_idx, zram;
 position p;
