@@ -148,7 +148,7 @@ bool percpu_defer_push_slow(struct percpu_defer *pd, unsigned long obj)
 	cpu = smp_processor_id();
 	/* No CPU reserves more than its share. */
 	nr = clamp_t(long, READ_ONCE(core->cap) / num_possible_cpus(), 1, PERCPU_DEFER_WORDS);
-	if (!percpu_defer_add(core->stripe, nr)) {
+	if (!percpu_defer_add(core, 0, nr)) {
 		/* At the cap: hand the page of this CPU to the drain. */
 		percpu_defer_queue(pd, cpu, context, PERCPU_DEFER_CLOSED, true);
 		return false;
@@ -234,8 +234,7 @@ static unsigned long percpu_defer_drain(struct percpu_defer_stripe *stripe,
 			percpu_defer_alive(stripe);
 			percpu_defer_set_spare(buf->cpu, buf);
 			/* Now, or percpu_defer_trim() could clear it before the page is there. */
-			if (!READ_ONCE(percpu_defer_some_spare))
-				WRITE_ONCE(percpu_defer_some_spare, 1);
+			WRITE_ONCE(percpu_defer_some_spare, 1);
 			cond_resched();
 		}
 	}

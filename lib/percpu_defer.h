@@ -93,15 +93,14 @@ struct percpu_defer_count {
 };
 
 /*
- * Count @nr as pending, before they are visible to a drain. False if they were refused.
- * With preemption disabled.
+ * Count @nr as pending in a stripe, before they are visible to a drain. False if they were
+ * refused. With preemption disabled.
  */
-static inline bool percpu_defer_add(struct percpu_defer_stripe *stripe, long nr)
+static inline bool percpu_defer_add(struct percpu_defer_core *core, unsigned int stripe,
+				    long nr)
 {
-	struct percpu_defer_core *core = stripe->core;
-
 	return likely(this_cpu_add_return(core->count->delta, nr) < READ_ONCE(core->batch)) ||
-		percpu_defer_fold(stripe, nr);
+		percpu_defer_fold(core->stripe + stripe, nr);
 }
 
 /* Give back what percpu_defer_add() has counted and was not used, or was cancelled. */

@@ -39,7 +39,7 @@ bool percpu_defer_refuse(struct percpu_defer_core *core, enum percpu_defer_refus
 		      "percpu_defer: push to an instance that is not set up\n"))
 		return false;
 	this_cpu_inc(core->count->refused);
-	trace_percpu_defer_refused(core, core->batch > 0 ? why : PERCPU_DEFER_REFUSED_OFF);
+	trace_percpu_defer_refused(core, why);
 	return false;
 }
 
@@ -64,7 +64,7 @@ bool percpu_defer_fold(struct percpu_defer_stripe *stripe, long nr)
 	struct percpu_defer_core *core = stripe->core;
 	long delta = this_cpu_read(core->count->delta);
 	long pending = atomic_long_read(&core->pending);
-	long cap = READ_ONCE(core->batch) < 0 ? LONG_MIN : READ_ONCE(core->cap);
+	long cap = READ_ONCE(core->cap);
 	bool overdue = (delayed_work_pending(&stripe->work) || READ_ONCE(stripe->drainer)) &&
 		time_after(jiffies, READ_ONCE(stripe->deadline));
 
@@ -82,19 +82,24 @@ bool percpu_defer_fold(struct percpu_defer_stripe *stripe, long nr)
 	return true;
 }
 
-/* Drain a stripe whose lock is held. */
+/* Drain a stripe. PERCPU_DEFER_TRY: unless it is being drained. */
 static unsigned long percpu_defer_drain(struct percpu_defer_stripe *stripe,
 					unsigned long max, enum percpu_defer_drain how)
 {
 	struct percpu_defer_core *core = stripe->core;
 	unsigned long nr;
 
+	if (how != PERCPU_DEFER_TRY)
+		mutex_lock(&stripe->lock);
+	else if (!mutex_trylock(&stripe->lock))
+		return 0;
 	percpu_defer_alive(stripe);
 	WRITE_ONCE(stripe->drainer, current);
 	nr = core->mode->drain(stripe, max, how);
 	WRITE_ONCE(stripe->drainer, NULL);
 	atomic_long_add(nr, &core->drained);
 	atomic_long_sub(nr, &core->pending);
+	mutex_unlock(&stripe->lock);
 	trace_percpu_defer_drain(core, stripe - core->stripe, nr);
 	return nr;
 }
@@ -110,9 +115,7 @@ static void percpu_defer_work(struct work_struct *work)
 		percpu_defer_arm_slow(stripe, false);
 		return;
 	}
-	mutex_lock(&stripe->lock);
 	nr = percpu_defer_drain(stripe, ULONG_MAX, PERCPU_DEFER_WAIT);
-	mutex_unlock(&stripe->lock);
 	/* Under load, drain what was pushed meanwhile without waiting for the age bound. */
 	if (nr && nr >= READ_ONCE(core->early) && timer_pending(&stripe->work.timer))
 		percpu_defer_run_in(stripe, 0);
@@ -137,11 +140,9 @@ static void __percpu_defer_flush(struct percpu_defer_core *core, bool stop)
 		core->mode->collect(core, stop);
 	else if (stop)
 		synchronize_rcu();
-	for (i = 0; i < core->mode->stripes; i++) {
-		guard(mutex)(&core->stripe[i].lock);
+	for (i = 0; i < core->mode->stripes; i++)
 		percpu_defer_drain(core->stripe + i, ULONG_MAX,
 				   stop ? PERCPU_DEFER_STOP : PERCPU_DEFER_WAIT);
-	}
 }
 
 /**
@@ -168,12 +169,8 @@ static unsigned long __percpu_defer_reclaim(struct percpu_defer_core *core, unsi
 	struct percpu_defer_stripe *stripe = core->stripe;
 	unsigned long nr = 0;
 
-	for (; stripe < core->stripe + core->mode->stripes; stripe++) {
-		if (nr < max && mutex_trylock(&stripe->lock)) {
-			nr += percpu_defer_drain(stripe, max - nr, PERCPU_DEFER_TRY);
-			mutex_unlock(&stripe->lock);
-		}
-	}
+	for (; stripe < core->stripe + core->mode->stripes && nr < max; stripe++)
+		nr += percpu_defer_drain(stripe, max - nr, PERCPU_DEFER_TRY);
 	return nr;
 }
 
@@ -220,8 +217,9 @@ EXPORT_SYMBOL_GPL(percpu_defer_set_enabled);
  * @cap: maximum number of pending objects or slots; 0 refuses all pushes
  *
  * CPUs count in batches: the cap may be exceeded by an eighth, or by 1 for each CPU if that
- * is more. A page of objects counts as full. Set the cap before the first push: a new one
- * holds only when each CPU has pushed another batch.
+ * is more. A page of objects counts as full. At first, the cap is half the number of pages
+ * of RAM. Set it before the first push: a new one holds only when each CPU has pushed
+ * another batch.
  *
  * Context: any. Must not race with percpu_defer_set_enabled(), or with destroy.
  */

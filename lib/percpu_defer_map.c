@@ -23,104 +23,83 @@
 #include "percpu_defer.h"
 
 /*
- * Set a bit unless it is set; return whether it was. A full barrier if this call set it,
- * else an acquire: if another push set this bit, the next level must not be read as it was
- * before that.
+ * Mark words of dead bits for a drain: set their dirty bits, then the summary bit, unless
+ * they are set. To set them is a full barrier, to find them set is an acquire: if another
+ * push set them, the next level must not be read as it was before that.
+ *
+ * The caller has issued a full barrier, or is a drain and holds the lock of the stripe. Only
+ * the party that sets the summary bit arms: the work clears WORK_STRUCT_PENDING, then the
+ * summary bit, and then reads the levels below.
  */
-static bool percpu_defer_map_set(unsigned long *map, unsigned long nr)
+static void percpu_defer_map_mark(struct percpu_defer_map *map, unsigned long block,
+				  unsigned long words)
 {
+	unsigned long *dirty = map->dirty + block, *summary = map->summary + BIT_WORD(block);
+
 	percpu_defer_perturb();
-	return test_bit_acquire(nr % BITS_PER_LONG, map + BIT_WORD(nr)) ||
-		test_and_set_bit(nr % BITS_PER_LONG, map + BIT_WORD(nr));
-}
-
-/*
- * Mark a word of dead bits for a drain. The caller has issued a full barrier, or is a drain
- * and holds the lock of the stripe. Only the party that sets the summary bit arms: the work
- * clears WORK_STRUCT_PENDING, then the summary bit, and then reads the levels below.
- */
-static void percpu_defer_map_mark(struct percpu_defer_map *map, unsigned long word)
-{
-	unsigned long block = BIT_WORD(word);
-
-	percpu_defer_map_set(map->dirty, word);
-	if (!percpu_defer_map_set(map->summary, block))
+	/* Pairs with set_mask_bits() in another push. */
+	if (words & ~smp_load_acquire(dirty))
+		set_mask_bits(dirty, 0, words);
+	percpu_defer_perturb();
+	if (!test_bit_acquire(block % BITS_PER_LONG, summary) &&
+	    !test_and_set_bit(block % BITS_PER_LONG, summary))
 		percpu_defer_arm(map->core.stripe + block % PERCPU_DEFER_STRIPES);
 }
 
-/* Find a word of dirty bits that is not 0. */
-static bool percpu_defer_map_next_block(struct percpu_defer_iter *iter)
+/* The slow part of percpu_defer_map_next(): find a word of dead bits that is not 0. */
+bool percpu_defer_map_next_word(struct percpu_defer_iter *iter)
 {
 	struct percpu_defer_map *map = iter->map;
 	const unsigned long mask = (~0UL / 0xff) << (iter->stripe - map->core.stripe);
-	unsigned long bits, word;
+	unsigned long bits, word = iter->word - map->dead;
 
-	while (!iter->dirty && iter->next < map->blocks) {
+	percpu_defer_alive(iter->stripe);
+	if (iter->offered) {
+		percpu_defer_map_mark(map, BIT_WORD(word), BIT_MASK(word));
+		iter->offered = 0;
+		iter->max -= !!iter->max;	/* reclaim is not to try all locks */
+	}
+	while (!iter->dead) {
+		if (iter->claimed >= iter->max || !(iter->dirty || iter->next < map->blocks))
+			return false;
+		if (iter->dirty) {
+			word = (iter->next - 1) * BITS_PER_LONG + __ffs(iter->dirty);
+			iter->dirty &= iter->dirty - 1;
+			iter->first = word * BITS_PER_LONG;
+			iter->word = map->dead + word;
+			iter->dead = READ_ONCE(*iter->word);
+			continue;
+		}
 		word = BIT_WORD(iter->next);
 		bits = READ_ONCE(map->summary[word]) & mask &
 			(~0UL << (iter->next % BITS_PER_LONG));
 		iter->next = word * BITS_PER_LONG + (bits ? __ffs(bits) + 1 : BITS_PER_LONG);
 		if (!bits)
 			continue;
-		iter->block = iter->next - 1;
 		/* Each a full barrier: see the top of the file. */
 		percpu_defer_perturb();
 		test_and_clear_bit(__ffs(bits), map->summary + word);
-		iter->dirty = xchg(map->dirty + iter->block, 0);
+		iter->dirty = xchg(map->dirty + iter->next - 1, 0);
 		percpu_defer_perturb();
 	}
-	return iter->dirty;
-}
-
-/**
- * percpu_defer_map_next - find slots that are dead and share a lock
- * @iter: the iterator that the drain was given
- * @first: set to the first slot that is under the lock
- *
- * What has not been claimed of the slots before stays dead, and is found by another
- * drain.
- *
- * Context: in a drain, without the lock of a slot.
- * Return: false if the drain is done.
- */
-bool percpu_defer_map_next(struct percpu_defer_iter *iter, unsigned long *first)
-{
-	unsigned int size = iter->map->slots_per_lock, shift;
-
-	if (iter->offered)
-		percpu_defer_map_mark(iter->map, iter->word);
-	iter->max -= !!iter->offered;	/* reclaim is not to try all locks */
-	iter->offered = 0;
-	percpu_defer_alive(iter->stripe);
-	while (!iter->dead) {
-		if (iter->claimed >= iter->max || !percpu_defer_map_next_block(iter))
-			return false;
-		iter->word = iter->block * BITS_PER_LONG + __ffs(iter->dirty);
-		iter->dirty &= iter->dirty - 1;
-		iter->dead = READ_ONCE(iter->map->dead[iter->word]);
-	}
-	shift = round_down(__ffs(iter->dead), size);
-	iter->offered = iter->dead & GENMASK(shift + size - 1, shift);
-	iter->dead &= ~iter->offered;
-	*first = iter->word * BITS_PER_LONG + shift;
 	return true;
 }
-EXPORT_SYMBOL_GPL(percpu_defer_map_next);
+EXPORT_SYMBOL_GPL(percpu_defer_map_next_word);
 
 static unsigned long percpu_defer_map_drain(struct percpu_defer_stripe *stripe,
 					    unsigned long max, enum percpu_defer_drain how)
 {
 	struct percpu_defer_core *core = stripe->core;
 	struct percpu_defer_map *map = container_of(core, struct percpu_defer_map, core);
-	unsigned long bit;
 	struct percpu_defer_iter iter = {
 		.map = map,
+		.word = map->dead,
 		.stripe = stripe,
 		.max = max,
 		.try = how == PERCPU_DEFER_TRY,
 	};
 
-	if (!percpu_defer_map_next_block(&iter))
+	if (!percpu_defer_map_next_word(&iter))
 		return 0;
 	/* Long enough for slots to be allocated, filled and freed again. */
 	if (!iter.try)
@@ -129,9 +108,9 @@ static unsigned long percpu_defer_map_drain(struct percpu_defer_stripe *stripe,
 
 	/* What the drain has not been through. */
 	if (iter.offered | iter.dead)
-		percpu_defer_map_mark(map, iter.word);
-	for_each_set_bit(bit, &iter.dirty, BITS_PER_LONG)
-		percpu_defer_map_mark(map, iter.block * BITS_PER_LONG + bit);
+		iter.dirty |= BIT_MASK(iter.word - map->dead);
+	if (iter.dirty)
+		percpu_defer_map_mark(map, iter.next - 1, iter.dirty);
 	if (iter.next < map->blocks)
 		percpu_defer_arm(stripe);
 	return iter.claimed;
@@ -163,7 +142,8 @@ int __percpu_defer_map_init(struct percpu_defer_map *map, const char *name,
 	map->dirty = map->dead + words;
 	map->summary = map->dirty + blocks;
 	map->blocks = blocks;
-	map->slots_per_lock = slots_per_lock;
+	map->align = -(unsigned long)slots_per_lock;
+	map->group = ~0UL >> (BITS_PER_LONG - slots_per_lock);
 	map->drain = drain;
 	err = percpu_defer_core_init(&map->core, name, &percpu_defer_map_mode, key);
 	if (err)
@@ -210,7 +190,7 @@ EXPORT_SYMBOL_GPL(__percpu_defer_map_cancel);
 static noinline bool percpu_defer_map_finish(struct percpu_defer_map *map,
 					     unsigned long word, bool again)
 {
-	percpu_defer_map_mark(map, word);
+	percpu_defer_map_mark(map, BIT_WORD(word), BIT_MASK(word));
 	percpu_defer_sub(&map->core, again);
 	preempt_enable();
 	return true;
@@ -219,7 +199,8 @@ static noinline bool percpu_defer_map_finish(struct percpu_defer_map *map,
 static noinline bool percpu_defer_map_push_slow(struct percpu_defer_map *map,
 						unsigned long first, unsigned long nr)
 {
-	unsigned long again = 0, len, mask, word = BIT_WORD(first);
+	unsigned long word = BIT_WORD(first), shift = first % BITS_PER_LONG;
+	unsigned long again = 0, len, mask, dirty = 0;
 	struct percpu_defer_core *core = &map->core;
 
 	/* An RCU reader: a flush that stops pushes waits for it. */
@@ -228,17 +209,23 @@ static noinline bool percpu_defer_map_push_slow(struct percpu_defer_map *map,
 		return percpu_defer_refuse(core, PERCPU_DEFER_REFUSED_OFF);
 	if (WARN_ON_ONCE(!nr || nr > map->nr || first > map->nr - nr))
 		return false;
-	if (in_nmi() || in_hardirq())
+	if (preempt_count() & (NMI_MASK | HARDIRQ_MASK))
 		return percpu_defer_refuse(core, PERCPU_DEFER_REFUSED_CONTEXT);
-	if (!percpu_defer_add(core->stripe + BIT_WORD(word) % PERCPU_DEFER_STRIPES, nr))
+	if (!percpu_defer_add(core, BIT_WORD(word) % PERCPU_DEFER_STRIPES, nr))
 		return false;
-	for (; nr; nr -= len, first += len, word++) {
-		len = min(nr, BITS_PER_LONG - first % BITS_PER_LONG);
-		mask = (~0UL >> (BITS_PER_LONG - len)) << (first % BITS_PER_LONG);
+	for (; nr; nr -= len, word++, shift = 0) {
+		len = min(nr, BITS_PER_LONG - shift);
+		mask = (~0UL >> (BITS_PER_LONG - len)) << shift;
 		again += hweight_long(set_mask_bits(map->dead + word, 0, mask) & mask);
-		percpu_defer_map_mark(map, word);
+		dirty |= BIT_MASK(word);
+		/* Once for all words of a block. */
+		if (nr > len && (word + 1) % BITS_PER_LONG)
+			continue;
+		percpu_defer_map_mark(map, BIT_WORD(word), dirty);
+		dirty = 0;
 	}
-	percpu_defer_sub(core, again);
+	if (again)
+		percpu_defer_sub(core, again);
 	return true;
 }
 
@@ -264,8 +251,10 @@ bool percpu_defer_map_push(struct percpu_defer_map *map, unsigned long first,
 	bool again;
 
 	/* The fast path, which calls nothing: a slot alone, whose levels are set. */
+	if (nr != 1)
+		return percpu_defer_map_push_slow(map, first, nr);
 	preempt_disable();
-	if (nr != 1 || first >= READ_ONCE(map->nr))
+	if (first >= READ_ONCE(map->nr))
 		goto slow;
 	if (unlikely(this_cpu_inc_return(core->count->delta) >= READ_ONCE(core->batch) ||
 		     preempt_count() & (NMI_MASK | HARDIRQ_MASK))) {

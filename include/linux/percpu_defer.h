@@ -25,8 +25,6 @@ struct percpu_defer_stripe {
  * struct percpu_defer_core - the common part of both kinds of instances
  * @age: jiffies that pushed objects may wait for more; 10 ms unless the owner writes
  *	it between initialisation and the first push
- *
- * The other fields are private.
  */
 struct percpu_defer_core {
 	unsigned int age;
@@ -52,6 +50,9 @@ void percpu_defer_set_enabled(struct percpu_defer_core *core, bool on);
 void percpu_defer_set_cap(struct percpu_defer_core *core, unsigned long cap);
 long percpu_defer_pending(struct percpu_defer_core *core);
 
+/* Private: lockdep classes for a line of code that sets up instances. */
+#define percpu_defer_key()	({ static struct lock_class_key __key[2]; __key; })
+
 /* Private: a page of objects. It is filled from its end, so that "full" is 0. */
 struct percpu_defer_buf {
 	unsigned long room;		/* free words, the first ones */
@@ -67,8 +68,7 @@ struct percpu_defer_cpu {
 	struct percpu_defer_buf *buf[2];	/* of tasks, of softirqs */
 };
 
-/* Private: the pages of an instance that is not set up. */
-DECLARE_PER_CPU(struct percpu_defer_cpu, percpu_defer_none);
+DECLARE_PER_CPU(struct percpu_defer_cpu, percpu_defer_none);	/* before init */
 
 struct percpu_defer;
 
@@ -87,8 +87,6 @@ typedef void (*percpu_defer_drain_t)(struct percpu_defer *pd, unsigned long *obj
 /**
  * struct percpu_defer - an instance that takes objects
  * @core: for percpu_defer_flush() and the other common functions
- *
- * The other fields are private.
  */
 struct percpu_defer {
 	/* private: */
@@ -113,17 +111,11 @@ bool percpu_defer_push_slow(struct percpu_defer *pd, unsigned long obj);
  * @_name: name in messages and in debugfs, not empty; must stay valid as long as @_pd
  * @_drain: function that frees objects, &typedef percpu_defer_drain_t
  *
- * Its cap is half of the number of pages of RAM, see percpu_defer_set_cap().
- *
  * Context: process context, may sleep.
  * Return: 0, -ENOMEM, or -EINVAL if @_name is empty or @_pd is in use.
  */
-#define percpu_defer_init(_pd, _name, _drain)				\
-({									\
-	static struct lock_class_key __key[2];				\
-									\
-	__percpu_defer_init(_pd, _name, _drain, __key);			\
-})
+#define percpu_defer_init(_pd, _name, _drain) \
+	__percpu_defer_init(_pd, _name, _drain, percpu_defer_key())
 
 /**
  * percpu_defer_push - free an object later
@@ -150,14 +142,13 @@ percpu_defer_push(struct percpu_defer *pd, unsigned long obj)
 
 	preempt_disable();
 	cpu = (void __percpu *)&percpu_defer_none + READ_ONCE(pd->offset);
-	if (likely(!((unsigned int)preempt_count() & not_task))) {
-		buf = this_cpu_read(cpu->buf[0]);
-		if (likely(!check_sub_overflow(buf->room, 1UL, &room))) {
-			buf->room = room;
-			buf->word[room] = obj;
-			preempt_enable();
-			return true;
-		}
+	buf = this_cpu_read(cpu->buf[0]);
+	if (likely(!((unsigned int)preempt_count() & not_task) &&
+		   !check_sub_overflow(buf->room, 1UL, &room))) {
+		buf->room = room;
+		buf->word[room] = obj;
+		preempt_enable();
+		return true;
 	}
 	preempt_enable();
 	return percpu_defer_push_slow(pd, obj);
@@ -184,8 +175,8 @@ struct percpu_defer_iter;
  *	}
  *
  * Context: process context, may sleep on the locks of slots. May run on several CPUs at
- * once, also in memory reclaim: then @iter->try is set, and a lock that is not free is
- * left out. Its slots stay dead.
+ * once, also in memory reclaim: then @iter->try is set, and slots whose lock is not free
+ * stay dead.
  */
 typedef void (*percpu_defer_map_drain_t)(struct percpu_defer_map *map,
 					 struct percpu_defer_iter *iter);
@@ -196,7 +187,7 @@ typedef void (*percpu_defer_map_drain_t)(struct percpu_defer_map *map,
  *
  * The content stays in its slot. A push marks the slot dead; a drain claims the slot
  * later, and frees the content. A slot may be filled again in between: its owner cancels
- * the death first, under the lock that the drain claims under. Other fields are private.
+ * the death first, under the lock that the drain claims under.
  */
 struct percpu_defer_map {
 	/* private: */
@@ -205,7 +196,8 @@ struct percpu_defer_map {
 	unsigned long *summary;		/* a bit for each word of @dirty */
 	unsigned long blocks;		/* words of @dirty */
 	unsigned long nr;		/* slots; 0 before initialisation and after destroy */
-	unsigned int slots_per_lock;
+	unsigned long align;		/* mask to round down to the first slot of a lock */
+	unsigned long group;		/* bits of slots that share a lock, from bit 0 on */
 	percpu_defer_map_drain_t drain;
 	/* public: */
 	struct percpu_defer_core core;
@@ -218,6 +210,7 @@ void percpu_defer_map_destroy(struct percpu_defer_map *map);
 bool __must_check percpu_defer_map_push(struct percpu_defer_map *map,
 					unsigned long first, unsigned long nr);
 bool __percpu_defer_map_cancel(struct percpu_defer_map *map, unsigned long index);
+bool percpu_defer_map_next_word(struct percpu_defer_iter *iter);
 
 /**
  * percpu_defer_map_init - set up an instance for slots
@@ -228,18 +221,12 @@ bool __percpu_defer_map_cancel(struct percpu_defer_map *map, unsigned long index
  *	multiple of this as its number; a power of 2, at most BITS_PER_LONG
  * @_drain: function that frees their content, &typedef percpu_defer_map_drain_t
  *
- * Its cap is half of the number of pages of RAM, see percpu_defer_set_cap().
- *
  * Context: process context, may sleep.
  * Return: 0, -ENOMEM, or -EINVAL if @_name is empty, @_nr is 0, @_slots_per_lock is
  * invalid, or @_map is in use.
  */
 #define percpu_defer_map_init(_map, _name, _nr, _slots_per_lock, _drain) \
-({									\
-	static struct lock_class_key __key[2];				\
-									\
-	__percpu_defer_map_init(_map, _name, _nr, _slots_per_lock, _drain, __key); \
-})
+	__percpu_defer_map_init(_map, _name, _nr, _slots_per_lock, _drain, percpu_defer_key())
 
 /**
  * percpu_defer_map_dead - is the content of a slot garbage?
@@ -250,8 +237,7 @@ bool __percpu_defer_map_cancel(struct percpu_defer_map *map, unsigned long index
  * false does not, because a push takes no lock. Without it, false may mean: being freed.
  * Return: true if @index was pushed, and neither cancelled nor claimed since.
  */
-static inline bool percpu_defer_map_dead(const struct percpu_defer_map *map,
-					 unsigned long index)
+static inline bool percpu_defer_map_dead(const struct percpu_defer_map *map, unsigned long index)
 {
 	/* Of a word: some architectures take an int as the number of a bit. */
 	return test_bit(index % BITS_PER_LONG, map->dead + BIT_WORD(index));
@@ -269,8 +255,7 @@ static inline bool percpu_defer_map_dead(const struct percpu_defer_map *map,
  * Context: under the lock of the slot, before new content is visible.
  * Return: true if the slot was dead, so that the old content is the caller's to free.
  */
-static inline bool percpu_defer_map_cancel(struct percpu_defer_map *map,
-					   unsigned long index)
+static inline bool percpu_defer_map_cancel(struct percpu_defer_map *map, unsigned long index)
 {
 	return percpu_defer_map_dead(map, index) && __percpu_defer_map_cancel(map, index);
 }
@@ -278,8 +263,6 @@ static inline bool percpu_defer_map_cancel(struct percpu_defer_map *map,
 /**
  * struct percpu_defer_iter - position of a drain in its map
  * @try: use trylock only
- *
- * The other fields are private.
  */
 struct percpu_defer_iter {
 	bool try;
@@ -289,14 +272,33 @@ struct percpu_defer_iter {
 	unsigned long claimed;		/* slots */
 	struct percpu_defer_stripe *stripe;
 	unsigned long next;		/* word of @dirty to look at next */
-	unsigned long block;		/* word of @dirty that @dirty is from */
-	unsigned long dirty;		/* its bits that are still to be looked at */
-	unsigned long word;		/* word of @dead */
+	unsigned long dirty;		/* bits of the one before, still to be looked at */
+	unsigned long *word;		/* a word of dead bits */
+	unsigned long first;		/* number of its first slot */
 	unsigned long dead;		/* its bits that are still to be offered */
 	unsigned long offered;		/* its bits that may be claimed now */
 };
 
-bool percpu_defer_map_next(struct percpu_defer_iter *iter, unsigned long *first);
+/**
+ * percpu_defer_map_next - find slots that are dead and share a lock
+ * @iter: the iterator that the drain was given
+ * @first: set to the first slot that is under the lock
+ *
+ * Slots before that were not claimed stay dead, and are found by another drain.
+ *
+ * Context: in a drain, without the lock of a slot.
+ * Return: false if the drain is done.
+ */
+static inline bool percpu_defer_map_next(struct percpu_defer_iter *iter, unsigned long *first)
+{
+	if ((iter->offered || !iter->dead) && !percpu_defer_map_next_word(iter))
+		return false;
+	*first = __ffs(iter->dead) & iter->map->align;
+	iter->offered = iter->dead & (iter->map->group << *first);
+	iter->dead ^= iter->offered;
+	*first += iter->first;
+	return true;
+}
 
 /**
  * percpu_defer_map_claim - take over a dead slot in order to free its content
@@ -308,17 +310,16 @@ bool percpu_defer_map_next(struct percpu_defer_iter *iter, unsigned long *first)
  * Context: under the lock of the slots that percpu_defer_map_next() found, in a drain.
  * Return: false if none of the slots that percpu_defer_map_next() found is left.
  */
-static inline bool percpu_defer_map_claim(struct percpu_defer_iter *iter,
-					  unsigned long *index)
+static inline bool percpu_defer_map_claim(struct percpu_defer_iter *iter, unsigned long *index)
 {
 	unsigned long bit;
 
 	while (iter->offered) {
 		bit = __ffs(iter->offered);
 		iter->offered &= iter->offered - 1;
-		if (test_and_clear_bit(bit, iter->map->dead + iter->word)) {
+		if (test_and_clear_bit(bit, iter->word)) {
+			*index = iter->first + bit;
 			iter->claimed++;
-			*index = iter->word * BITS_PER_LONG + bit;
 			return true;
 		}
 	}

@@ -704,7 +704,7 @@ static void m_help_some(struct kunit *test)
 	for (i = 0; i < 900; i++)
 		o->slot[i].busy = true;
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 900));
-	KUNIT_EXPECT_EQ(test, 0, percpu_defer_reclaim(&o->map.core, 64));
+	KUNIT_EXPECT_EQ(test, 0, percpu_defer_reclaim(&o->map.core, 32));
 	KUNIT_EXPECT_LE(test, atomic_long_read(&o->nr_locks), 64);
 	flush(o);
 	expect_drained(test, 0, 900, 1);

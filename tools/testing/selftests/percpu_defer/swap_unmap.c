@@ -43,6 +43,7 @@
 
 #define MAX_PROCESSES	64
 #define BACK_MS		10000
+#define FIRST_TAIL	(2UL << 20)
 
 /* From the command line. */
 static const char *cgroup;
@@ -87,13 +88,21 @@ static char *first_swapped_out(void)
 	return memory;
 }
 
-/* Leave no CPU time to a worker from here on. */
+/*
+ * Leave no CPU time to a worker from here on. Unmap the last pages one by one: a long run
+ * that is refused leaves room for short ones below the cap.
+ */
 static void unmap_first(char *memory)
 {
+	size_t tail = first_size < FIRST_TAIL ? first_size : FIRST_TAIL;
+	char *end = memory + first_size;
+
 	if (!memory)
 		return;
 	become_fifo(1);
-	munmap(memory, first_size);
+	munmap(memory, first_size - tail);
+	for (memory = end - tail; memory < end; memory += page_size())
+		munmap(memory, page_size());
 }
 
 static void drain_inline(struct cost *cost)
