@@ -76,8 +76,10 @@ def mutate(tree, mutant):
 def arguments(mutant, seconds):
     """Parameters and limits of the guest."""
     params = {"pd_seconds": seconds, "pd_torture": 0}
+    section, _, case = mutant["test"].partition(":")
     if mutant.get("job", "test") == "test":
-        params["pd_only"] = mutant["test"].partition(":")[0]
+        case = case if case in test.kunit_cases().get(section, ()) else ""
+        params |= test.Only(section, case).params()
     params |= mutant.get("params", {})
     limits = {"silence": SILENCE + seconds, "log": LOG, "expected": test.EXPECTED,
               "deadline": DEADLINE + seconds + int(params["pd_torture"])}

@@ -133,6 +133,7 @@ class RunTest(unittest.TestCase):
         self.assertEqual(self.run_mutants(MUTANT)[0], "1 passed, 0 failed")
         self.assertEqual(self.built, [("plain", "bad")])
         self.assertEqual(self.asked.params["pd_only"], "percpu_defer")
+        self.assertEqual(self.asked.params["pd_case"], "o_cap")
 
     def test_another_test(self):
         """Neither a longer name counts, nor the same one elsewhere."""
@@ -161,6 +162,7 @@ class RunTest(unittest.TestCase):
         mutant = {**MUTANT, "test": "percpu_defer:*"}
         self.lines = output("percpu_defer", "o_x")
         self.assertEqual(self.run_mutants(mutant, tree="")[0], "1 passed, 0 failed")
+        self.assertEqual(self.asked.params["pd_case"], "")
         self.lines = []
         self.assertEqual(self.run_mutants(mutant, tree="")[0], "0 passed, 1 failed")
 
