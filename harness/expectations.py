@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Skips and failures that a run of tests may show: skips.toml, known_faults.toml."""
+"""Skips that a run of tests may show, skips.toml, and the count of its results."""
 
 import fnmatch
 import pathlib
@@ -11,45 +11,37 @@ from parts import Error
 HARNESS = pathlib.Path(__file__).resolve().parent
 
 
-class Table:
-    """The entries of a file, each with all of its keys."""
+KEYS, MORE = {"test", "reason"}, {"kernels", "versions"}
 
-    def __init__(self, path, table, keys):
-        self.entries = tomllib.loads(path.read_text()).get(table, [])
-        allowed = keys | {"kernels", "versions"}
-        for number, entry in enumerate(self.entries, 1):
-            if not keys <= entry.keys() <= allowed:
-                raise Error(f"{path.name}: entry {number} lacks "
-                            f"{', '.join(sorted(keys - entry.keys())) or 'nothing'} or "
-                            f"has more than {', '.join(sorted(allowed))}; mend it")
 
-    def of(self, kind, version):
-        """The entries for a kind of kernel, and a version like '7.3.4'."""
-        short = re.match(r"\d+\.\d+", version)[0]
-        return [entry for entry in self.entries
-                if kind in entry.get("kernels", [kind])
-                and short in entry.get("versions", [short])]
+def check(path, number, entry):
+    """Refuse an entry that lacks something, or has a word that nothing reads."""
+    if not KEYS <= entry.keys() <= KEYS | MORE:
+        raise Error(f"{path.name}: entry {number} lacks "
+                    f"{', '.join(sorted(KEYS - entry.keys())) or 'nothing'} or "
+                    f"has more than {', '.join(sorted(KEYS | MORE))}; mend it")
 
 
 class Expectations:
-    """Entries for the tests of one kind of kernel in one version."""
+    """Skips allowed in one kind of kernel, and one version like '7.3.4'."""
 
     def __init__(self, kind, version, folder=HARNESS):
         self.kind = kind
-        self.skips = Table(folder / "skips.toml", "skip",
-                           {"test", "reason"}).of(kind, version)
-        self.faults = {entry["test"]: entry for entry in
-                       Table(folder / "known_faults.toml", "fault",
-                             {"test", "row", "reason"}).of(kind, version)}
+        path, short = folder / "skips.toml", re.match(r"\d+\.\d+", version)[0]
+        skips = tomllib.loads(path.read_text()).get("skip", [])
+        for number, skip in enumerate(skips, 1):
+            check(path, number, skip)
+        self.tests = [skip["test"] for skip in skips
+                      if kind in skip.get("kernels", [kind])
+                      and short in skip.get("versions", [short])]
 
     def may_skip(self, name):
-        return any(fnmatch.fnmatchcase(name, skip["test"]) for skip in self.skips)
+        return any(fnmatch.fnmatchcase(name, test) for test in self.tests)
 
 
 class Count:
-    def __init__(self, passed=0, failed=0, skipped=0, known=0):
-        self.passed, self.failed = passed, failed
-        self.skipped, self.known = skipped, known
+    def __init__(self, passed=0, failed=0, skipped=0):
+        self.passed, self.failed, self.skipped = passed, failed, skipped
 
     def __str__(self):
         skipped = f", {self.skipped} skipped" if self.skipped else ""
@@ -62,7 +54,6 @@ class Count:
 
     def judge(self, result, expectations):
         """Count a result; returns a line to print, or ''."""
-        fault = expectations.faults.get(result.name)
         if result.status == "skipped":
             if expectations.may_skip(result.name):
                 self.skipped += 1
@@ -70,13 +61,6 @@ class Count:
             self.failed += 1
             return (f"error: {result.name}: skipped in the {expectations.kind} kernel; mend "
                     "it, or allow it in harness/skips.toml")
-        if fault and result.status == "failed":
-            self.known += 1
-            return f"  {result.name}: known fault {fault['row']}: {fault['reason']}"
-        if fault:
-            self.failed += 1
-            return (f"error: {result.name}: known fault {fault['row']} passes; remove it from "
-                    "harness/known_faults.toml")
         if result.status == "failed":
             self.failed += 1
             return f"error: {result.name}: {result.why or 'failed; see its lines above'}"

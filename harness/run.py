@@ -354,10 +354,7 @@ def finish(results):
     """Print the table and the count; fail if a test did."""
     for line in test_all.table(results):
         print(line)
-    count = test_all.total(results)
-    if count.known:
-        print(f"{count.known} known faults, see harness/known_faults.toml")
-    conclude(count)
+    conclude(test_all.total(results))
 
 
 def test_one(source, args):

@@ -126,9 +126,7 @@ def total(results):
 def table(results):
     rows = [("part", "result", "counts", "minutes", "when")]
     for name, result in results.items():
-        count = Count(**result["counts"])
-        known = f", {count.known} known" if count.known else ""
-        rows.append((name, result["result"], f"{count}{known}",
+        rows.append((name, result["result"], str(Count(**result["counts"])),
                      str(result["minutes"]), result["when"]))
     widths = [max(map(len, column)) for column in zip(*rows)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
