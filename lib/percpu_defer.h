@@ -20,6 +20,7 @@ enum percpu_defer_refusal {
 	PERCPU_DEFER_REFUSED_CAP,
 	PERCPU_DEFER_REFUSED_PAGE,
 	PERCPU_DEFER_REFUSED_CONTEXT,
+	PERCPU_DEFER_REFUSED_OVERDUE,
 };
 
 enum percpu_defer_drain {

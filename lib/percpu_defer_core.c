@@ -66,7 +66,7 @@ bool percpu_defer_fold(struct percpu_defer_stripe *stripe, long nr)
 	long pending = atomic_long_read(&core->pending);
 	long cap = READ_ONCE(core->cap);
 	bool overdue = (delayed_work_pending(&stripe->work) || READ_ONCE(stripe->drainer)) &&
-		time_after(jiffies, READ_ONCE(stripe->deadline));
+		time_after(jiffies, READ_ONCE(stripe->deadline));	/* stale: refuses once */
 
 	/* No longer wait for the age bound, or for a CPU that may not run its timers. */
 	if ((overdue || pending + delta >= READ_ONCE(core->early)) &&
@@ -75,7 +75,8 @@ bool percpu_defer_fold(struct percpu_defer_stripe *stripe, long nr)
 	do {
 		if (overdue || pending + delta > cap) {
 			this_cpu_sub(core->count->delta, nr);
-			return percpu_defer_refuse(core, PERCPU_DEFER_REFUSED_CAP);
+			return percpu_defer_refuse(core, overdue ? PERCPU_DEFER_REFUSED_OVERDUE :
+						   PERCPU_DEFER_REFUSED_CAP);
 		}
 	} while (!atomic_long_try_cmpxchg(&core->pending, &pending, pending + delta));
 	this_cpu_sub(core->count->delta, delta);
@@ -182,7 +183,8 @@ static unsigned long __percpu_defer_reclaim(struct percpu_defer_core *core, unsi
  * For memory reclaim, and for owners that have reached a limit. Leaves out what is being
  * drained, slots whose locks are not free, and objects that other CPUs pushed recently.
  *
- * Context: process context, may sleep. Not in a drain of @core.
+ * Context: process context, may sleep. Not in a drain of @core, nor under a lock that the
+ * drain waits for.
  * Return: the number of objects or slots that were drained; at most @max plus a page of
  * objects, or a word of slots.
  */
@@ -214,14 +216,14 @@ EXPORT_SYMBOL_GPL(percpu_defer_set_enabled);
 /**
  * percpu_defer_set_cap - bound what may be pending
  * @core: the instance
- * @cap: maximum number of pending objects or slots; 0 refuses all pushes
+ * @cap: maximum number of pending objects or slots; 0: none
  *
  * CPUs count in batches: the cap may be exceeded by an eighth, or by 1 for each CPU if that
  * is more. A page of objects counts as full. At first, the cap is half the number of pages
  * of RAM. Set it before the first push: a new one holds only when each CPU has pushed
  * another batch.
  *
- * Context: any. Must not race with percpu_defer_set_enabled(), or with destroy.
+ * Context: any. Must not race with itself, percpu_defer_set_enabled() or destroy.
  */
 void percpu_defer_set_cap(struct percpu_defer_core *core, unsigned long cap)
 {

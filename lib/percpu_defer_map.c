@@ -13,7 +13,7 @@
  * Nothing is queued or allocated, so that there is nothing to run out of, and slots that
  * died in any order come to the drain side by side. A slot that the drain sees dead may
  * have been cancelled when it has the lock of the slot: the claim decides. A word of dirty
- * bits, 4096 slots, belongs to one stripe, so that two drains never meet.
+ * bits, 4096 slots with 64 bits, belongs to one stripe, so that two drains never meet.
  */
 #include <linux/bitmap.h>
 #include <linux/export.h>
@@ -68,6 +68,7 @@ bool percpu_defer_map_next_word(struct percpu_defer_iter *iter)
 			iter->first = word * BITS_PER_LONG;
 			iter->word = map->dead + word;
 			iter->dead = READ_ONCE(*iter->word);
+			cond_resched();
 			continue;
 		}
 		word = BIT_WORD(iter->next);

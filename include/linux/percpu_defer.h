@@ -78,8 +78,8 @@ struct percpu_defer;
  * @obj: the objects, each exactly once; the array may be written to
  * @nr: number of objects, at least 1
  *
- * Context: process context, may sleep. One drain of @pd at a time. Also called in memory
- * reclaim: must not wait for a lock under which memory is allocated with direct reclaim.
+ * Context: process context, may sleep; one drain of @pd at a time. Also in memory reclaim:
+ * not to wait for a lock under which memory is allocated with direct reclaim. No push to @pd.
  */
 typedef void (*percpu_defer_drain_t)(struct percpu_defer *pd, unsigned long *obj,
 				     unsigned int nr);
@@ -93,7 +93,7 @@ struct percpu_defer {
 	unsigned long offset;	/* of @own, from &percpu_defer_none; 0 before and after */
 	struct percpu_defer_cpu __percpu *own;
 	percpu_defer_drain_t drain;
-	struct llist_head bufs;		/* to be drained */
+	struct llist_head bufs ____cacheline_aligned_in_smp;	/* to be drained */
 	struct llist_node *rest;	/* likewise; of a drain that had to stop */
 	unsigned long next;		/* jiffies when CPUs are next asked for pages */
 	/* public: */
@@ -107,7 +107,7 @@ bool percpu_defer_push_slow(struct percpu_defer *pd, unsigned long obj);
 
 /**
  * percpu_defer_init - set up an instance for objects
- * @_pd: the instance, &struct percpu_defer
+ * @_pd: the instance, &struct percpu_defer; all zeros before the first time
  * @_name: name in messages and in debugfs, not empty; must stay valid as long as @_pd
  * @_drain: function that frees objects, &typedef percpu_defer_drain_t
  *
@@ -162,7 +162,7 @@ struct percpu_defer_iter;
  * @map: the map
  * @iter: for percpu_defer_map_next() and percpu_defer_map_claim()
  *
- * Always in this order::
+ * Always in this order, and to the end, because a flush relies on that::
  *
  *	while (percpu_defer_map_next(iter, &first)) {
  *		if (!iter->try)
@@ -214,7 +214,7 @@ bool percpu_defer_map_next_word(struct percpu_defer_iter *iter);
 
 /**
  * percpu_defer_map_init - set up an instance for slots
- * @_map: the instance, &struct percpu_defer_map
+ * @_map: the instance, &struct percpu_defer_map; all zeros before the first time
  * @_name: name in messages and in debugfs, not empty; must stay valid as long as @_map
  * @_nr: number of slots, which are numbered from 0
  * @_slots_per_lock: consecutive slots that share a lock, the first of which has a
@@ -305,7 +305,7 @@ static inline bool percpu_defer_map_next(struct percpu_defer_iter *iter, unsigne
  * @iter: the iterator, after percpu_defer_map_next() has returned true
  * @index: set to the slot, if there is one
  *
- * Read the slot only after the claim: content that was read before may have been live.
+ * Read the slot, which may be empty, only after the claim: before, it may have been live.
  *
  * Context: under the lock of the slots that percpu_defer_map_next() found, in a drain.
  * Return: false if none of the slots that percpu_defer_map_next() found is left.

@@ -28,8 +28,7 @@
  *  9. A disabled instance takes nothing: o_off, o_off_meanwhile, o_off_sum, m_off
  * 10. Calls in a wrong state warn and do nothing: o_bad_init, o_wrong_state,
  *     o_flush_in_own_drain, m_bad_init, m_wrong_state
- * 11. A drain may flush other instances, and no lock of the library is held while it
- *     runs: o_flush_in_drain, o_reclaim_in_drain
+ * 11. A drain may flush and reclaim other instances: o_flush_in_drain, o_reclaim_in_drain
  */
 #include <kunit/static_stub.h>
 #include <kunit/test-bug.h>

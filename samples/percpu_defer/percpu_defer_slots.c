@@ -39,7 +39,6 @@ static void table_drain(struct percpu_defer_map *map, struct percpu_defer_iter *
 			swap(text, table[index].text);
 		spin_unlock(&table[index].lock);
 		kfree(text);
-		cond_resched();
 	}
 }
 

@@ -50,7 +50,8 @@ TRACE_EVENT(percpu_defer_refused,
 	/* enum percpu_defer_refusal in lib/percpu_defer.h */
 	TP_printk("%s %s", __get_str(name),
 		  __print_symbolic(__entry->why, { 0, "off" }, { 1, "cap" },
-				   { 2, "page" }, { 3, "context" }))
+				   { 2, "page" }, { 3, "context" },
+				   { 4, "overdue" }))
 );
 
 #endif /* _TRACE_PERCPU_DEFER_H */
