@@ -29,6 +29,8 @@
 
 struct workqueue_struct *percpu_defer_wq;
 static struct dentry *percpu_defer_dir;
+static LIST_HEAD(percpu_defer_list);		/* of instances */
+static DEFINE_MUTEX(percpu_defer_mutex);	/* protects it, held while these are drained */
 
 /* Count a refusal. Return false, for the push to return. */
 bool percpu_defer_refuse(struct percpu_defer_core *core, enum percpu_defer_refusal why)
@@ -105,6 +107,18 @@ static unsigned long percpu_defer_drain(struct percpu_defer_stripe *stripe,
 	return nr;
 }
 
+/* Drain the stripes of an instance one after the other, until @max is reached. */
+static unsigned long percpu_defer_drain_all(struct percpu_defer_core *core, unsigned long max,
+					    enum percpu_defer_drain how)
+{
+	struct percpu_defer_stripe *stripe = core->stripe;
+	unsigned long nr = 0;
+
+	for (; stripe < core->stripe + core->mode->stripes && nr < max; stripe++)
+		nr += percpu_defer_drain(stripe, max - nr, how);
+	return nr;
+}
+
 static void percpu_defer_work(struct work_struct *work)
 {
 	struct percpu_defer_stripe *stripe =
@@ -135,15 +149,11 @@ bool percpu_defer_usable(struct percpu_defer_core *core)
 
 static void __percpu_defer_flush(struct percpu_defer_core *core, bool stop)
 {
-	unsigned int i;
-
 	if (core->mode->collect)
 		core->mode->collect(core, stop);
 	else if (stop)
 		synchronize_rcu();
-	for (i = 0; i < core->mode->stripes; i++)
-		percpu_defer_drain(core->stripe + i, ULONG_MAX,
-				   stop ? PERCPU_DEFER_STOP : PERCPU_DEFER_WAIT);
+	percpu_defer_drain_all(core, ULONG_MAX, stop ? PERCPU_DEFER_STOP : PERCPU_DEFER_WAIT);
 }
 
 /**
@@ -165,16 +175,6 @@ void percpu_defer_flush(struct percpu_defer_core *core)
 }
 EXPORT_SYMBOL_GPL(percpu_defer_flush);
 
-static unsigned long __percpu_defer_reclaim(struct percpu_defer_core *core, unsigned long max)
-{
-	struct percpu_defer_stripe *stripe = core->stripe;
-	unsigned long nr = 0;
-
-	for (; stripe < core->stripe + core->mode->stripes && nr < max; stripe++)
-		nr += percpu_defer_drain(stripe, max - nr, PERCPU_DEFER_TRY);
-	return nr;
-}
-
 /**
  * percpu_defer_reclaim - drain inline without waiting
  * @core: the instance
@@ -190,9 +190,29 @@ static unsigned long __percpu_defer_reclaim(struct percpu_defer_core *core, unsi
  */
 unsigned long percpu_defer_reclaim(struct percpu_defer_core *core, unsigned long max)
 {
-	return percpu_defer_usable(core) ? __percpu_defer_reclaim(core, max) : 0;
+	return percpu_defer_usable(core) ?
+		percpu_defer_drain_all(core, max, PERCPU_DEFER_TRY) : 0;
 }
 EXPORT_SYMBOL_GPL(percpu_defer_reclaim);
+
+/**
+ * percpu_defer_drain_some - drain instances inline, whichever they are
+ * @max: number of objects or slots after which to stop
+ *
+ * For a caller that has just made others free so much, and wants the memory now. Waits for
+ * concurrent drains. Leaves out objects that other CPUs pushed recently.
+ *
+ * Context: process context, may sleep, under no lock. Not in a drain.
+ */
+void percpu_defer_drain_some(unsigned long max)
+{
+	struct percpu_defer_core *core;
+
+	guard(mutex)(&percpu_defer_mutex);
+	list_for_each_entry(core, &percpu_defer_list, list)
+		max -= min(max, percpu_defer_drain_all(core, max, PERCPU_DEFER_WAIT));
+}
+EXPORT_SYMBOL_GPL(percpu_defer_drain_some);
 
 /**
  * percpu_defer_set_enabled - enable or disable an instance
@@ -293,8 +313,8 @@ static unsigned long percpu_defer_shrink_count(struct shrinker *shrinker, struct
 static unsigned long percpu_defer_shrink_scan(struct shrinker *shrinker, struct shrink_control *sc)
 {
 	/* Pushes may need spare pages soon, so these come last. */
-	return __percpu_defer_reclaim(shrinker->private_data, sc->nr_to_scan) ?:
-		percpu_defer_trim() ?: SHRINK_STOP;
+	return percpu_defer_drain_all(shrinker->private_data, sc->nr_to_scan,
+				      PERCPU_DEFER_TRY) ?: percpu_defer_trim() ?: SHRINK_STOP;
 }
 
 /* The last step of setting up: from here on there are pushes, and memory reclaim. */
@@ -325,14 +345,15 @@ int percpu_defer_core_init(struct percpu_defer_core *core, const char *name,
 	WRITE_ONCE(core->state, PERCPU_DEFER_ON);
 	/* Half of RAM, if a pending thing holds at most a page. */
 	percpu_defer_set_cap(core, totalram_pages() / 2);
-	core->file = debugfs_create_file(name, 0400, percpu_defer_dir, core,
-					 &percpu_defer_fops);
+	debugfs_create_file(name, 0400, percpu_defer_dir, core, &percpu_defer_fops);
 	core->shrinker->private_data = core;
 	core->shrinker->count_objects = percpu_defer_shrink_count;
 	core->shrinker->scan_objects = percpu_defer_shrink_scan;
 	/* Nothing that is pending will be wanted again. */
 	core->shrinker->seeks = 0;
 	shrinker_register(core->shrinker);
+	guard(mutex)(&percpu_defer_mutex);
+	list_add(&core->list, &percpu_defer_list);
 	return 0;
 }
 
@@ -341,7 +362,9 @@ void percpu_defer_core_destroy(struct percpu_defer_core *core)
 {
 	unsigned int i;
 
-	debugfs_remove(core->file);
+	scoped_guard(mutex, &percpu_defer_mutex)
+		list_del(&core->list);
+	debugfs_lookup_and_remove(core->name, percpu_defer_dir);
 	WRITE_ONCE(core->state, PERCPU_DEFER_DESTROYED);
 	WRITE_ONCE(core->batch, LONG_MIN);
 	__percpu_defer_flush(core, true);

@@ -37,7 +37,7 @@ struct percpu_defer_core {
 	const struct percpu_defer_mode *mode;
 	const char *name;
 	struct shrinker *shrinker;
-	struct dentry *file;
+	struct list_head list;
 	atomic_long_t drained;
 	/* Written by pushes, once per batch. */
 	atomic_long_t pending ____cacheline_aligned_in_smp;
@@ -46,6 +46,7 @@ struct percpu_defer_core {
 
 void percpu_defer_flush(struct percpu_defer_core *core);
 unsigned long percpu_defer_reclaim(struct percpu_defer_core *core, unsigned long max);
+void percpu_defer_drain_some(unsigned long max);
 void percpu_defer_set_enabled(struct percpu_defer_core *core, bool on);
 void percpu_defer_set_cap(struct percpu_defer_core *core, unsigned long cap);
 long percpu_defer_pending(struct percpu_defer_core *core);
@@ -128,9 +129,8 @@ bool percpu_defer_push_slow(struct percpu_defer *pd, unsigned long obj);
  * Context: process or softirq context, interrupts on or off, under any locks except
  * those that a wake-up or the page allocator takes: of a runqueue, timer base, worker
  * pool or zone. Does not sleep. Refused in hardirq and NMI.
- * Return: false if the object was not taken, and the caller must free it: @pd is
- * disabled, its cap is reached, its drain is overdue, there is no page, or the context
- * is wrong.
+ * Return: false if it was not taken, so that the caller must free it: @pd is disabled, its
+ * cap is reached, its drain is overdue, there is no page, or the context is wrong.
  */
 static __always_inline bool __must_check
 percpu_defer_push(struct percpu_defer *pd, unsigned long obj)

@@ -710,6 +710,22 @@ static void m_help_some(struct kunit *test)
 	expect_drained(test, 0, 900, 1);
 }
 
+/* Among all instances, the one that was set up last comes first. */
+static void m_drain_some(struct kunit *test)
+{
+	struct owner *o = test->priv;
+	long pending;
+
+	never_aged(o);
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 900));
+	percpu_defer_drain_some(100);
+	pending = percpu_defer_pending(&o->map.core);
+	KUNIT_EXPECT_LE(test, pending, 800);
+	KUNIT_EXPECT_GE(test, pending, 800 - BITS_PER_LONG);
+	percpu_defer_drain_some(ULONG_MAX);
+	expect_drained(test, 0, 900, 1);
+}
+
 static void help_work_fn(struct work_struct *work)
 {
 	struct flusher *f = container_of(work, struct flusher, work);
@@ -1216,6 +1232,7 @@ static struct kunit_case percpu_defer_map_cases[] = {
 	KUNIT_CASE(m_flush_waits_for_worker),
 	KUNIT_CASE(m_help),
 	KUNIT_CASE(m_help_some),
+	KUNIT_CASE(m_drain_some),
 	KUNIT_CASE(m_flush_waits_for_help),
 	KUNIT_CASE(m_destroy),
 	KUNIT_CASE(m_late_push),

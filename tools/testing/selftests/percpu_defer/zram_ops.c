@@ -19,6 +19,7 @@
 #include "drain_gate.h"
 #include "swap_devices.h"
 #include "swap_region.h"
+#include "swap_victim.h"
 #include "zram_swap.h"
 
 #define KEPT_BYTES	(512 * 1024UL)
@@ -527,6 +528,23 @@ static bool test_several(void)
 	return good;
 }
 
+static bool nothing_waits(void)
+{
+	return expect("waiting", waiting(), 0);
+}
+
+/* When process_mrelease() returns, the memory is back, also that in swap. */
+static bool test_release(void)
+{
+	bool good;
+
+	kept = swapped_region(KEPT_BYTES, KEPT_BYTES);
+	hold_drains();
+	good = release_victim(FREED_BYTES, KEPT_BYTES + FREED_BYTES, nothing_waits);
+	good &= only_stored(&kept, false);
+	return end(good);
+}
+
 /* Twice, so that content is replaced: that is freed later, too. */
 static bool write_raw(void)
 {
@@ -713,7 +731,7 @@ int main(void)
 	if (geteuid())
 		ksft_exit_skip("needs root\n");
 	set_up();
-	ksft_set_plan(2 * 15);
+	ksft_set_plan(2 * 16);
 
 	run_twice(test_write, "write");
 	run_twice(test_idle, "idle");
@@ -727,6 +745,7 @@ int main(void)
 	run_twice(test_discard, "discard");
 	run_twice(test_partial, "read of blocks");
 	run_twice(test_several, "several devices");
+	run_twice(test_release, "process_mrelease");
 	tear_down();
 	run_twice(test_reset, "reset");
 	run_twice(test_hot_remove, "hot_remove");

@@ -16,6 +16,7 @@
 #include "kselftest.h"
 #include "drain_gate.h"
 #include "swap_region.h"
+#include "swap_victim.h"
 #include "zswap_swap.h"
 
 #define KEPT_BYTES	(1024 * 1024UL)
@@ -718,6 +719,22 @@ static bool test_switch(void)
 }
 
 /* Another device of another size takes its place, with dead entries waiting. */
+static bool nothing_is_dead(void)
+{
+	return expect("dead entries", dead(), 0);
+}
+
+/* When process_mrelease() returns, the memory is back, also that in swap. */
+static bool test_release(void)
+{
+	bool good;
+
+	kept = swapped_region(KEPT_BYTES, KEPT_BYTES);
+	hold_drains();
+	good = release_victim(FREED_BYTES, KEPT_BYTES + FREED_BYTES, nothing_is_dead);
+	return end(good);
+}
+
 static bool test_swapoff(void)
 {
 	bool good = begin();
@@ -767,7 +784,7 @@ int main(void)
 	if (geteuid())
 		ksft_exit_skip("needs root\n");
 	set_up();
-	ksft_set_plan(2 * 14);
+	ksft_set_plan(2 * 15);
 
 	run_twice(test_write, "write");
 	run_twice(test_refuse, "write while disabled");
@@ -782,6 +799,7 @@ int main(void)
 	run_twice(test_charges, "charges of two cgroups");
 	run_twice(test_compressor, "compressor");
 	run_twice(test_switch, "deferred_invalidate");
+	run_twice(test_release, "process_mrelease");
 	run_twice(test_swapoff, "swapoff");
 	tear_down();
 

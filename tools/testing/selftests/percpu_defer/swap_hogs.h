@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Processes that occupy all CPUs. */
+#ifndef SWAP_HOGS_H
+#define SWAP_HOGS_H
+
+#include <err.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "swap_measure.h"
+
+#define MAX_CPUS	64		/* that hogs can occupy */
+
+/* Under the priority of hogs, and above. */
+enum { HOG_PRIORITY = 1, OWN_PRIORITY };
+
+static pid_t hog[MAX_CPUS];
+static int nr_hogs;
+
+/* Loops on a CPU as soon as @go is closed. */
+static inline void be_hog(int cpu, bool fifo, int go)
+{
+	cpu_set_t one;
+	char byte;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	sched_setaffinity(0, sizeof(one), &one);
+	if (fifo)
+		become_fifo(HOG_PRIORITY);
+	if (read(go, &byte, 1) != 0)
+		errx(1, "the parent is gone");
+	for (;;)
+		;
+}
+
+/*
+ * Make hogs, which loop when both ends of @go are closed. Before there is memory in swap,
+ * of which they would keep the slots in use.
+ */
+static inline void make_hogs(bool fifo, const int *go)
+{
+	cpu_set_t all;
+	int cpu;
+
+	sched_getaffinity(0, sizeof(all), &all);
+	for (cpu = 0; cpu < MAX_CPUS; cpu++) {
+		if (!CPU_ISSET(cpu, &all))
+			continue;
+		hog[nr_hogs] = fork();
+		if (hog[nr_hogs] < 0)
+			err(1, "fork");
+		if (!hog[nr_hogs]) {
+			close(go[1]);
+			be_hog(cpu, fifo, go[0]);
+		}
+		nr_hogs++;
+	}
+}
+
+static inline void kill_hogs(void)
+{
+	int i;
+
+	for (i = 0; i < nr_hogs; i++) {
+		kill(hog[i], SIGKILL);
+		waitpid(hog[i], NULL, 0);
+	}
+	nr_hogs = 0;
+}
+
+#endif /* SWAP_HOGS_H */

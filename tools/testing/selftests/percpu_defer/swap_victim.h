@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* A process with memory in swap that is killed, as a low-memory killer would do it. */
+#ifndef SWAP_VICTIM_H
+#define SWAP_VICTIM_H
+
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "swap_gate.h"
+#include "swap_measure.h"
+#include "swap_region.h"
+
+/* On the CPU of @pid, which gets no time until come_back(). */
+static inline void displace(pid_t pid)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	sched_setaffinity(0, sizeof(one), &one);
+	become_fifo(1);
+	sched_setaffinity(pid, sizeof(one), &one);
+}
+
+static inline void come_back(const cpu_set_t *cpus)
+{
+	const struct sched_param param = { };
+
+	sched_setscheduler(0, SCHED_OTHER, &param);
+	sched_setaffinity(0, sizeof(*cpus), cpus);
+}
+
+/*
+ * Fill @bytes in another process, and page them out: then it has @total in swap. Kill it,
+ * and release its memory, none of which it releases itself. @look when that is done.
+ * Return false if a call failed, or @look.
+ */
+static inline bool release_victim(size_t bytes, size_t total, bool (*look)(void))
+{
+	struct gate gate = new_gate();
+	pid_t pid = new_child();
+	cpu_set_t cpus;
+	bool good;
+	int fd;
+
+	if (!pid) {
+		swapped_region(bytes, total);
+		wait_at_gate(&gate);
+		exit(0);
+	}
+	await_ready(&gate, 1);
+	sched_getaffinity(0, sizeof(cpus), &cpus);
+	fd = syscall(SYS_pidfd_open, pid, 0);
+	displace(pid);
+	good = !kill(pid, SIGKILL) && !syscall(SYS_process_mrelease, fd, 0);
+	if (!good)
+		ksft_print_msg("process_mrelease: %s\n", strerror(errno));
+	good &= look();
+	come_back(&cpus);
+	open_gate(&gate);
+	close(fd);
+	waitpid(pid, NULL, 0);
+	return good;
+}
+
+#endif
