@@ -7,12 +7,15 @@
 #include <stdbool.h>
 #include <sys/mount.h>
 
+#include "swap_hogs.h"
 #include "swap_region.h"
 #include "zram_swap.h"
 
 #define REGION_BYTES	(16UL << 20)
 #define TRACEFS		"/sys/kernel/tracing/"
 #define EVENTS		TRACEFS "events/percpu_defer/"
+/* More than the ten age bounds of 10 ms after which a drain is overdue. */
+#define OVERDUE_NS	400000000ULL
 
 static const char * const events[] = { "percpu_defer_drain", "percpu_defer_refused" };
 
@@ -50,6 +53,33 @@ static void unmap_region(void)
 	free(r.generation);
 }
 
+/*
+ * While real-time processes occupy all CPUs, what is unmapped first becomes overdue, and
+ * pushes of the rest are refused.
+ */
+static void unmap_overdue(void)
+{
+	struct region r;
+	size_t half;
+	uint64_t start;
+	int go[2];
+
+	if (pipe(go))
+		ksft_exit_fail_msg("pipe: %s\n", strerror(errno));
+	make_hogs(true, go);
+	r = swapped_region(REGION_BYTES, REGION_BYTES);
+	half = r.pages / 2 * page_size();
+	become_fifo(OWN_PRIORITY);
+	close(go[0]);
+	close(go[1]);
+	munmap(r.memory, half);
+	for (start = now(CLOCK_MONOTONIC); now(CLOCK_MONOTONIC) < start + OVERDUE_NS;)
+		;
+	munmap(r.memory + half, r.pages * page_size() - half);
+	kill_hogs();
+	free(r.generation);
+}
+
 int main(void)
 {
 	unsigned long long pages = REGION_BYTES / page_size();
@@ -68,7 +98,8 @@ int main(void)
 	write_zram("deferred_free", "0");
 	ksft_test_result(counter("drained") + counter("cancelled") == pages &&
 			 !counter("pending"), "all pages were drained\n");
-	unmap_region();
+	write_zram("deferred_free", "1");
+	unmap_overdue();
 	ksft_test_result(counter("refused") > 0, "refusals are counted\n");
 	swapoff(zram_dev);
 
