@@ -91,7 +91,7 @@ position p;
  {
  	...
  	zswap_trees[type] = trees;
-+	zswap_defer_init(type, nr_pages);
++	zswap_defer_swapon(type, nr_pages);
  	return 0;
  }
 
@@ -104,7 +104,7 @@ position p;
  	...
  	if (!trees)
  		return;
-+	zswap_defer_exit(type);
++	zswap_defer_swapoff(type);
 
  	...
  }

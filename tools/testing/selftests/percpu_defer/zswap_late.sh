@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Do cgroups come and go while zswap was never enabled, and while it is being enabled?
-# Limits of memory call into zswap, which is set up later.
+# Limits of memory call into zswap, which is set up later. What defers its frees from a
+# swap device is made then, too.
 DIR="$(dirname "$(readlink -f "$0")")"
 # shellcheck source=/dev/null
 . "${DIR}"/../kselftest/ktap_helpers.sh
@@ -49,6 +50,15 @@ enable_meanwhile() {
 	wait $pid
 }
 
+has_instance() {
+	set -- /sys/kernel/debug/percpu_defer/zswap[0-9]*
+	[ -e "$1" ]
+}
+
+has_none() {
+	mkswap $disk >/dev/null && swapon $disk && ! has_instance
+}
+
 ktap_print_header
 if [ ! -w $enabled ] || [ "$(cat $enabled)" = Y ] || [ -e /sys/kernel/debug/zswap ]; then
 	ktap_skip_all "needs zswap, and that it was never enabled"
@@ -59,14 +69,16 @@ if ! [ -b $disk ]; then
 	exit "$KSFT_SKIP"
 fi
 cgroups=$(mktemp -d) || exit 1
-trap 'rmdir "$cgroups/group" 2>/dev/null; umount "$cgroups"; rmdir "$cgroups"' EXIT
+trap 'swapoff $disk; rmdir "$cgroups/group" 2>/dev/null; umount "$cgroups"; rmdir "$cgroups"' EXIT
 if ! mount -t cgroup2 none "$cgroups" ||
 	! echo +memory >"$cgroups/cgroup.subtree_control"; then
 	ktap_skip_all "needs memory cgroups"
 	exit "$KSFT_SKIP"
 fi
-ktap_set_plan 2
+ktap_set_plan 4
+ktap_test_result "nothing is deferred for a swap device without zswap" has_none
 ktap_test_result "cgroups come and go without zswap" come_and_go 20
 ktap_test_result "cgroups come and go while zswap is being enabled" enable_meanwhile
+ktap_test_result "zswap defers for a swap device from before" has_instance
 echo N >$enabled
 ktap_finished
