@@ -10,10 +10,11 @@ TREE is one that apply.py made: its stamp names all files that are added or chan
 leads to them. "check" looks for each changed page in OUT, and for warnings in LOG about
 any changed file; it prints them and fails.
 
-Only these pages are built, some seconds instead of an hour. So a warning that a page does
-not exist counts only if the tree has no such page.
+Only these pages are built, some seconds instead of an hour. So a warning that a page or a
+label does not exist counts only if the tree has none of that name.
 """
 
+import functools
 import pathlib
 import re
 import sys
@@ -24,6 +25,7 @@ DOCS = pathlib.Path("Documentation")
 WARNING = re.compile(r"WARNING|ERROR|error: |warning: |Warning: |Error: ")
 ABSENT = re.compile(r"(?:toctree contains reference to (?:nonexisting|excluded) document"
                     r"|unknown document:) '([^']+)'")
+UNLABELLED = re.compile(r"undefined label: '([^']+)'")
 UNREACHED = "document isn't included in any toctree"
 
 
@@ -62,10 +64,20 @@ def exists(tree, page, document):
                for folder in (tree / DOCS, (tree / page).parent))
 
 
+@functools.cache
+def labels(tree):
+    """All labels in the tree's documents, as Sphinx compares them."""
+    return {label.lower() for path in (tree / DOCS).rglob("*.rst")
+            for label in re.findall(r"^\s*\.\. _([^:`]+):\s*$",
+                                    path.read_text(errors="replace"), re.M)}
+
+
 def is_artefact(tree, page, line):
     """Whether a warning is there because other pages are not built."""
     if absent := ABSENT.search(line):
         return exists(tree, page, absent[1])
+    if unlabelled := UNLABELLED.search(line):
+        return unlabelled[1] in labels(tree)
     return UNREACHED in line and page.name == "index.rst"
 
 

@@ -22,6 +22,7 @@ ABOUT_US = """\
 /t/Documentation/filesystems/locking.rst: WARNING: document isn't included in any toctree
 /t/Documentation/core-api/index.rst:3: WARNING: toctree contains reference to nonexisting document 'core-api/gone'
 /t/Documentation/core-api/percpu_defer.rst:4: WARNING: unknown document: '/gone'
+/t/Documentation/core-api/percpu_defer.rst:5: WARNING: undefined label: 'gone'
 Warning: lib/percpu_defer.c:12 function parameter 'x' not described in 'f'
 WARNING: ./include/linux/percpu_defer.h:3 Excess struct member
 [WARNING] /sys/x is defined 2 times: Documentation/ABI/testing/a:1; Documentation/ABI/testing/sysfs-block-zram:3
@@ -32,6 +33,7 @@ ABOUT_OTHERS = """\
 /t/Documentation/core-api/index.rst:3: WARNING: toctree contains reference to nonexisting document 'RCU/index'
 /t/Documentation/core-api/percpu_defer.rst:4: WARNING: unknown document: 'kref'
 /t/Documentation/core-api/percpu_defer.rst:4: WARNING: unknown document: '/RCU/index'
+/t/Documentation/core-api/percpu_defer.rst:5: WARNING: undefined label: 'rcu_concepts'
 /t/Documentation/core-api/index.rst: WARNING: document isn't included in any toctree
 /t/Documentation/core-api/kref.rst:1: WARNING: Title underline too short.
 WARNING: lib/percpu_defer.c.orig:1 no such file
@@ -48,6 +50,7 @@ class DocsTest(unittest.TestCase):
                      "Documentation/core-api/kref.rst", "Documentation/filesystems/index.rst"):
             (self.tree / name).parent.mkdir(parents=True, exist_ok=True)
             (self.tree / name).write_text("")
+        (self.tree / "Documentation/RCU/index.rst").write_text(".. _RCU_concepts:\n")
         (self.tree / apply.STAMP).write_text("\n".join(["origin", *CHANGED]) + "\n")
 
     def test_pages(self):
