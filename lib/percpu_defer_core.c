@@ -12,6 +12,7 @@
 #include <linux/export.h>
 #include <linux/init.h>
 #include <linux/mm.h>
+#include <linux/rwsem.h>
 #include <linux/seq_file.h>
 #include <linux/shrinker.h>
 #include "percpu_defer.h"
@@ -30,7 +31,7 @@
 struct workqueue_struct *percpu_defer_wq;
 static struct dentry *percpu_defer_dir;
 static LIST_HEAD(percpu_defer_list);		/* of instances */
-static DEFINE_MUTEX(percpu_defer_mutex);	/* protects it, held while these are drained */
+static DECLARE_RWSEM(percpu_defer_sem);		/* protects it, held while these are drained */
 
 /* Count a refusal. Return false, for the push to return. */
 bool percpu_defer_refuse(struct percpu_defer_core *core, enum percpu_defer_refusal why)
@@ -200,7 +201,7 @@ EXPORT_SYMBOL_GPL(percpu_defer_reclaim);
  * @max: number of objects or slots after which to stop
  *
  * For a caller that has just made others free so much, and wants the memory now. Waits for
- * concurrent drains. Leaves out objects that other CPUs pushed recently.
+ * concurrent drains. Leaves out objects that were pushed recently.
  *
  * Context: process context, may sleep, under no lock. Not in a drain.
  */
@@ -208,9 +209,10 @@ void percpu_defer_drain_some(unsigned long max)
 {
 	struct percpu_defer_core *core;
 
-	guard(mutex)(&percpu_defer_mutex);
+	guard(rwsem_read)(&percpu_defer_sem);
 	list_for_each_entry(core, &percpu_defer_list, list)
-		max -= min(max, percpu_defer_drain_all(core, max, PERCPU_DEFER_WAIT));
+		if (percpu_defer_usable(core))
+			max -= min(max, percpu_defer_drain_all(core, max, PERCPU_DEFER_WAIT));
 }
 EXPORT_SYMBOL_GPL(percpu_defer_drain_some);
 
@@ -352,7 +354,7 @@ int percpu_defer_core_init(struct percpu_defer_core *core, const char *name,
 	/* Nothing that is pending will be wanted again. */
 	core->shrinker->seeks = 0;
 	shrinker_register(core->shrinker);
-	guard(mutex)(&percpu_defer_mutex);
+	guard(rwsem_write)(&percpu_defer_sem);
 	list_add(&core->list, &percpu_defer_list);
 	return 0;
 }
@@ -362,7 +364,7 @@ void percpu_defer_core_destroy(struct percpu_defer_core *core)
 {
 	unsigned int i;
 
-	scoped_guard(mutex, &percpu_defer_mutex)
+	scoped_guard(rwsem_write, &percpu_defer_sem)
 		list_del(&core->list);
 	debugfs_lookup_and_remove(core->name, percpu_defer_dir);
 	WRITE_ONCE(core->state, PERCPU_DEFER_DESTROYED);

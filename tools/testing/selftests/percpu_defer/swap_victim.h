@@ -35,11 +35,11 @@ static inline void come_back(const cpu_set_t *cpus)
 }
 
 /*
- * Fill @bytes in another process, and page them out: then it has @total in swap. Kill it,
- * and release its memory, none of which it releases itself. @look when that is done.
- * Return false if a call failed, or @look.
+ * Fill @bytes in another process, and page them out. Kill it, and release its memory, none
+ * of which it releases itself. @look when that is done. Return false if a call failed, or
+ * @look.
  */
-static inline bool release_victim(size_t bytes, size_t total, bool (*look)(void))
+static inline bool release_victim(size_t bytes, bool (*look)(void))
 {
 	struct gate gate = new_gate();
 	pid_t pid = new_child();
@@ -48,7 +48,7 @@ static inline bool release_victim(size_t bytes, size_t total, bool (*look)(void)
 	int fd;
 
 	if (!pid) {
-		swapped_region(bytes, total);
+		swapped_region(bytes, bytes);
 		wait_at_gate(&gate);
 		exit(0);
 	}

@@ -15,6 +15,7 @@
 #define TRACEFS		"/sys/kernel/tracing/"
 #define EVENTS		TRACEFS "events/percpu_defer/"
 /* More than the ten age bounds of 10 ms after which a drain is overdue. */
+#define PIECE_PAGES	64
 #define OVERDUE_NS	400000000ULL
 
 static const char * const events[] = { "percpu_defer_drain", "percpu_defer_refused" };
@@ -53,6 +54,15 @@ static void unmap_region(void)
 	free(r.generation);
 }
 
+/* Pieces from the first one on, so that both calls meet the same parts of the device. */
+static void unmap_alternate(const struct region *r, size_t first)
+{
+	size_t i;
+
+	for (i = first; i < r->pages; i += 2 * PIECE_PAGES)
+		munmap(r->memory + i * page_size(), PIECE_PAGES * page_size());
+}
+
 /*
  * While real-time processes occupy all CPUs, what is unmapped first becomes overdue, and
  * pushes of the rest are refused.
@@ -60,22 +70,23 @@ static void unmap_region(void)
 static void unmap_overdue(void)
 {
 	struct region r;
-	size_t half;
 	uint64_t start;
 	int go[2];
 
 	if (pipe(go))
 		ksft_exit_fail_msg("pipe: %s\n", strerror(errno));
 	make_hogs(true, go);
+	if (nr_hogs != sysconf(_SC_NPROCESSORS_ONLN))
+		ksft_exit_fail_msg("there are %d hogs: run this on all CPUs, at most %d\n",
+				   nr_hogs, MAX_CPUS);
 	r = swapped_region(REGION_BYTES, REGION_BYTES);
-	half = r.pages / 2 * page_size();
 	become_fifo(OWN_PRIORITY);
 	close(go[0]);
 	close(go[1]);
-	munmap(r.memory, half);
+	unmap_alternate(&r, 0);
 	for (start = now(CLOCK_MONOTONIC); now(CLOCK_MONOTONIC) < start + OVERDUE_NS;)
 		;
-	munmap(r.memory + half, r.pages * page_size() - half);
+	unmap_alternate(&r, PIECE_PAGES);
 	kill_hogs();
 	free(r.generation);
 }

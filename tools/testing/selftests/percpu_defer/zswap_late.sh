@@ -46,7 +46,11 @@ come_and_go() {
 enable_meanwhile() {
 	come_and_go 40 &
 	pid=$!
-	echo Y >$enabled || return 1
+	if ! echo Y >$enabled; then
+		kill $pid
+		wait $pid
+		return 1
+	fi
 	wait $pid
 }
 
@@ -56,7 +60,14 @@ has_instance() {
 }
 
 has_none() {
-	mkswap $disk >/dev/null && swapon $disk && ! has_instance
+	[ -d /sys/kernel/debug/percpu_defer ] && ! has_instance
+}
+
+leave() {
+	swapoff $disk
+	rmdir "$cgroups/group" 2>/dev/null
+	umount "$cgroups"
+	rmdir "$cgroups"
 }
 
 ktap_print_header
@@ -64,17 +75,19 @@ if [ ! -w $enabled ] || [ "$(cat $enabled)" = Y ] || [ -e /sys/kernel/debug/zswa
 	ktap_skip_all "needs zswap, and that it was never enabled"
 	exit "$KSFT_SKIP"
 fi
-if ! [ -b $disk ]; then
-	ktap_skip_all "needs $disk"
+if ! [ -b $disk ] || grep -q "^$disk " /proc/swaps /proc/mounts; then
+	ktap_skip_all "needs $disk, not in use"
 	exit "$KSFT_SKIP"
 fi
 cgroups=$(mktemp -d) || exit 1
-trap 'swapoff $disk; rmdir "$cgroups/group" 2>/dev/null; umount "$cgroups"; rmdir "$cgroups"' EXIT
+trap 'umount "$cgroups" 2>/dev/null; rmdir "$cgroups"' EXIT
 if ! mount -t cgroup2 none "$cgroups" ||
 	! echo +memory >"$cgroups/cgroup.subtree_control"; then
 	ktap_skip_all "needs memory cgroups"
 	exit "$KSFT_SKIP"
 fi
+mkswap $disk >/dev/null && swapon $disk || exit 1
+trap leave EXIT
 ktap_set_plan 4
 ktap_test_result "nothing is deferred for a swap device without zswap" has_none
 ktap_test_result "cgroups come and go without zswap" come_and_go 20
