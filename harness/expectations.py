@@ -9,8 +9,6 @@ import tomllib
 from parts import Error
 
 HARNESS = pathlib.Path(__file__).resolve().parent
-
-
 KEYS, MORE = {"test", "reason"}, {"kernels", "versions"}
 
 

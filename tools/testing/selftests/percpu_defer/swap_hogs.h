@@ -7,10 +7,10 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "swap_gate.h"
 #include "swap_measure.h"
 
 #define MAX_CPUS	64		/* that hogs can occupy */
@@ -24,13 +24,9 @@ static int nr_hogs;
 /* Loops on a CPU as soon as @go is closed. */
 static inline void be_hog(int cpu, bool fifo, int go)
 {
-	cpu_set_t one;
 	char byte;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
-	sched_setaffinity(0, sizeof(one), &one);
+	pin_to_cpu(0, cpu);
 	if (fifo)
 		become_fifo(HOG_PRIORITY);
 	if (read(go, &byte, 1) != 0)
@@ -52,9 +48,7 @@ static inline void make_hogs(bool fifo, const int *go)
 	for (cpu = 0; cpu < MAX_CPUS; cpu++) {
 		if (!CPU_ISSET(cpu, &all))
 			continue;
-		hog[nr_hogs] = fork();
-		if (hog[nr_hogs] < 0)
-			err(1, "fork");
+		hog[nr_hogs] = new_child();
 		if (!hog[nr_hogs]) {
 			close(go[1]);
 			be_hog(cpu, fifo, go[0]);

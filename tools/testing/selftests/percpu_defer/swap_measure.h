@@ -65,6 +65,16 @@ static inline void become_fifo(int priority)
 		err(1, "SCHED_FIFO");
 }
 
+/* @pid: 0 is the caller. */
+static inline void pin_to_cpu(pid_t pid, int cpu)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	sched_setaffinity(pid, sizeof(one), &one);
+}
+
 /* Opens it each time: not all such files can be read twice. */
 static inline unsigned long long first_number(const char *path)
 {

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "drain_gate.h"
 #include "swap_gate.h"
 #include "swap_measure.h"
 #include "swap_region.h"
@@ -17,13 +18,11 @@
 /* On the CPU of @pid, which gets no time until come_back(). */
 static inline void displace(pid_t pid)
 {
-	cpu_set_t one;
+	int cpu = sched_getcpu();
 
-	CPU_ZERO(&one);
-	CPU_SET(sched_getcpu(), &one);
-	sched_setaffinity(0, sizeof(one), &one);
+	pin_to_cpu(0, cpu);
 	become_fifo(1);
-	sched_setaffinity(pid, sizeof(one), &one);
+	pin_to_cpu(pid, cpu);
 }
 
 static inline void come_back(const cpu_set_t *cpus)
@@ -35,12 +34,14 @@ static inline void come_back(const cpu_set_t *cpus)
 }
 
 /*
- * Fill @bytes in another process, and page them out. Kill it, and release its memory, none
- * of which it releases itself. @look when that is done. Return false if a call failed, or
- * @look.
+ * Fill @bytes in another process, which does not share @kept, and page them out. Hold the
+ * drains, kill it, and release its memory, none of which it releases itself. @look when
+ * that is done. Return false if a call failed, or @look.
  */
-static inline bool release_victim(size_t bytes, bool (*look)(void))
+static inline bool release_victim(const struct region *kept, size_t bytes,
+				  bool (*look)(void))
 {
+	int unshared = madvise(kept->memory, kept->pages * page_size(), MADV_DONTFORK);
 	struct gate gate = new_gate();
 	pid_t pid = new_child();
 	cpu_set_t cpus;
@@ -56,7 +57,8 @@ static inline bool release_victim(size_t bytes, bool (*look)(void))
 	sched_getaffinity(0, sizeof(cpus), &cpus);
 	fd = syscall(SYS_pidfd_open, pid, 0);
 	displace(pid);
-	good = !kill(pid, SIGKILL) && !syscall(SYS_process_mrelease, fd, 0);
+	hold_drains();
+	good = !unshared && !kill(pid, SIGKILL) && !syscall(SYS_process_mrelease, fd, 0);
 	if (!good)
 		ksft_print_msg("process_mrelease: %s\n", strerror(errno));
 	good &= look();

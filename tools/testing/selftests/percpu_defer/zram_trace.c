@@ -14,8 +14,8 @@
 #define REGION_BYTES	(16UL << 20)
 #define TRACEFS		"/sys/kernel/tracing/"
 #define EVENTS		TRACEFS "events/percpu_defer/"
-/* More than the ten age bounds of 10 ms after which a drain is overdue. */
 #define PIECE_PAGES	64
+/* More than the ten age bounds of 10 ms after which a drain is overdue. */
 #define OVERDUE_NS	400000000ULL
 
 static const char * const events[] = { "percpu_defer_drain", "percpu_defer_refused" };
