@@ -48,8 +48,6 @@ static void percpu_defer_set_spare(unsigned int cpu, struct percpu_defer_buf *bu
 	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) && buf)
 		memset(buf->word, 0, PERCPU_DEFER_WORDS * sizeof(*buf->word));
 	buf = xchg(per_cpu_ptr(&percpu_defer_spare, cpu), buf);
-	if (!buf)
-		return;
 	kmemleak_free(buf);
 	free_page((unsigned long)buf);
 }
@@ -196,7 +194,6 @@ static unsigned long percpu_defer_drain(struct percpu_defer_stripe *stripe,
 	struct percpu_defer *pd = container_of(stripe->core, struct percpu_defer, core);
 	unsigned long nr = 0, again = 0, begin = jiffies;
 	struct percpu_defer_buf *buf, *next;
-	struct llist_node *node;
 	int i;
 
 	if (how == PERCPU_DEFER_TRY) {
@@ -213,35 +210,29 @@ static unsigned long percpu_defer_drain(struct percpu_defer_stripe *stripe,
 		pd->next = begin + pd->core.age;
 		percpu_defer_queue_all(pd);
 	}
-	/* First the pages that a drain has left, then new ones. */
-	for (i = 0; i < 2; i++) {
-		node = i ? llist_del_all(&pd->bufs) : pd->rest;
-		pd->rest = NULL;
-		llist_for_each_entry_safe(buf, next, node, node) {
-			if (nr >= max) {
-				pd->rest = &buf->node;
-				return nr;
-			}
-			if (how != PERCPU_DEFER_STOP && !poll_state_synchronize_rcu(buf->cookie)) {
-				llist_add(&buf->node, &pd->bufs);
-				again = PERCPU_DEFER_POLL;
-				continue;
-			}
-			if (buf->max > buf->room)
-				pd->drain(pd, buf->word + buf->room, buf->max - buf->room);
-			nr += buf->max - buf->room;
-			percpu_defer_sub(&pd->core, buf->room);
-			percpu_defer_alive(stripe);
-			percpu_defer_set_spare(buf->cpu, buf);
-			/* Now, or percpu_defer_trim() could clear it before the page is there. */
-			WRITE_ONCE(percpu_defer_some_spare, 1);
-			cond_resched();
+	llist_for_each_entry_safe(buf, next, llist_del_all(&pd->bufs), node) {
+		cond_resched();
+		if (nr >= max || (how != PERCPU_DEFER_STOP &&
+				  !poll_state_synchronize_rcu(buf->cookie))) {
+			llist_add(&buf->node, &pd->bufs);
+			again = PERCPU_DEFER_POLL;
+			continue;
 		}
+		if (buf->max > buf->room)
+			pd->drain(pd, buf->word + buf->room, buf->max - buf->room);
+		nr += buf->max - buf->room;
+		percpu_defer_sub(&pd->core, buf->room);
+		percpu_defer_alive(stripe);
+		percpu_defer_set_spare(buf->cpu, buf);
+		/* Now, or percpu_defer_trim() could clear it before the page is there. */
+		WRITE_ONCE(percpu_defer_some_spare, 1);
 	}
-	if (again && how == PERCPU_DEFER_WAIT) {
+	/* What a maximum has left is armed already, perhaps to run at once. */
+	if (again && nr < max && how == PERCPU_DEFER_WAIT) {
 		/* Polls may miss a grace period: ask for another one. */
 		start_poll_synchronize_rcu();
-		percpu_defer_run_in(stripe, again - min(again, jiffies - begin));
+		mod_delayed_work(percpu_defer_wq, &stripe->work,
+				 again - min(again, jiffies - begin));
 	}
 	return nr;
 }
@@ -265,7 +256,6 @@ int __percpu_defer_init(struct percpu_defer *pd, const char *name,
 	for_each_possible_cpu(cpu)
 		memset_p((void **)per_cpu_ptr(pd->own, cpu)->buf, PERCPU_DEFER_CLOSED, 2);
 	init_llist_head(&pd->bufs);
-	pd->rest = NULL;
 	pd->next = jiffies;
 	pd->drain = drain;
 	err = percpu_defer_core_init(&pd->core, name, &percpu_defer_mode, key);

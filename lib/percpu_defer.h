@@ -66,18 +66,10 @@ int percpu_defer_core_init(struct percpu_defer_core *core, const char *name,
 			   const struct percpu_defer_mode *mode,
 			   struct lock_class_key *key);
 bool percpu_defer_usable(struct percpu_defer_core *core);
-long percpu_defer_sum(struct percpu_defer_core *core);
 void percpu_defer_core_destroy(struct percpu_defer_core *core);
 bool percpu_defer_refuse(struct percpu_defer_core *core, enum percpu_defer_refusal why);
 bool percpu_defer_fold(struct percpu_defer_stripe *stripe, long nr);
 void percpu_defer_arm_slow(struct percpu_defer_stripe *stripe, bool early);
-
-/* Run the work of a stripe after @delay jiffies, whenever it was to run. */
-static inline void percpu_defer_run_in(struct percpu_defer_stripe *stripe,
-				       unsigned long delay)
-{
-	mod_delayed_work(percpu_defer_wq, &stripe->work, delay);
-}
 
 /* May an instance be set up here? */
 static inline bool percpu_defer_is_new(struct percpu_defer_core *core, const char *name)

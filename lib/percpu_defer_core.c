@@ -67,16 +67,15 @@ bool percpu_defer_fold(struct percpu_defer_stripe *stripe, long nr)
 	struct percpu_defer_core *core = stripe->core;
 	long delta = this_cpu_read(core->count->delta);
 	long pending = atomic_long_read(&core->pending);
-	long cap = READ_ONCE(core->cap);
 	bool overdue = (delayed_work_pending(&stripe->work) || READ_ONCE(stripe->drainer)) &&
 		time_after(jiffies, READ_ONCE(stripe->deadline));	/* stale: refuses once */
 
 	/* No longer wait for the age bound, or for a CPU that may not run its timers. */
 	if ((overdue || pending + delta >= READ_ONCE(core->early)) &&
 	    timer_pending(&stripe->work.timer))
-		percpu_defer_run_in(stripe, 0);
+		mod_delayed_work(percpu_defer_wq, &stripe->work, 0);
 	do {
-		if (overdue || pending + delta > cap) {
+		if (overdue || pending + delta > READ_ONCE(core->cap)) {
 			this_cpu_sub(core->count->delta, nr);
 			return percpu_defer_refuse(core, overdue ? PERCPU_DEFER_REFUSED_OVERDUE :
 						   PERCPU_DEFER_REFUSED_CAP);
@@ -102,7 +101,7 @@ static unsigned long percpu_defer_drain(struct percpu_defer_stripe *stripe,
 	nr = core->mode->drain(stripe, max, how);
 	WRITE_ONCE(stripe->drainer, NULL);
 	atomic_long_add(nr, &core->drained);
-	atomic_long_sub(nr, &core->pending);
+	atomic_long_fetch_sub_release(nr, &core->pending);	/* after all that was freed */
 	mutex_unlock(&stripe->lock);
 	trace_percpu_defer_drain(core, stripe - core->stripe, nr);
 	return nr;
@@ -134,7 +133,7 @@ static void percpu_defer_work(struct work_struct *work)
 	nr = percpu_defer_drain(stripe, ULONG_MAX, PERCPU_DEFER_WAIT);
 	/* Under load, drain what was pushed meanwhile without waiting for the age bound. */
 	if (nr && nr >= READ_ONCE(core->early) && timer_pending(&stripe->work.timer))
-		percpu_defer_run_in(stripe, 0);
+		mod_delayed_work(percpu_defer_wq, &stripe->work, 0);
 }
 
 /* May this task use the instance? Not one that drains it: it would wait for itself. */
@@ -203,7 +202,7 @@ EXPORT_SYMBOL_GPL(percpu_defer_reclaim);
  * For a caller that has just made others free so much, and wants the memory now. Waits for
  * concurrent drains. Leaves out objects that were pushed recently.
  *
- * Context: process context, may sleep, under no lock. Not in a drain.
+ * Context: process context, may sleep, under no lock that a drain takes. Not in a drain.
  */
 void percpu_defer_drain_some(unsigned long max)
 {
@@ -260,16 +259,6 @@ void percpu_defer_set_cap(struct percpu_defer_core *core, unsigned long cap)
 }
 EXPORT_SYMBOL_GPL(percpu_defer_set_cap);
 
-long percpu_defer_sum(struct percpu_defer_core *core)
-{
-	long pending = atomic_long_read(&core->pending);
-	int cpu;
-
-	for_each_possible_cpu(cpu)
-		pending += READ_ONCE(per_cpu_ptr(core->count, cpu)->delta);
-	return pending;
-}
-
 /**
  * percpu_defer_pending - count what is pending
  * @core: the instance
@@ -283,7 +272,14 @@ long percpu_defer_sum(struct percpu_defer_core *core)
  */
 long percpu_defer_pending(struct percpu_defer_core *core)
 {
-	return WARN_ON(READ_ONCE(core->state) < PERCPU_DEFER_OFF) ? 0 : percpu_defer_sum(core);
+	long pending = atomic_long_read(&core->pending);
+	int cpu;
+
+	if (WARN_ON(!core->count))
+		return 0;
+	for_each_possible_cpu(cpu)
+		pending += READ_ONCE(per_cpu_ptr(core->count, cpu)->delta);
+	return pending;
 }
 EXPORT_SYMBOL_GPL(percpu_defer_pending);
 
@@ -332,6 +328,7 @@ int percpu_defer_core_init(struct percpu_defer_core *core, const char *name,
 	if (!percpu_defer_wq || !core->count || !core->shrinker) {
 		shrinker_free(core->shrinker);
 		free_percpu(core->count);
+		core->count = NULL;
 		return -ENOMEM;
 	}
 	core->name = name;
@@ -374,9 +371,9 @@ void percpu_defer_core_destroy(struct percpu_defer_core *core)
 	shrinker_free(core->shrinker);
 	for (i = 0; i < core->mode->stripes; i++)
 		cancel_delayed_work_sync(&core->stripe[i].work);
-	WARN(percpu_defer_sum(core), "percpu_defer: %s: %ld left\n", core->name,
-	     percpu_defer_sum(core));
+	WARN(percpu_defer_pending(core), "percpu_defer: %s: some are left\n", core->name);
 	free_percpu(core->count);
+	core->count = NULL;
 }
 
 static int __init percpu_defer_setup(void)

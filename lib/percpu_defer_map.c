@@ -90,8 +90,7 @@ EXPORT_SYMBOL_GPL(percpu_defer_map_next_word);
 static unsigned long percpu_defer_map_drain(struct percpu_defer_stripe *stripe,
 					    unsigned long max, enum percpu_defer_drain how)
 {
-	struct percpu_defer_core *core = stripe->core;
-	struct percpu_defer_map *map = container_of(core, struct percpu_defer_map, core);
+	struct percpu_defer_map *map = container_of(stripe->core, struct percpu_defer_map, core);
 	struct percpu_defer_iter iter = {
 		.map = map,
 		.word = map->dead,

@@ -95,7 +95,6 @@ struct percpu_defer {
 	struct percpu_defer_cpu __percpu *own;
 	percpu_defer_drain_t drain;
 	struct llist_head bufs ____cacheline_aligned_in_smp;	/* to be drained */
-	struct llist_node *rest;	/* likewise; of a drain that had to stop */
 	unsigned long next;		/* jiffies when CPUs are next asked for pages */
 	/* public: */
 	struct percpu_defer_core core;

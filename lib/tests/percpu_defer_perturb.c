@@ -150,7 +150,7 @@ static int perturb_set_delays(unsigned int before)
 /* Report whether a worker has to leave what is pending, and to look again later. */
 bool percpu_defer_held(struct percpu_defer_core *core)
 {
-	return perturb_value(HOLD) && percpu_defer_sum(core) > 0 &&
+	return perturb_value(HOLD) && percpu_defer_pending(core) > 0 &&
 		atomic_dec_if_positive(&perturb_steps) < 0;
 }
 
