@@ -39,7 +39,7 @@ import older
 from parts import RULE, TOP, Error, edit, files_below, strays
 
 KERNEL_DIRS = tuple(map(pathlib.Path, (
-    "Documentation", "drivers", "include", "lib", "mm", "samples", "scripts", "tools")))
+    "Documentation", "drivers", "include", "kernel", "lib", "mm", "samples", "scripts", "tools")))
 KERNEL_FILES = ("MAINTAINERS.edit.toml",)
 OLDEST = (7, 2)
 COPY_MB = 2500

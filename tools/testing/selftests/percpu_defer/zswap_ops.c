@@ -309,6 +309,70 @@ static bool test_hibernation(void)
 	return end_shrunk(good, asked);
 }
 
+#define PM_TEST		"/sys/power/pm_test"
+
+/* Whether it worked. */
+static bool snapshot_ioctl(int snapshot, unsigned long request, void *argument)
+{
+	if (!ioctl(snapshot, request, argument))
+		return true;
+	ksft_print_msg("/dev/snapshot: request %#lx: %s\n", request, strerror(errno));
+	return false;
+}
+
+/* Prepare an image up to where its memory has been allocated. */
+static bool prepare_image(int snapshot)
+{
+	bool good;
+	int unused;
+
+	good = snapshot_ioctl(snapshot, SNAPSHOT_FREEZE, NULL);
+	good = good && snapshot_ioctl(snapshot, SNAPSHOT_CREATE_IMAGE, &unused);
+	return snapshot_ioctl(snapshot, SNAPSHOT_UNFREEZE, NULL) && good;
+}
+
+/* atexit() handler. */
+static void end_pm_test(void)
+{
+	write_file(PM_TEST, "none");
+}
+
+/* Is all of memory less than an image may have? If not, some is swapped out first. */
+static bool image_fits(void)
+{
+	unsigned long long total = named_number("/proc/meminfo", "MemTotal:"), image;
+
+	return read_numbers("/sys/power/image_size", &image, 1) == 1 &&
+		(total - named_number("/proc/meminfo", "MemFree:")) * 1024 < image;
+}
+
+/* Dead entries are freed before memory is copied to an image. */
+static bool test_image(void)
+{
+	int snapshot;
+	bool good;
+
+	if (access("/dev/snapshot", F_OK) || write_file(PM_TEST, "freezer")) {
+		skip_why = "no CONFIG_HIBERNATION or CONFIG_PM_DEBUG";
+		return true;
+	}
+	atexit(end_pm_test);
+	if (!image_fits()) {
+		skip_why = "an image would not have all of memory";
+		return true;
+	}
+	snapshot = open("/dev/snapshot", O_RDONLY);
+	if (snapshot < 0)
+		ksft_exit_fail_msg("/dev/snapshot: %s\n", strerror(errno));
+	good = begin();
+	good &= prepare_image(snapshot);
+	good &= expect("dead entries", dead(), 0);
+	good &= expect("stored pages", stored(), kept.pages);
+	close(snapshot);
+	end_pm_test();
+	return end(good);
+}
+
 /* Fills memory with what does not compress, and swaps it out. */
 static char *swap_noise(size_t size, size_t total)
 {
@@ -785,12 +849,13 @@ int main(void)
 	if (geteuid())
 		ksft_exit_skip("needs root\n");
 	set_up();
-	ksft_set_plan(2 * 15);
+	ksft_set_plan(2 * 16);
 
 	run_twice(test_write, "write");
 	run_twice(test_refuse, "write while disabled");
 	run_twice(test_zeros, "zeros");
 	run_twice(test_hibernation, "hibernation");
+	run_twice(test_image, "image of hibernation");
 	run_twice(test_pool_limit, "max_pool_percent");
 	run_twice(test_group_limit, "memory.zswap.max");
 	run_twice(test_group_memory, "memory.max");
