@@ -41,6 +41,7 @@ KINDS = {
     "kcsan": ("x86_64", "debug", "torture", "kcsan"),
     "perturb": ("x86_64", "perturb", "torture"),
     "nohz": ("x86_64", "nohz"),
+    "sync": ("x86_64", "sync"),
     "rt": ("x86_64", "debug", "torture", "rt"),
     "arm64": ("arm64", "debug", "torture"),
 }
@@ -167,7 +168,7 @@ class Kernel:
 def patched_kernel(source, change=lambda tree: None, kind="plain"):
     tree = source.patched_tree()
     change(tree)
-    return Kernel(f"{kind}-{source.name}", tree, ("common", *KINDS[kind], "patched"),
+    return Kernel(f"{kind}-{source.name}", tree, ("common", "patched", *KINDS[kind]),
                   tree, source.tree)
 
 
@@ -282,6 +283,13 @@ def nohz_part(source, _name, _args):
                           boot=("nohz_full=1", "isolcpus=domain,managed_irq,1"))
 
 
+def sync_part(source, _name, _args):
+    kernel = patched_kernel(source, kind="sync")
+    return test.run_guest(kernel, "sync", "sync", {}, {
+        "zsmalloc", "files", "zram_dead", "zram_ops", "swap_reuse", "zswap_ops",
+        "zswap_paths"}, stage)
+
+
 def torture_part(source, kind, args):
     kernel = patched_kernel(source, kind=kind)
     seconds = args.minutes * 60
@@ -335,6 +343,7 @@ def parts(source, args):
                                     tree_of_guests(test.perturbed(name)))
            for name in PERTURBED},
         "nohz": guest(nohz_part, "nohz", ""),
+        "sync": guest(sync_part, "sync", ""),
         **{kind: guest(test_kind, kind, short) for kind in ("kcsan", "rt", "arm64")},
         **{f"torture-{kind}": guest(torture_part, kind, long, tree_of_guests(()))
            for kind in ("kasan", "kcsan")},
@@ -459,7 +468,7 @@ def do_perf_check(source, args):
 
 def kinds(text):
     """A list of kernels to test, as an argument."""
-    tested = [kind for kind in KINDS if kind != "perturb"]
+    tested = [kind for kind in KINDS if kind not in ("perturb", "sync")]
     if unknown := [kind for kind in text.split(",") if kind not in tested]:
         raise argparse.ArgumentTypeError(
             f"no kernel is called '{unknown[0]}'; there are {', '.join(tested)}")

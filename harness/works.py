@@ -12,7 +12,7 @@ import pathlib
 
 WORKS = pathlib.Path(__file__).resolve().parent.parent / "build/works"
 TEST = ("plain", "kasan")
-TEST_ALL = ("harness", "model", *TEST, "perturb-zram", "perturb-zswap", "nohz",
+TEST_ALL = ("harness", "model", *TEST, "perturb-zram", "perturb-zswap", "nohz", "sync",
             "kcsan", "rt", "arm64", "torture-kasan", "torture-kcsan", "others", "mutants")
 # The rows, and what all has to be noted for a date alone to be in one.
 ROWS = {"apply": ("",), "test": TEST, "test-all": TEST_ALL,

@@ -86,12 +86,12 @@ class ApplyTest(unittest.TestCase):
         self.assertEqual(list(self.out.rglob("*.c.cocci")), [])
 
     def test_selected(self):
-        """Each user of the library selects it, also without the other one."""
+        """Each user of the library implies it, also without the other one."""
         self.run_apply()
         for option, name in ("ZSWAP", "mm/Kconfig"), ("ZRAM", "drivers/block/zram/Kconfig"):
             text = (self.out / name).read_text()
             entry = re.search(rf"^config {option}\n((\t.*)?\n)+", text, re.MULTILINE)
-            self.assertIn("\tselect PERCPU_DEFER\n", entry.group())
+            self.assertIn("\timply PERCPU_DEFER\n", entry.group())
 
     def test_again_touches_nothing(self):
         self.run_apply()

@@ -54,7 +54,8 @@ class TableTest(unittest.TestCase):
         owner = series.owners(self.table, self.files)
         first = series.overlay_at(self.table, self.files, owner, 0)
         self.assertEqual({str(path) for path in first if path.suffix != ".inc"},
-                         {"include/linux/percpu_defer.h", "lib/Kconfig.edit.toml",
+                         {"include/linux/percpu_defer.h",
+                          "include/linux/percpu_defer_optional.h", "lib/Kconfig.edit.toml",
                           "lib/Kconfig.debug.edit.toml", "lib/percpu_defer_core.c",
                           "lib/tests/percpu_defer_perturb.c", "lib/percpu_defer.c",
                           "include/trace/events/percpu_defer.h",

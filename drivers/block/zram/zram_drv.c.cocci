@@ -277,6 +277,7 @@ position p;
 @@
  DEVICE_ATTR_RO@p(debug_stat);
 +static DEVICE_ATTR_RW(deferred_free);
++static DEVICE_ATTR_RO(deferred_pages);
 
 @attrs@
 position p;
@@ -285,6 +286,7 @@ position p;
  	...,
  	&dev_attr_debug_stat.attr,
 +	&dev_attr_deferred_free.attr,
++	&dev_attr_deferred_pages.attr,
  	...,
  };
 
@@ -293,4 +295,4 @@ expression zram;
 position p;
 @@
  init_rwsem@p(&zram->dev_lock);
-+zram->deferred_free = true;
++zram->deferred_free = IS_ENABLED(CONFIG_PERCPU_DEFER);

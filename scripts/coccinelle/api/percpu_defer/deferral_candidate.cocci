@@ -79,7 +79,12 @@ def finding(place):
 
 #include <linux/percpu_defer.h>
 
-@queue depends on !client@
+@optional_client@
+@@
+
+#include <linux/percpu_defer_optional.h>
+
+@queue depends on !client && !optional_client@
 identifier first = {schedule_work, schedule_delayed_work};
 identifier second = {queue_work, queue_delayed_work, mod_delayed_work,
 	schedule_work_on, schedule_delayed_work_on, kthread_queue_work,

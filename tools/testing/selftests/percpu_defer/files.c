@@ -89,11 +89,15 @@ static const struct input step_input = {
 	.held = true,
 };
 
+#define WORKQUEUE "/sys/devices/virtual/workqueue/percpu_defer"
+#define DEFERRAL { "CONFIG_PERCPU_DEFER", WORKQUEUE }
+
 static const struct folder folders[] = {
 	{
 		/* The workqueue core parses their input. */
 		.name = "workqueue",
-		.path = "/sys/devices/virtual/workqueue/percpu_defer",
+		.path = WORKQUEUE,
+		.needs = { { "CONFIG_PERCPU_DEFER", DEBUG "percpu_defer" } },
 		.file = {
 			{ "affinity_scope", 0644 },
 			{ "affinity_strict", 0644 },
@@ -107,13 +111,13 @@ static const struct folder folders[] = {
 		.name = "shrinker",
 		.path = DEBUG "shrinker",
 		.below = "percpu_defer-zramN-*",
-		.needs = { { "CONFIG_SHRINKER_DEBUG", DEBUG "shrinker" } },
+		.needs = { { "CONFIG_SHRINKER_DEBUG", DEBUG "shrinker" }, DEFERRAL },
 		.ours = true,
 		.file = { { "count", 0440 }, { "scan", 0220 } },
 	}, {
 		.name = "instances",
 		.path = DEBUG "percpu_defer",
-		.needs = { { "CONFIG_DEBUG_FS", DEBUG "bdi" } },
+		.needs = { { "CONFIG_DEBUG_FS", DEBUG "bdi" }, DEFERRAL },
 		.ours = true,
 		.file = { { "zram[0-9]*", 0400 } },
 	}, {
@@ -131,19 +135,21 @@ static const struct folder folders[] = {
 	}, {
 		.name = "zram",
 		.path = ZRAM,
+		.needs = { DEFERRAL },
 		.file = {
 			{ "deferred_free", 0644, &bool_input },
+			{ "deferred_pages", 0444 },
 		},
 	}, {
 		.name = "zswap parameters",
 		.path = "/sys/module/zswap/parameters",
-		.needs = { { "deferral in zswap", ZSWAP_DEBUG "dead_entries" } },
+		.needs = { { "deferral in zswap", ZSWAP_DEBUG "dead_entries" }, DEFERRAL },
 		.file = { { "deferred_invalidate", 0644, &bool_input } },
 	}, {
 		.name = "zswap instances",
 		.path = DEBUG "percpu_defer",
 		.needs = {
-			{ "deferral in zswap", ZSWAP_PARAMETERS "deferred_invalidate" },
+			{ "deferral in zswap", ZSWAP_PARAMETERS "deferred_invalidate" }, DEFERRAL,
 		},
 		.ours = true,
 		.file = { { "zswap[0-9]*", 0400 }, { "zswap_unlinked", 0400 } },
@@ -535,10 +541,9 @@ static const char *option_missing(void)
 	return NULL;
 }
 
-/* All results of a folder that lacks @file. */
-static void report_missing(const struct file *file)
+/* All results of a folder that lacks an option, or else @file. */
+static void report_missing(const char *option, const struct file *file)
 {
-	const char *option = option_missing();
 	char why[64];
 
 	if (option) {
@@ -557,12 +562,13 @@ static void report_missing(const struct file *file)
 
 static void run_folder(void)
 {
+	const char *option = option_missing();
 	const struct file *file;
 
 	dir = open_folder();
 	file = missing_file();
-	if (file) {
-		report_missing(file);
+	if (option || file) {
+		report_missing(option, file);
 	} else {
 		for (size_t i = 0; i < ARRAY_SIZE(tests); i++) {
 			skip_why = NULL;

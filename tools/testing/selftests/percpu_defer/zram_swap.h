@@ -87,12 +87,14 @@ static inline unsigned long long waiting(void)
 	return zram_counts(path, sizeof(path)) ? named_number(path, "pending") : 0;
 }
 
+/* At first; not without CONFIG_PERCPU_DEFER. */
 static inline bool defers(void)
 {
+	unsigned long long on;
 	char path[64];
 
 	zram_path(path, sizeof(path), "deferred_free");
-	return !access(path, F_OK);
+	return read_numbers(path, &on, 1) == 1 && on;
 }
 
 /* From here on it is this one that the others are about. */

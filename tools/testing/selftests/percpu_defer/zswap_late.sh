@@ -60,7 +60,7 @@ has_instance() {
 }
 
 has_none() {
-	[ -d /sys/kernel/debug/percpu_defer ] && ! has_instance
+	! has_instance
 }
 
 leave() {
@@ -77,6 +77,10 @@ if [ ! -w $enabled ] || [ "$(cat $enabled)" = Y ] || [ -e /sys/kernel/debug/zswa
 fi
 if ! [ -b $disk ] || grep -q "^$disk " /proc/swaps /proc/mounts; then
 	ktap_skip_all "needs $disk, not in use"
+	exit "$KSFT_SKIP"
+fi
+if ! [ -d /sys/kernel/debug/percpu_defer ]; then
+	ktap_skip_all "needs CONFIG_PERCPU_DEFER"
 	exit "$KSFT_SKIP"
 fi
 cgroups=$(mktemp -d) || exit 1

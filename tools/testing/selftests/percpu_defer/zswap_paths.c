@@ -652,11 +652,18 @@ static bool fault_in(const struct region *r)
  */
 static bool test_cap(void)
 {
-	unsigned long long cap = old_number("cap"), refused = old_number("refused");
-	size_t size = (cap + cap / 2) * page_size();
+	unsigned long long cap, refused;
 	struct region r;
+	size_t size;
 	bool good;
 
+	if (!zswap_defers()) {
+		skip_why = "nothing is deferred";
+		return true;
+	}
+	cap = old_number("cap");
+	refused = old_number("refused");
+	size = (cap + cap / 2) * page_size();
 	size -= size % (NR_FAULTING * page_size());
 	if (size > CAP_MB / 2 << 20) {
 		skip_why = "too much memory";

@@ -40,7 +40,8 @@ static inline int write_zswap(const char *parameter, const char *text)
 
 static inline bool zswap_defers(void)
 {
-	return !access(ZSWAP_DEBUG "dead_entries", F_OK);
+	return !access(ZSWAP_DEBUG "dead_entries", F_OK) &&
+		!access("/sys/kernel/debug/percpu_defer", F_OK);
 }
 
 static pid_t zswap_user;
