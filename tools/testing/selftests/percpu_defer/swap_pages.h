@@ -99,13 +99,13 @@ static inline long check_page(const void *page, uint64_t generation)
 	return -1;
 }
 
-/* A line "NAME NUMBER" of a file. A missing one is no 0. */
 /* Fault a page in, if it is not there. */
 static inline char touch_page(const char *page)
 {
 	return __atomic_load_n(page, __ATOMIC_RELAXED);
 }
 
+/* A line "NAME NUMBER" of a file. A missing one is no 0. */
 static inline unsigned long long named_number(const char *path, const char *name)
 {
 	FILE *file = fopen(path, "r");

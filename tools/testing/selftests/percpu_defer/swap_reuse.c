@@ -7,21 +7,25 @@
  * Processes fill memory with a pattern made of address and generation, page it
  * out to a zram that is too small for all, check it, free it and fill it again.
  * A drain that frees a slot after it was written again shows as a page of
- * zeros. Meanwhile zsmalloc and the page allocator are told to compact. Takes a
- * zram device of its own and gives it back.
+ * zeros. Meanwhile zsmalloc and the page allocator are told to compact, and
+ * deferral is switched off and on. Takes a zram device of its own and gives it back.
  */
 #define _GNU_SOURCE
 #include "kselftest.h"
 #include "swap_workers.h"
 #include "zram_swap.h"
 
-/* Moves objects and pages about meanwhile. */
+/* Moves objects and pages about meanwhile, and switches deferral off and on. */
 static void compactor(time_t end)
 {
+	bool on = defers();
+
 	while (time(NULL) < end) {
 		write_file("/proc/sys/vm/compact_memory", "1");
 		write_zram("compact", "1");
 		usleep(100000);
+		if (on && (write_zram("deferred_free", "0") || write_zram("deferred_free", "1")))
+			_exit(KSFT_FAIL);
 	}
 	_exit(KSFT_PASS);
 }

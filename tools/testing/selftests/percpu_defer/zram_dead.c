@@ -7,8 +7,13 @@
  * it: see drain_gate.h. On a kernel that frees at once the same must hold.
  */
 #define _GNU_SOURCE
+#include <signal.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+
 #include "kselftest.h"
 #include "drain_gate.h"
+#include "swap_gate.h"
 #include "swap_region.h"
 #include "zram_swap.h"
 
@@ -108,6 +113,9 @@ static bool test_mem_limit(void)
 		ksft_exit_fail_msg("cannot set mem_limit\n");
 
 	hold_drains();
+	/* A write waits for 250 ms. A drain with a delay at each slot must take less. */
+	if (!drains_held && gate_exists())
+		write_gate("max_us", "50");
 	unmap(&first);
 	good &= still_waits(waiting());
 	good &= expect("paged out", page_out(second.memory, second.pages * page_size(),
@@ -134,6 +142,17 @@ static bool all_freed_soon(void)
 	return all_freed();
 }
 
+static unsigned long long deferred_pages(void)
+{
+	unsigned long long pages;
+	char path[64];
+
+	zram_path(path, sizeof(path), "deferred_pages");
+	if (read_numbers(path, &pages, 1) != 1)
+		ksft_exit_fail_msg("cannot read %s\n", path);
+	return pages;
+}
+
 static bool test_switch(void)
 {
 	struct region r;
@@ -150,7 +169,10 @@ static bool test_switch(void)
 	hold_drains();
 	unmap(&r);
 	good &= still_waits(waiting());
+	if (drains_held)
+		good &= expect("deferred_pages", deferred_pages(), waiting());
 	good &= !write_zram("deferred_free", "0") && all_freed();
+	good &= expect("deferred_pages", deferred_pages(), 0);
 
 	r = new_region(REGION_BYTES);
 	unmap(&r);
@@ -178,19 +200,89 @@ static bool test_swapoff(void)
 	return good;
 }
 
+static void ignore(int signal)
+{
+}
+
+/* Swapoff looks for signals after each process. */
+static bool swapoff_is_interrupted(void)
+{
+	struct itimerval each = { { 0, 1000 }, { 0, 100 } }, none = {};
+	struct sigaction action = { .sa_handler = ignore };
+	bool interrupted;
+
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &each, NULL);
+	interrupted = swapoff(zram_dev) && errno == EINTR;
+	setitimer(ITIMER_REAL, &none, NULL);
+	return interrupted;
+}
+
+#define KEEPERS		8
+
+/* Processes that have pages in swap, and look at them when the gate is opened. */
+static struct gate start_keepers(void)
+{
+	struct gate gate = new_gate();
+	int i;
+
+	fflush(stdout);
+	for (i = 0; i < KEEPERS; i++) {
+		struct region r;
+
+		if (new_child())
+			continue;
+		r = new_region(REGION_BYTES / 2 / KEEPERS);
+		wait_at_gate(&gate);
+		_exit(!check_pages(&r, 0, r.pages));
+	}
+	await_ready(&gate, KEEPERS);
+	return gate;
+}
+
+static bool all_kept(const struct gate *gate)
+{
+	unsigned int good = 0, i;
+	int status;
+
+	open_gate(gate);
+	for (i = 0; i < KEEPERS; i++)
+		good += wait(&status) > 0 && !status;
+	return expect("processes with the right content", good, KEEPERS);
+}
+
+/* The device stays swap, and dead slots still wait. */
+static bool test_interrupted(void)
+{
+	/* First, because they would have a share in what is freed. */
+	struct gate gate = start_keepers();
+	struct region freed = new_region(REGION_BYTES / 2);
+	bool good;
+
+	hold_drains();
+	unmap(&freed);
+	if (!swapoff_is_interrupted())
+		ksft_exit_fail_msg("swapoff was not interrupted\n");
+	good = still_waits(waiting());
+	good &= all_kept(&gate);
+	release_drains();
+	return all_freed_soon() && good;
+}
+
 int main(void)
 {
 	ksft_print_header();
 	if (geteuid())
 		ksft_exit_skip("needs root\n");
 	zram_add(ZRAM_MB);
-	ksft_set_plan(2 * 5);
+	ksft_set_plan(2 * 6);
 
 	run_twice(test_read, "freed slots read as zeros");
 	run_twice(test_block_state, "freed slots are not in block_state");
 	run_twice(test_mem_limit, "freed slots make room below mem_limit");
 	run_twice(test_switch, "deferred_free frees at once when switched off");
 	run_twice(test_swapoff, "swapoff leaves nothing to be read");
+	run_twice(test_interrupted, "swapoff that a signal interrupts");
 
 	zram_swapoff();
 	zram_remove();
