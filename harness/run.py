@@ -264,6 +264,9 @@ def perturbed(name, **limits):
 
 def test_kind(source, kind, args, only=test.Only()):
     kernel = patched_kernel(source, kind=kind)
+    if kind == "plain" and not only.section:
+        stage("build the library as a module")
+        script("modular.sh", kernel.tree, kernel.out, BUILD / "modular")
     stage(f"test in the {kind} kernel ({args.seconds} s of slot reuse)")
     return test.run_guest_tests(kernel, kind, args.seconds, args.torture, stage, only)
 

@@ -1,0 +1,32 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Build the library as a module: all that it uses has to be exported by the kernel.
+#
+# usage: modular.sh TREE KERNEL OUT
+#
+# KERNEL is the folder that TREE was built in, OUT one to build in, which is emptied.
+set -eu
+. "$(dirname -- "$0")/common.sh"
+
+[ $# = 3 ] || die "usage: modular.sh TREE KERNEL OUT"
+lib=$1/lib kernel=$2 out=$3
+
+rm -rf "$out"
+mkdir -p "$out"
+cp "$lib/percpu_defer.c" "$lib/percpu_defer_core.c" "$lib/percpu_defer_map.c" \
+	"$lib/percpu_defer.h" "$out"
+cat >"$out/module.c" <<'END'
+#include <linux/module.h>
+MODULE_DESCRIPTION("percpu_defer as a module");
+MODULE_LICENSE("GPL");
+END
+# The kernel exports the same names.
+cat >"$out/Kbuild" <<'END'
+obj-m := percpu_defer_modular.o
+percpu_defer_modular-y := module.o percpu_defer_core.o percpu_defer.o percpu_defer_map.o
+ccflags-y := -D__DISABLE_EXPORTS
+END
+make -C "$kernel" M="$(realpath "$out")" modules >"$out.log" 2>&1 || {
+	grep -i error "$out.log" >&2
+	die "the library is not a module: see $out.log"
+}
