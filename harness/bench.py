@@ -35,7 +35,7 @@ from sections import common
 
 HARNESS = pathlib.Path(__file__).resolve().parent
 RESULTS = HARNESS.parent / "build/results"
-ORDER = ("unmap", "native", "short_runs", "busy", "memory", "lmk", "faults", "others",
+ORDER = ("unmap", "native", "short_runs", "busy", "memory", "lmk", "killers", "faults", "others",
          "accounting", "mixed", "attribution", "instructions")
 # What explains the times more than it is one, and takes long: a quick report has it only
 # when it is asked for.

@@ -18,6 +18,7 @@
 
 . "$(dirname -- "$0")/columns.sh"
 . "$(dirname -- "$0")/pool.sh"
+. "$(dirname -- "$0")/edge.sh"
 . "$(dirname -- "$0")/cgroup.sh"
 
 # What no healthy kernel prints is not shown, once the console is quiet.
@@ -34,17 +35,6 @@ try() {
 	fi
 }
 
-search() {
-	pd_extra=$((2 * pd_left)) good=0
-	while [ $good -lt "$pd_good" ]; do
-		try "$pd_extra"
-		good=$((good + 1))
-		if [ "${told%% *}" != 0 ]; then
-			good=0 pd_extra=$((pd_extra - pd_step))
-		fi
-	done
-}
-
 # An OOM kill prints a call trace, which is no complaint.
 dmesg -n 1
 if [ "$pd_where" = machine ]; then
@@ -58,7 +48,7 @@ echo -1000 >/proc/$$/oom_score_adj || exit 1
 setup_columns
 select_column "$pd_cols"
 cgroup=$(make_cgroup oom $((pd_mb * 2))M) || exit 1
-[ "$pd_extra" != search ] || search
+[ "$pd_extra" != search ] || search $((2 * pd_left)) 0
 echo "edge $pd_where $pd_extra"
 for _ in $(seq "$pd_tries"); do
 	try "$pd_extra"

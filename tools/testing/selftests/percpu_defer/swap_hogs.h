@@ -14,11 +14,12 @@
 #include "swap_measure.h"
 
 #define MAX_CPUS	64		/* that hogs can occupy */
+#define MAX_HOGS	1024
 
 /* Under the priority of hogs, and above. */
 enum { HOG_PRIORITY = 1, OWN_PRIORITY };
 
-static pid_t hog[MAX_CPUS];
+static pid_t hog[MAX_HOGS];
 static int nr_hogs;
 
 /* Loops on a CPU as soon as @go is closed. */
@@ -48,6 +49,8 @@ static inline void make_hogs(bool fifo, const int *go)
 	for (cpu = 0; cpu < MAX_CPUS; cpu++) {
 		if (!CPU_ISSET(cpu, &all))
 			continue;
+		if (nr_hogs == MAX_HOGS)
+			errx(1, "more than %d processes that loop", MAX_HOGS);
 		hog[nr_hogs] = new_child();
 		if (!hog[nr_hogs]) {
 			close(go[1]);

@@ -33,8 +33,6 @@
 #define PROCESSES	2
 /* Not more often, for the sake of time. */
 #define PAGES_A_LOOK	64
-/* More than it takes for something to come back. */
-#define SETTLE_US	100000
 
 /* From the command line. */
 static const char *cgroup, *pool;
@@ -117,21 +115,6 @@ static void be_other(const struct gate *gate, size_t bytes)
 	_exit(0);
 }
 
-/*
- * Waits until no more comes back, for who is next. It need not be all: others, and
- * files of the root file system, may have been swapped out when memory was short.
- */
-static void settle(void)
-{
-	unsigned long long before, stored = first_number(pool);
-
-	do {
-		before = stored;
-		usleep(SETTLE_US);
-		stored = first_number(pool);
-	} while (stored < before);
-}
-
 static void parse(int argc, char **argv)
 {
 	if (argc > 2 && !strcmp(argv[1], "-c")) {
@@ -188,6 +171,6 @@ int main(int argc, char **argv)
 		;
 	printf("%llu %llu %llu %llu\n", kills() - killed, cgroup_kills() - killed_here,
 	       needed, (unsigned long long)(now(CLOCK_MONOTONIC) - start));
-	settle();
+	settle(pool);
 	return 0;
 }

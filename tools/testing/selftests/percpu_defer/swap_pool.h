@@ -50,6 +50,24 @@ static inline unsigned long long free_bytes(void)
 	return pages * page_size();
 }
 
+/* More than it takes for something to come back. */
+#define SETTLE_US	100000
+
+/*
+ * Wait until no more comes back, for who is next. It need not be all: others, and
+ * files of the root file system, may have been swapped out when memory was short.
+ */
+static inline void settle(const char *path)
+{
+	unsigned long long before, stored = first_number(path);
+
+	do {
+		before = stored;
+		usleep(SETTLE_US);
+		stored = first_number(path);
+	} while (stored < before);
+}
+
 /* Sleeps until the next millisecond after @time that is not over, and sets @time to it. */
 static inline void await_tick(uint64_t *time)
 {

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * How much memory can a user have pending who frees swapped-out memory on busy CPUs?
+ *
+ * usage: swap_churn MEGABYTES SECONDS SPINNERS FILE
+ *
+ * As the user nobody, SPINNERS processes loop on each CPU, and another one fills that much
+ * memory, pages it out and unmaps it, again and again, for so many seconds. FILE begins
+ * with a number that tells how much swap holds: mm_stat of a zram device that is the
+ * swap space, or stored_pages of zswap.
+ * Prints
+ *   how often the memory was unmapped,
+ *   the most that FILE told, beyond what it was,
+ *   how many nanoseconds it took until FILE was back after the last unmap, on busy CPUs.
+ */
+#define _GNU_SOURCE
+#include <err.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "swap_hogs.h"
+#include "swap_measure.h"
+
+#define NOBODY		65534
+#define BACK_MS		20000
+
+static size_t size;
+
+static void become_nobody(void)
+{
+	if (setresgid(NOBODY, NOBODY, NOBODY) || setresuid(NOBODY, NOBODY, NOBODY))
+		err(1, "cannot become nobody");
+}
+
+static volatile sig_atomic_t over;
+
+static void end(int signal)
+{
+	(void)signal;
+	over = 1;
+}
+
+/* Write the number of rounds to @result. */
+static void be_churner(int result)
+{
+	unsigned long rounds = 0;
+
+	signal(SIGTERM, end);
+	become_nobody();
+	while (!over) {
+		char *memory = filled(size, rounds);
+
+		madvise(memory, size, MADV_PAGEOUT);
+		munmap(memory, size);
+		rounds++;
+	}
+	if (write(result, &rounds, sizeof(rounds)) != sizeof(rounds))
+		err(1, "pipe");
+	_exit(0);
+}
+
+/* The most that the file tells within so many seconds. */
+static unsigned long long watch(const char *path, unsigned long seconds)
+{
+	uint64_t end = now(CLOCK_MONOTONIC) + seconds * 1000000000ull;
+	unsigned long long most = 0, number;
+
+	while (now(CLOCK_MONOTONIC) < end) {
+		number = first_number(path);
+		if (number > most)
+			most = number;
+		usleep(1000);
+	}
+	return most;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long seconds, spinners, rounds, i;
+	unsigned long long before, most;
+	int go[2], result[2];
+	uint64_t start;
+	pid_t churner;
+
+	if (argc != 5)
+		errx(1, "usage: swap_churn MEGABYTES SECONDS SPINNERS FILE");
+	size = parse_number(argv[1], 1 << 20) << 20;
+	seconds = parse_number(argv[2], 3600);
+	spinners = parse_number(argv[3], 64);
+	before = first_number(argv[4]);
+	if (pipe(go) || pipe(result))
+		err(1, "pipe");
+	for (i = 0; i < spinners; i++)
+		make_hogs(false, go);
+	churner = new_child();
+	if (!churner) {
+		close(go[1]);
+		be_churner(result[1]);
+	}
+	/* Who watches is not to be among those who wait for a CPU. */
+	become_fifo(OWN_PRIORITY);
+	close(go[0]);
+	close(go[1]);
+
+	most = watch(argv[4], seconds) - before;
+	kill(churner, SIGTERM);
+	if (read(result[0], &rounds, sizeof(rounds)) != sizeof(rounds))
+		errx(1, "the process that frees memory has failed");
+	start = now(CLOCK_MONOTONIC);
+	if (!wait_until_back(argv[4], before, BACK_MS))
+		errx(1, "not all is back after %d ms", BACK_MS);
+	printf("%lu %llu %llu\n", rounds, most,
+	       (unsigned long long)(now(CLOCK_MONOTONIC) - start));
+	kill_hogs();
+	return 0;
+}

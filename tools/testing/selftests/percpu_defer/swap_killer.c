@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Does a killer in user space kill a second process because the memory of the first one
+ * is not free yet?
+ *
+ * usage: swap_killer MEGABYTES LOW EXTRA POLL POOL
+ *
+ * Two processes fill that much memory each, and page it out. Another one locks memory,
+ * fast until LOW kilobytes and half of what swap had for one of the two are available,
+ * and then slowly: as much as makes it necessary that one of the two ends, but not the
+ * other, less MARGIN and more EXTRA kilobytes. Meanwhile this one reads MemAvailable each
+ * POLL milliseconds. When that is below LOW, it kills one of the two, waits until that is
+ * gone, and goes on. POOL is mm_stat of a zram device that is the swap space, or
+ * pool_total_size of zswap.
+ * Prints
+ *   how many of the two it killed,
+ *   how many processes the kernel killed for want of memory meanwhile,
+ *   how many bytes swap had for one of the two.
+ */
+#define _GNU_SOURCE
+#include <err.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "swap_gate.h"
+#include "swap_measure.h"
+#include "swap_pool.h"
+
+#define HOLDERS		2
+#define MARGIN		(8ULL << 20)
+/* 100 MB in a second, a step each millisecond. */
+#define SLOW_STEP	(100ULL << 10)
+/* Polls after the last step. */
+#define POLLS_AFTER	3
+
+static size_t size;
+static unsigned long long low, extra;
+static unsigned long poll_ms;
+static const char *pool;
+
+static unsigned long long available(void)
+{
+	return named_number("/proc/meminfo", "MemAvailable:") << 10;
+}
+
+static unsigned long long kills(void)
+{
+	return named_number("/proc/vmstat", "oom_kill");
+}
+
+static void be_holder(const struct gate *gate)
+{
+	page_out_all(filled(size, 1), size);
+	wait_at_gate(gate);
+	_exit(0);
+}
+
+static void write_to(char *memory, size_t bytes)
+{
+	for (size_t i = 0; i < bytes; i += page_size())
+		memory[i] = 1;
+}
+
+/* With @one, what swap has for a holder: see above. */
+static void be_grower(const struct gate *gate, unsigned long long one)
+{
+	unsigned long long fast, all, done = 0;
+	char *memory;
+
+	wait_at_gate(gate);
+	fast = available() - low - one / 2;
+	all = fast + one / 2 + one - MARGIN + extra;
+	if ((long long)fast < 0)
+		errx(1, "too little memory, or LOW is too much");
+	memory = mmap(NULL, all + SLOW_STEP, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED || mlock2(memory, all, MLOCK_ONFAULT))
+		err(1, "cannot lock memory");
+	fast -= fast % page_size();
+	write_to(memory, fast);
+	for (done = fast; done < all; done += SLOW_STEP) {
+		usleep(1000);
+		write_to(memory + done, SLOW_STEP);
+	}
+	/* The memory stays until the killer has had another look. */
+	usleep(poll_ms * (POLLS_AFTER + 1) * 1000);
+	_exit(0);
+}
+
+/* Until the grower ends; return how many were killed. */
+static int be_killer(const pid_t *holder, pid_t grower)
+{
+	int killed = 0, status;
+
+	while (!waitpid(grower, &status, WNOHANG)) {
+		usleep(poll_ms * 1000);
+		if (killed == HOLDERS || available() >= low)
+			continue;
+		kill(holder[killed], SIGKILL);
+		waitpid(holder[killed], NULL, 0);
+		killed++;
+	}
+	if (status)
+		errx(1, "the process that takes memory has failed");
+	return killed;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long long before, one, killed_by_kernel;
+	struct gate holders, growers;
+	pid_t holder[HOLDERS], grower;
+	int i, killed;
+
+	if (argc != 6)
+		errx(1, "usage: swap_killer MEGABYTES LOW EXTRA POLL POOL");
+	size = parse_number(argv[1], 1 << 20) << 20;
+	low = parse_number(argv[2], 1 << 30) << 10;
+	extra = parse_number(argv[3], 1 << 20) << 10;
+	poll_ms = parse_number(argv[4], 1000);
+	pool = argv[5];
+	write_text("/proc/self/oom_score_adj", "-1000");
+	before = pool_bytes(pool);
+	killed_by_kernel = kills();
+
+	holders = new_gate();
+	for (i = 0; i < HOLDERS; i++) {
+		holder[i] = new_child();
+		if (!holder[i])
+			be_holder(&holders);
+	}
+	await_ready(&holders, HOLDERS);
+	one = (pool_bytes(pool) - before) / HOLDERS;
+
+	growers = new_gate();
+	grower = new_child();
+	if (!grower) {
+		leave_gate(&holders);
+		be_grower(&growers, one);
+	}
+	await_ready(&growers, 1);
+	open_gate(&growers);
+	killed = be_killer(holder, grower);
+	open_gate(&holders);
+	for (i = killed; i < HOLDERS; i++)
+		waitpid(holder[i], NULL, 0);
+	printf("%d %llu %llu\n", killed, kills() - killed_by_kernel, one);
+	settle(pool);
+	return 0;
+}
