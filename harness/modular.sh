@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Build the library as a module: all that it uses has to be exported by the kernel.
+# Build the library as a module: it may use exported symbols only.
 #
 # usage: modular.sh TREE KERNEL OUT
 #
@@ -20,7 +20,7 @@ cat >"$out/module.c" <<'END'
 MODULE_DESCRIPTION("percpu_defer as a module");
 MODULE_LICENSE("GPL");
 END
-# The kernel exports the same names.
+# Without its exports: the kernel has the same names.
 cat >"$out/Kbuild" <<'END'
 obj-m := percpu_defer_modular.o
 percpu_defer_modular-y := module.o percpu_defer_core.o percpu_defer.o percpu_defer_map.o
@@ -28,5 +28,5 @@ ccflags-y := -D__DISABLE_EXPORTS
 END
 make -C "$kernel" M="$(realpath "$out")" modules >"$out.log" 2>&1 || {
 	grep -i error "$out.log" >&2
-	die "the library is not a module: see $out.log"
+	die "the library does not build as a module: see $out.log"
 }

@@ -227,7 +227,7 @@ static unsigned long percpu_defer_drain(struct percpu_defer_stripe *stripe,
 		/* Now, or percpu_defer_trim() could clear it before the page is there. */
 		WRITE_ONCE(percpu_defer_some_spare, 1);
 	}
-	/* What a maximum has left is armed already, perhaps to run at once. */
+	/* If @max stopped the drain, the work is armed already, perhaps to run at once. */
 	if (again && nr < max && how == PERCPU_DEFER_WAIT) {
 		/* Polls may miss a grace period: ask for another one. */
 		start_poll_synchronize_rcu();

@@ -101,7 +101,7 @@ static unsigned long percpu_defer_drain(struct percpu_defer_stripe *stripe,
 	nr = core->mode->drain(stripe, max, how);
 	WRITE_ONCE(stripe->drainer, NULL);
 	atomic_long_add(nr, &core->drained);
-	atomic_long_fetch_sub_release(nr, &core->pending);	/* after all that was freed */
+	atomic_long_fetch_sub_release(nr, &core->pending);	/* after the frees */
 	mutex_unlock(&stripe->lock);
 	trace_percpu_defer_drain(core, stripe - core->stripe, nr);
 	return nr;
@@ -371,7 +371,7 @@ void percpu_defer_core_destroy(struct percpu_defer_core *core)
 	shrinker_free(core->shrinker);
 	for (i = 0; i < core->mode->stripes; i++)
 		cancel_delayed_work_sync(&core->stripe[i].work);
-	WARN(percpu_defer_pending(core), "percpu_defer: %s: some are left\n", core->name);
+	WARN(percpu_defer_pending(core), "percpu_defer: %s: still pending at destroy\n", core->name);
 	free_percpu(core->count);
 	core->count = NULL;
 }

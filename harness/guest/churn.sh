@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Guest job: measures how much a user has pending who frees memory on busy CPUs, and
-# prints a line
+# Guest job: measures how much swap an unprivileged process occupies while it frees memory
+# on busy CPUs, and prints a line
 #   churn COLUMN ROUNDS MOST BACK KILLS
-# with what swap_churn tells, and how many processes the kernel killed for want of memory.
-# From the kernel's command line, beside what columns.sh takes:
+# with the results of swap_churn and the number of OOM kills.
+# From the kernel's command line, in addition to what columns.sh takes:
 #   pd_mb        how much memory each round frees
 #   pd_seconds   how long
 #   pd_spinners  processes that loop, for each CPU

@@ -3,14 +3,13 @@
 # Guest job: looks how many processes a killer in user space kills, and prints
 #   edge COLUMN EXTRA
 #   try COLUMN KILLS OOM_KILLS ONE
-# with the kilobytes that are wanted beyond what one kill makes necessary, and what
-# swap_killer tells.
-# From the kernel's command line, beside what columns.sh takes, and "mem":
+# EXTRA is the argument of swap_killer, in kilobytes; the other numbers are its results.
+# From the kernel's command line, in addition to what columns.sh takes, and "mem":
 #   pd_mb     how many megabytes of each holder are in swap
 #   pd_low    kilobytes of MemAvailable below which it kills
 #   pd_poll   milliseconds between its looks
-#   pd_extra  the kilobytes, or "search": the most with which only one is killed in
-#             pd_good tries, in steps of pd_step, from pd_most downwards
+#   pd_extra  EXTRA, or "search": the largest, from pd_most downwards in steps of pd_step,
+#             with which only one is killed in pd_good tries in a row
 #   pd_tries  how often, after the search
 # shellcheck disable=SC2154 # these come in the environment
 
@@ -23,7 +22,7 @@ try() {
 	told=$(/job/swap_killer "$pd_mb" "$pd_low" "$1" "$pd_poll" "$pool") || exit 1
 }
 
-# This shell is not who is to be killed.
+# Exempt this shell from OOM kills.
 echo -1000 >/proc/$$/oom_score_adj || exit 1
 setup_columns
 for column in $(echo "$pd_cols" | tr , ' '); do

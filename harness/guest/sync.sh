@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Guest job: the tests that say something in a kernel without CONFIG_PERCPU_DEFER.
+# Guest job: the tests that apply to a kernel without CONFIG_PERCPU_DEFER.
 
 section() {
 	echo "pd_section: $1" >/dev/kmsg

@@ -6,8 +6,8 @@ from sections import common, turns
 
 TITLE = "Killers in user space, and busy CPUs"
 SHOWS = ("Whether a process that watches MemAvailable, as earlyoom does, kills a second "
-         "process because the memory of the first one is not back yet; and how much is "
-         "pending at most when an ordinary user frees swapped-out memory on busy CPUs.")
+         "process because the memory of the first one is not back yet; and how much swap "
+         "an unprivileged process occupies at most while it frees memory on busy CPUs.")
 
 # A machine of 1 GB, two processes with 250 MB in swap each, and a look each 100 ms.
 HOLDER_MB = 250
@@ -15,7 +15,7 @@ MACHINE = "1024M"
 LOW_KB = 100 << 10
 POLL_MS = 100
 SWAP_MB = 600
-# Kilobytes: where the search for the edge begins, and its steps.
+# Kilobytes: start and steps of the search for the edge.
 MOST, STEP = 16384, 1024
 MARGIN = 8192       # of swap_killer
 TRIES, GOOD = 60, 6
@@ -26,7 +26,7 @@ COLUMNS = {"base": ("base",), "patched": ("off", "on")}
 CHURN_MB, CHURN_SECONDS, SPINNERS = 32, 10, 16
 CHURN_FIELDS = ("rounds", "most", "back", "kills")
 CHURN_TURNS = 3
-# How many of what the file counts make a megabyte: mm_stat has bytes, zswap has pages.
+# Units of the counter per MB: bytes of mm_stat, pages of zswap.
 A_MB = {"zram": 1 << 20, "zswap": 256}
 
 
@@ -58,7 +58,7 @@ def measure(kernels, quick, stage):
     # A few tries would say nothing.
     killer = {} if quick else {backend: measure_killer(kernels, backend, TRIES, stage)
                                for backend in common.BACKENDS}
-    return {"churn": churn, "killer": killer}
+    return {"seconds": params["pd_seconds"], "churn": churn, "killer": killer}
 
 
 def two_killed(tries):
@@ -66,7 +66,7 @@ def two_killed(tries):
 
 
 def killer_table(data):
-    yield ("| killer of user space | in swap of each, in MB | wanted beyond one kill, in KB "
+    yield ("| user-space killer | MB in swap per holder | demand beyond one kill, KB "
            "| base: tries with two kills | off | patched |")
     yield "|---|---|---|---|---|---|"
     for backend, samples in data.items():
@@ -78,7 +78,7 @@ def killer_table(data):
 
 
 def churn_cells(samples, backend):
-    return {"MB in swap at most": [number / A_MB[backend] for number in samples["most"]],
+    return {"peak MB in swap": [number / A_MB[backend] for number in samples["most"]],
             "MB unmapped": [rounds * CHURN_MB for rounds in samples["rounds"]],
             "all back after, ms": [ns / 1e6 for ns in samples["back"]],
             "OOM kills": samples["kills"]}
@@ -96,17 +96,17 @@ def churn_table(data):
 
 
 def tables(data):
-    yield (f"The user nobody fills {CHURN_MB} MB, pages them out and unmaps them, in a loop "
-           f"of {CHURN_SECONDS} s.\n")
+    yield (f"The user nobody fills {CHURN_MB} MB, pages them out and unmaps them, again and "
+           f"again for {data['seconds']} s.\n")
     yield from churn_table(data["churn"])
     if not data["killer"]:
         yield "A quick report does not look for the edge of a second kill.\n"
         return
     yield (f"A machine of {MACHINE[:-1]} MB, two processes with {HOLDER_MB} MB in swap each, and "
-           f"one that takes memory until one of the two has to end. Who kills looks each "
-           f"{POLL_MS} ms, and kills below {LOW_KB >> 10} MB. How much is wanted is the most "
-           "with which one kill was enough on the unmodified kernel in some tries, in a "
-           "search from above.\n")
+           "one that takes memory until one of the two has to end. The killer polls every "
+           f"{POLL_MS} ms, and kills below {LOW_KB >> 10} MB. The demand is the largest for "
+           f"which one kill was enough in {GOOD} tries in a row on the unmodified kernel, "
+           "searched from above.\n")
     yield from killer_table(data["killer"])
 
 

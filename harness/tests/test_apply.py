@@ -85,7 +85,7 @@ class ApplyTest(unittest.TestCase):
         self.assertTrue((self.out / "lib/percpu_defer.c").is_file())
         self.assertEqual(list(self.out.rglob("*.c.cocci")), [])
 
-    def test_selected(self):
+    def test_implied(self):
         """Each user of the library implies it, also without the other one."""
         self.run_apply()
         for option, name in ("ZSWAP", "mm/Kconfig"), ("ZRAM", "drivers/block/zram/Kconfig"):

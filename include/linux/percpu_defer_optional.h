@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * percpu_defer for users that free at once with CONFIG_PERCPU_DEFER=n: each push is refused
- * then, nothing is ever dead or pending, and no code asks whether it is.
+ * then, nothing is ever dead or pending, and the compiler drops the checks.
  */
 #ifndef _LINUX_PERCPU_DEFER_OPTIONAL_H
 #define _LINUX_PERCPU_DEFER_OPTIONAL_H

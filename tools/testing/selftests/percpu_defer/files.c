@@ -541,7 +541,7 @@ static const char *option_missing(void)
 	return NULL;
 }
 
-/* All results of a folder that lacks an option, or else @file. */
+/* Report all results of a folder: skipped without @option, failed without @file. */
 static void report_missing(const char *option, const struct file *file)
 {
 	char why[64];

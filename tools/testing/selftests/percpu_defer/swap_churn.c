@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How much memory can a user have pending who frees swapped-out memory on busy CPUs?
+ * How much swap does an unprivileged process occupy at most while it frees swapped-out
+ * memory on busy CPUs?
  *
  * usage: swap_churn MEGABYTES SECONDS SPINNERS FILE
  *
- * As the user nobody, SPINNERS processes loop on each CPU, and another one fills that much
- * memory, pages it out and unmaps it, again and again, for so many seconds. FILE begins
- * with a number that tells how much swap holds: mm_stat of a zram device that is the
- * swap space, or stored_pages of zswap.
+ * SPINNERS processes loop on each CPU. Another one, as the user nobody, fills MEGABYTES,
+ * pages them out and unmaps them, again and again for SECONDS. FILE begins with a number
+ * that tells how much swap holds: mm_stat of a zram device that is the swap space, or
+ * stored_pages of zswap.
  * Prints
  *   how often the memory was unmapped,
- *   the most that FILE told, beyond what it was,
+ *   the maximum of FILE minus its initial value,
  *   how many nanoseconds it took until FILE was back after the last unmap, on busy CPUs.
  */
 #define _GNU_SOURCE
@@ -43,7 +44,7 @@ static void end(int signal)
 	over = 1;
 }
 
-/* Write the number of rounds to @result. */
+/* Free memory until SIGTERM; write the number of rounds to @result. */
 static void be_churner(int result)
 {
 	unsigned long rounds = 0;
@@ -62,7 +63,7 @@ static void be_churner(int result)
 	_exit(0);
 }
 
-/* The most that the file tells within so many seconds. */
+/* Return the maximum of the file within @seconds. */
 static unsigned long long watch(const char *path, unsigned long seconds)
 {
 	uint64_t end = now(CLOCK_MONOTONIC) + seconds * 1000000000ull;
@@ -100,7 +101,7 @@ int main(int argc, char **argv)
 		close(go[1]);
 		be_churner(result[1]);
 	}
-	/* Who watches is not to be among those who wait for a CPU. */
+	/* The watcher must not wait for a CPU. */
 	become_fifo(OWN_PRIORITY);
 	close(go[0]);
 	close(go[1]);

@@ -5,17 +5,16 @@
  *
  * usage: swap_killer MEGABYTES LOW EXTRA POLL POOL
  *
- * Two processes fill that much memory each, and page it out. Another one locks memory,
- * fast until LOW kilobytes and half of what swap had for one of the two are available,
- * and then slowly: as much as makes it necessary that one of the two ends, but not the
- * other, less MARGIN and more EXTRA kilobytes. Meanwhile this one reads MemAvailable each
- * POLL milliseconds. When that is below LOW, it kills one of the two, waits until that is
- * gone, and goes on. POOL is mm_stat of a zram device that is the swap space, or
+ * Two holders fill MEGABYTES each, and page them out. A grower locks memory, in total
+ * MemAvailable - LOW + ONE - MARGIN + EXTRA, where ONE is what swap holds for one holder; it
+ * slows down ONE/2 above LOW. Meanwhile the parent polls MemAvailable every POLL
+ * milliseconds. Below LOW it kills a holder, waits until that is gone, and goes on. LOW and
+ * EXTRA are in kilobytes. POOL is mm_stat of a zram device that is the swap space, or
  * pool_total_size of zswap.
  * Prints
- *   how many of the two it killed,
- *   how many processes the kernel killed for want of memory meanwhile,
- *   how many bytes swap had for one of the two.
+ *   the number of holders that it killed,
+ *   the number of OOM kills meanwhile,
+ *   ONE in bytes.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -64,7 +63,7 @@ static void write_to(char *memory, size_t bytes)
 		memory[i] = 1;
 }
 
-/* With @one, what swap has for a holder: see above. */
+/* Lock memory as described above; @one: bytes that swap holds for one holder. */
 static void be_grower(const struct gate *gate, unsigned long long one)
 {
 	unsigned long long fast, all, done = 0;
@@ -90,7 +89,7 @@ static void be_grower(const struct gate *gate, unsigned long long one)
 	_exit(0);
 }
 
-/* Until the grower ends; return how many were killed. */
+/* Kill a holder whenever memory is low, until the grower exits. Return the number killed. */
 static int be_killer(const pid_t *holder, pid_t grower)
 {
 	int killed = 0, status;

@@ -50,12 +50,13 @@ static inline unsigned long long free_bytes(void)
 	return pages * page_size();
 }
 
-/* More than it takes for something to come back. */
+/* Longer than a drain takes. */
 #define SETTLE_US	100000
 
 /*
- * Wait until no more comes back, for who is next. It need not be all: others, and
- * files of the root file system, may have been swapped out when memory was short.
+ * Wait until the pool stops shrinking, so that the next try starts at rest. It need not be
+ * as small as before: other processes, and files of the root file system, may have been
+ * swapped out when memory was short.
  */
 static inline void settle(const char *path)
 {

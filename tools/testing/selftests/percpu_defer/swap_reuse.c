@@ -15,8 +15,8 @@
 #include "swap_workers.h"
 #include "zram_swap.h"
 
-/* Moves objects and pages about meanwhile, and switches deferral off and on. */
-static void compactor(time_t end)
+/* Compact zsmalloc and memory, and switch deferral off and on. */
+static void disturber(time_t end)
 {
 	bool on = defers();
 
@@ -70,7 +70,7 @@ int main(int argc, char **argv)
 	start = zram_usage();
 
 	began = time(NULL);
-	ksft_test_result(run_workers(processes, size, began + seconds, compactor),
+	ksft_test_result(run_workers(processes, size, began + seconds, disturber),
 			 "content survives the reuse of slots\n");
 	ksft_print_msg("%lu processes of %zu MB on %lu MB of zram, %ld s, %llu slots freed\n",
 		       processes, size >> 20, zram_mb, (long)(time(NULL) - began),

@@ -113,7 +113,7 @@ static bool test_mem_limit(void)
 		ksft_exit_fail_msg("cannot set mem_limit\n");
 
 	hold_drains();
-	/* A write waits for 250 ms. A drain with a delay at each slot must take less. */
+	/* Keep delayed drains shorter than the 250 ms that a write waits for them. */
 	if (!drains_held && gate_exists())
 		write_gate("max_us", "50");
 	unmap(&first);
@@ -204,7 +204,7 @@ static void ignore(int signal)
 {
 }
 
-/* Swapoff looks for signals after each process. */
+/* Interrupt swapoff, which checks for signals after each process. */
 static bool swapoff_is_interrupted(void)
 {
 	struct itimerval each = { { 0, 1000 }, { 0, 100 } }, none = {};
@@ -220,7 +220,7 @@ static bool swapoff_is_interrupted(void)
 
 #define KEEPERS		8
 
-/* Processes that have pages in swap, and look at them when the gate is opened. */
+/* Start processes with pages in swap, which check them when the gate is opened. */
 static struct gate start_keepers(void)
 {
 	struct gate gate = new_gate();
@@ -251,10 +251,10 @@ static bool all_kept(const struct gate *gate)
 	return expect("processes with the right content", good, KEEPERS);
 }
 
-/* The device stays swap, and dead slots still wait. */
+/* An interrupted swapoff leaves the device in use, and dead slots pending. */
 static bool test_interrupted(void)
 {
-	/* First, because they would have a share in what is freed. */
+	/* Before @freed exists, or they would share its slots. */
 	struct gate gate = start_keepers();
 	struct region freed = new_region(REGION_BYTES / 2);
 	bool good;

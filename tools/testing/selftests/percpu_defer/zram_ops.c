@@ -376,8 +376,8 @@ static bool on_slow_backing(void)
 	good &= end(true);
 	good &= becomes("waiting", waiting, 0);
 	/*
-	 * But the header of the swap space. Without deferral, to free a slot that
-	 * writeback has locked is given up.
+	 * Only the header of the swap space may remain. Without deferral, slots that
+	 * writeback has locked are not freed (miss_free).
 	 */
 	return expect("pages left on the backing device", defers() && backed() > 1, 0) && good;
 }

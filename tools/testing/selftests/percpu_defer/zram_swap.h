@@ -87,7 +87,7 @@ static inline unsigned long long waiting(void)
 	return zram_counts(path, sizeof(path)) ? named_number(path, "pending") : 0;
 }
 
-/* At first; not without CONFIG_PERCPU_DEFER. */
+/* Is deferral on? At first it is with CONFIG_PERCPU_DEFER, and never without. */
 static inline bool defers(void)
 {
 	unsigned long long on;

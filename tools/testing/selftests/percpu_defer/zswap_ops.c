@@ -311,7 +311,7 @@ static bool test_hibernation(void)
 
 #define PM_TEST		"/sys/power/pm_test"
 
-/* Whether it worked. */
+/* Issue a request, and report a failure. */
 static bool snapshot_ioctl(int snapshot, unsigned long request, void *argument)
 {
 	if (!ioctl(snapshot, request, argument))
@@ -320,7 +320,7 @@ static bool snapshot_ioctl(int snapshot, unsigned long request, void *argument)
 	return false;
 }
 
-/* Prepare an image up to where its memory has been allocated. */
+/* Create an image; pm_test stops that when its memory is allocated. */
 static bool prepare_image(int snapshot)
 {
 	bool good;
@@ -337,7 +337,7 @@ static void end_pm_test(void)
 	write_file(PM_TEST, "none");
 }
 
-/* Is all of memory less than an image may have? If not, some is swapped out first. */
+/* Does memory in use fit in an image? If not, hibernation swaps some out first. */
 static bool image_fits(void)
 {
 	unsigned long long total = named_number("/proc/meminfo", "MemTotal:"), image;
@@ -358,7 +358,7 @@ static bool test_image(void)
 	}
 	atexit(end_pm_test);
 	if (!image_fits()) {
-		skip_why = "an image would not have all of memory";
+		skip_why = "more memory in use than image_size";
 		return true;
 	}
 	snapshot = open("/dev/snapshot", O_RDONLY);
