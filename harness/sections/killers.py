@@ -23,7 +23,7 @@ KILLER_FIELDS = ("kills", "oom_kills", "one")
 # The columns of a kernel, in the order in which they are tried.
 COLUMNS = {"base": ("base",), "patched": ("off", "on")}
 
-CHURN_MB, CHURN_SECONDS, SPINNERS = 32, 10, 16
+CHURN_MB, CHURN_SECONDS, SPINNERS = 16, 20, 16
 CHURN_FIELDS = ("rounds", "most", "back", "kills")
 CHURN_TURNS = 3
 # Units of the counter per MB: bytes of mm_stat, pages of zswap.
@@ -49,7 +49,7 @@ def measure_killer(kernels, backend, tries, stage):
 
 
 def measure(kernels, quick, stage):
-    params = {"pd_mb": CHURN_MB, "pd_seconds": 2 if quick else CHURN_SECONDS,
+    params = {"pd_mb": CHURN_MB, "pd_seconds": 5 if quick else CHURN_SECONDS,
               "pd_spinners": SPINNERS}
     churn = {backend: turns.collect(kernels, "churn", backend,
                                     {"base": params, "patched": params}, CHURN_FIELDS,

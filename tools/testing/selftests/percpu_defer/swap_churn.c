@@ -12,7 +12,7 @@
  * Prints
  *   how often the memory was unmapped,
  *   the maximum of FILE minus its initial value,
- *   how many nanoseconds it took until FILE was back after the last unmap, on busy CPUs.
+ *   nanoseconds from the start of the last unmap until FILE was back, on busy CPUs.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -44,21 +44,27 @@ static void end(int signal)
 	over = 1;
 }
 
-/* Free memory until SIGTERM; write the number of rounds to @result. */
-static void be_churner(int result)
+struct result {
+	unsigned long rounds;
+	uint64_t start;		/* of the last unmap */
+};
+
+/* Free memory until SIGTERM, then write the result to @fd. */
+static void be_churner(int fd)
 {
-	unsigned long rounds = 0;
+	struct result result = {};
 
 	signal(SIGTERM, end);
 	become_nobody();
 	while (!over) {
-		char *memory = filled(size, rounds);
+		char *memory = filled(size, result.rounds);
 
 		madvise(memory, size, MADV_PAGEOUT);
+		result.start = now(CLOCK_MONOTONIC);
 		munmap(memory, size);
-		rounds++;
+		result.rounds++;
 	}
-	if (write(result, &rounds, sizeof(rounds)) != sizeof(rounds))
+	if (write(fd, &result, sizeof(result)) != sizeof(result))
 		err(1, "pipe");
 	_exit(0);
 }
@@ -80,10 +86,10 @@ static unsigned long long watch(const char *path, unsigned long seconds)
 
 int main(int argc, char **argv)
 {
-	unsigned long seconds, spinners, rounds, i;
+	unsigned long seconds, spinners, i;
 	unsigned long long before, most;
-	int go[2], result[2];
-	uint64_t start;
+	int go[2], results[2];
+	struct result result;
 	pid_t churner;
 
 	if (argc != 5)
@@ -92,14 +98,14 @@ int main(int argc, char **argv)
 	seconds = parse_number(argv[2], 3600);
 	spinners = parse_number(argv[3], 64);
 	before = first_number(argv[4]);
-	if (pipe(go) || pipe(result))
+	if (pipe(go) || pipe(results))
 		err(1, "pipe");
 	for (i = 0; i < spinners; i++)
 		make_hogs(false, go);
 	churner = new_child();
 	if (!churner) {
 		close(go[1]);
-		be_churner(result[1]);
+		be_churner(results[1]);
 	}
 	/* The watcher must not wait for a CPU. */
 	become_fifo(OWN_PRIORITY);
@@ -108,13 +114,12 @@ int main(int argc, char **argv)
 
 	most = watch(argv[4], seconds) - before;
 	kill(churner, SIGTERM);
-	if (read(result[0], &rounds, sizeof(rounds)) != sizeof(rounds))
+	if (read(results[0], &result, sizeof(result)) != sizeof(result))
 		errx(1, "the process that frees memory has failed");
-	start = now(CLOCK_MONOTONIC);
 	if (!wait_until_back(argv[4], before, BACK_MS))
 		errx(1, "not all is back after %d ms", BACK_MS);
-	printf("%lu %llu %llu\n", rounds, most,
-	       (unsigned long long)(now(CLOCK_MONOTONIC) - start));
+	printf("%lu %llu %llu\n", result.rounds, most,
+	       (unsigned long long)(now(CLOCK_MONOTONIC) - result.start));
 	kill_hogs();
 	return 0;
 }
