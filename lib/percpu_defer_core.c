@@ -371,7 +371,7 @@ void percpu_defer_core_destroy(struct percpu_defer_core *core)
 	shrinker_free(core->shrinker);
 	for (i = 0; i < core->mode->stripes; i++)
 		cancel_delayed_work_sync(&core->stripe[i].work);
-	WARN(percpu_defer_pending(core), "percpu_defer: %s: still pending at destroy\n", core->name);
+	WARN(percpu_defer_pending(core), "percpu_defer: %s: left at destroy\n", core->name);
 	free_percpu(core->count);
 	core->count = NULL;
 }

@@ -36,12 +36,12 @@ static void become_nobody(void)
 		err(1, "cannot become nobody");
 }
 
-static volatile sig_atomic_t over;
+static sig_atomic_t over;
 
 static void end(int signal)
 {
 	(void)signal;
-	over = 1;
+	__atomic_store_n(&over, 1, __ATOMIC_RELAXED);
 }
 
 struct result {
@@ -56,7 +56,7 @@ static void be_churner(int fd)
 
 	signal(SIGTERM, end);
 	become_nobody();
-	while (!over) {
+	while (!__atomic_load_n(&over, __ATOMIC_RELAXED)) {
 		char *memory = filled(size, result.rounds);
 
 		madvise(memory, size, MADV_PAGEOUT);
