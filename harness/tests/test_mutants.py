@@ -16,7 +16,6 @@ HARNESS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HARNESS))
 sys.path.insert(0, str(HARNESS / "tests"))
 
-import expectations     # pylint: disable=wrong-import-position
 import mutants          # pylint: disable=wrong-import-position
 import patched          # pylint: disable=wrong-import-position
 import run              # pylint: disable=wrong-import-position
