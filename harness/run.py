@@ -288,9 +288,7 @@ def nohz_part(source, _name, _args):
 
 def sync_part(source, _name, _args):
     kernel = patched_kernel(source, kind="sync")
-    return test.run_guest(kernel, "sync", "sync", {}, {
-        "zsmalloc", "files", "zram_dead", "zram_ops", "swap_reuse", "zswap_ops",
-        "zswap_paths"}, stage)
+    return test.run_guest(kernel, "sync", "sync", {}, test.tests_of("sync"), stage)
 
 
 def torture_part(source, kind, args):

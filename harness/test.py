@@ -94,10 +94,15 @@ def expected(version, kind):
     return names - without.keys(), sorted(set(without.values()))
 
 
+def tests_of(job):
+    """The tests that have to run in a job."""
+    text = (HARNESS / f"guest/{job}.sh").read_text()
+    return set(re.findall(r"^(?:kunit|selftest) (\w+)", text, re.M))
+
+
 def perturbed(client):
-    """The tests of a client that have to run in the job perturb-CLIENT."""
-    text = (HARNESS / f"guest/perturb-{client}.sh").read_text()
-    return set(re.findall(r"^selftest (\w+)", text, re.M))
+    """Those of a client in the job perturb-CLIENT."""
+    return tests_of(f"perturb-{client}")
 
 
 class Only(typing.NamedTuple):
