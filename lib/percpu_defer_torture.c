@@ -244,7 +244,7 @@ static void torture_drain_slots(struct percpu_defer_map *map,
 			spin_lock(lock);
 		else if (!spin_trylock(lock))
 			continue;
-		if (percpu_defer_map_claim(iter, &i))
+		if (percpu_defer_map_claim(iter))
 			torture_drain_slot(i);
 		spin_unlock(lock);
 		cond_resched();

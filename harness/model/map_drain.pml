@@ -272,6 +272,14 @@ inline claim(i)
 	}
 }
 
+inline claim_word(word)
+{
+	d_step {
+		look = look | (dead & found & word);
+		dead = dead & ~(found & word)
+	}
+}
+
 inline take_claimed(i)
 {
 	if
@@ -298,11 +306,8 @@ inline drain_index(i)
 		:: look -> take_claimed(i)
 		:: else
 		fi
-#elif defined(CLAIM_UNLOCKED)
-		claimed = (IN(look, i) -> true : false);
-		take_claimed(i)
 #else
-		claim(i);
+		claimed = (IN(look, i) -> true : false);
 		take_claimed(i)
 #endif
 	:: else
@@ -352,13 +357,15 @@ inline remark()
 inline drain(try)
 {
 #ifdef CLAIM_UNLOCKED
-	d_step {
-		look = found & dead;
-		dead = dead & ~found
-	};
+	claim_word(WORD_0);
+	claim_word(WORD_1);
 #endif
 	if
 	:: atomic { !tree_lock -> tree_lock = true };
+#if !defined(A1_CLAIM_ALL) && !defined(LOOK_BEFORE_CLAIM) && !defined(CLAIM_UNLOCKED)
+		claim_word(WORD_0);
+		claim_word(WORD_1);
+#endif
 		drain_index(0);
 		drain_index(1);
 		drain_index(2);

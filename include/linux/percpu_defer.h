@@ -168,8 +168,9 @@ struct percpu_defer_iter;
  *			lock_slots(first);
  *		else if (!trylock_slots(first))
  *			continue;
- *		while (percpu_defer_map_claim(iter, &index))
- *			take_content(index);
+ *		claimed = percpu_defer_map_claim(iter);
+ *		for_each_set_bit(i, &claimed, BITS_PER_LONG)
+ *			take_content(first + i);
  *		unlock_slots(first);
  *	}
  *
@@ -276,6 +277,7 @@ struct percpu_defer_iter {
 	unsigned long first;		/* number of its first slot */
 	unsigned long dead;		/* its bits that are still to be offered */
 	unsigned long offered;		/* its bits that may be claimed now */
+	unsigned int shift;		/* bit of the first slot that is under their lock */
 };
 
 /**
@@ -292,37 +294,30 @@ static inline bool percpu_defer_map_next(struct percpu_defer_iter *iter, unsigne
 {
 	if ((iter->offered || !iter->dead) && !percpu_defer_map_next_word(iter))
 		return false;
-	*first = __ffs(iter->dead) & iter->map->align;
-	iter->offered = iter->dead & (iter->map->group << *first);
+	iter->shift = __ffs(iter->dead) & iter->map->align;
+	iter->offered = iter->dead & (iter->map->group << iter->shift);
 	iter->dead ^= iter->offered;
-	*first += iter->first;
+	*first = iter->first + iter->shift;
 	return true;
 }
 
 /**
- * percpu_defer_map_claim - take over a dead slot in order to free its content
+ * percpu_defer_map_claim - take over dead slots in order to free their content
  * @iter: the iterator, after percpu_defer_map_next() has returned true
- * @index: set to the slot, if there is one
  *
- * Read the slot, which may be empty, only after the claim: before, it may have been live.
+ * Look at slots, which may be empty, only after the claim: before, they may have been
+ * live.
  *
  * Context: under the lock of the slots that percpu_defer_map_next() found, in a drain.
- * Return: false if none of the slots that percpu_defer_map_next() found is left.
+ * Return: the slots claimed: bit 0 is the first one under the lock.
  */
-static inline bool percpu_defer_map_claim(struct percpu_defer_iter *iter, unsigned long *index)
+static inline unsigned long percpu_defer_map_claim(struct percpu_defer_iter *iter)
 {
-	unsigned long bit;
+	unsigned long claimed = set_mask_bits(iter->word, iter->offered, 0) & iter->offered;
 
-	while (iter->offered) {
-		bit = __ffs(iter->offered);
-		iter->offered &= iter->offered - 1;
-		if (test_and_clear_bit(bit, iter->word)) {
-			*index = iter->first + bit;
-			iter->claimed++;
-			return true;
-		}
-	}
-	return false;
+	iter->offered = 0;
+	iter->claimed += hweight_long(claimed);
+	return claimed >> iter->shift;
 }
 
 #endif /* _LINUX_PERCPU_DEFER_H */

@@ -77,8 +77,7 @@ static void drain_map(struct percpu_defer_map *map, struct percpu_defer_iter *it
 	unsigned long index;
 
 	while (percpu_defer_map_next(iter, &index))
-		while (percpu_defer_map_claim(iter, &index))
-			;
+		percpu_defer_map_claim(iter);
 }
 
 /* Single indices that do not touch. */

@@ -35,7 +35,7 @@ static void table_drain(struct percpu_defer_map *map, struct percpu_defer_iter *
 		else if (!spin_trylock(&table[index].lock))
 			continue;
 		/* Claim, then look: a slot that is claimed is dead, whatever it was before. */
-		if (percpu_defer_map_claim(iter, &index))
+		if (percpu_defer_map_claim(iter))
 			swap(text, table[index].text);
 		spin_unlock(&table[index].lock);
 		kfree(text);

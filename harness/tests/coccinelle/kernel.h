@@ -157,6 +157,6 @@ bool percpu_defer_push(struct percpu_defer *pd, unsigned long obj);
 bool percpu_defer_map_push(struct percpu_defer_map *map, unsigned long first,
 			   unsigned long nr);
 bool percpu_defer_map_next(struct percpu_defer_iter *iter, unsigned long *first);
-bool percpu_defer_map_claim();	/* of the map, at first; now of an iterator */
+unsigned long percpu_defer_map_claim();	/* of the map, at first; now of an iterator */
 
 #endif /* KERNEL_H */

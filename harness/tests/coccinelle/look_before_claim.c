@@ -29,11 +29,11 @@ unsigned int claim_one_of_old(struct percpu_defer_map *map, struct xarray *tree,
 
 unsigned int claim(struct percpu_defer_iter *iter, struct xa_state *xas, void **entry)
 {
+	unsigned long claimed = percpu_defer_map_claim(iter), i;
 	unsigned int nr = 0;
-	unsigned long i;
 
 	xas_load(xas);
-	while (percpu_defer_map_claim(iter, &i)) {
+	for_each_set_bit(i, &claimed, 64) {
 		while (xas->xa_index < i)
 			xas_next(xas);
 		entry[nr++] = xas_store(xas, NULL);
@@ -44,12 +44,19 @@ unsigned int claim(struct percpu_defer_iter *iter, struct xa_state *xas, void **
 void claim_then_look(struct percpu_defer_iter *iter, struct xarray *tree)
 {
 	void *found = xa_load(tree, 0);
-	unsigned long i;
 
 	if (!found)
 		return;
-	while (percpu_defer_map_claim(iter, &i)) {
-		found = xa_load(tree, i);
+	if (percpu_defer_map_claim(iter)) {
+		found = xa_load(tree, 0);
 		kfree(found);
 	}
+}
+
+void look_claim_all(struct percpu_defer_iter *iter, struct xarray *tree, unsigned long i)
+{
+	void *found = xa_load(tree, i);				/* want */
+
+	if (percpu_defer_map_claim(iter) & 1)
+		kfree(found);
 }

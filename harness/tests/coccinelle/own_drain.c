@@ -33,7 +33,7 @@ static void pool_drain_slots(struct percpu_defer_map *map, struct percpu_defer_i
 	unsigned long i;
 
 	while (percpu_defer_map_next(iter, &i))
-		while (percpu_defer_map_claim(iter, &i))
+		if (percpu_defer_map_claim(iter))
 			take(i);
 	percpu_defer_map_destroy(map);				/* want */
 }
