@@ -31,7 +31,7 @@ LOCKS = {"_raw_spin_lock", "_raw_spin_unlock", "queued_spin_lock_slowpath",
          "spin_lock", "spin_unlock"}
 FUNCTIONS = {
     "slot lock and flags": (
-        "zram_slot_free_notify", "slot_free", "zram_free_few", "zram_free_slots",
+        "zram_slot_free_notify", "slot_free", "zram_free_few", "zram_free_many",
         "zram_drain", "slot_detach",
         "zram_batch_add", "zram_batch_next", "zram_batch_free", "zram_batch_end"),
     "statistics": ("zram_account_freed",),
@@ -43,8 +43,8 @@ FUNCTIONS = {
                "folios_put_refs", "folios_put"),
     "handle": ("cache_free_handle", "zs_bulk_free_handles"),
     "tree of zswap": ("xa_erase", "zswap_invalidate", "zswap_invalidate_range",
-                      "zswap_invalidate_few", "zswap_invalidate_now", "zswap_claim",
-                      "zswap_drain"),
+                      "zswap_invalidate_few", "zswap_invalidate_many",
+                      "zswap_invalidate_now", "zswap_claim", "zswap_take", "zswap_drain"),
     "LRU of zswap": ("zswap_lru_del", "zswap_lru_del_many"),
     "memcg of zswap": ("obj_cgroup_uncharge_zswap", "obj_cgroup_put",
                        "zswap_uncharge_many"),
