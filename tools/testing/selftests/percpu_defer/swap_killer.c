@@ -110,7 +110,7 @@ static int be_killer(const pid_t *holder, pid_t grower)
 int main(int argc, char **argv)
 {
 	unsigned long long before, one, killed_by_kernel;
-	struct gate holders, growers;
+	struct gate holders[HOLDERS], growers;
 	pid_t holder[HOLDERS], grower;
 	int i, killed;
 
@@ -125,25 +125,26 @@ int main(int argc, char **argv)
 	before = pool_bytes(pool);
 	killed_by_kernel = kills();
 
-	holders = new_gate();
+	/* One after the other, so that their memory does not share zspages. */
 	for (i = 0; i < HOLDERS; i++) {
+		holders[i] = new_gate();
 		holder[i] = new_child();
 		if (!holder[i])
-			be_holder(&holders);
+			be_holder(&holders[i]);
+		await_ready(&holders[i], 1);
 	}
-	await_ready(&holders, HOLDERS);
 	one = (pool_bytes(pool) - before) / HOLDERS;
 
 	growers = new_gate();
 	grower = new_child();
-	if (!grower) {
-		leave_gate(&holders);
+	if (!grower)
 		be_grower(&growers, one);
-	}
 	await_ready(&growers, 1);
 	open_gate(&growers);
 	killed = be_killer(holder, grower);
-	open_gate(&holders);
+	/* A later one keeps the gates of those before it closed. */
+	for (i = 0; i < HOLDERS; i++)
+		open_gate(&holders[i]);
 	for (i = killed; i < HOLDERS; i++)
 		waitpid(holder[i], NULL, 0);
 	printf("%d %llu %llu\n", killed, kills() - killed_by_kernel, one);
