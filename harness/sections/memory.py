@@ -90,7 +90,7 @@ def measure(kernels, quick, stage):
             for backend in common.BACKENDS}
     # A few tries would say nothing, and the search takes longest.
     short = {} if quick else {
-        f"{backend}, {where}": measure_oom(kernels, backend, where, 50, 8, stage)
+        f"{backend}, {where}": measure_oom(kernels, backend, where, 60, 8, stage)
         for backend, where in SHORT}
     return {"back": back, "oom": short}
 

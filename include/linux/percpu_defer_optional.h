@@ -87,9 +87,9 @@ static inline bool percpu_defer_map_next(struct percpu_defer_iter *iter, unsigne
 	return false;
 }
 
-static inline bool percpu_defer_map_claim(struct percpu_defer_iter *iter, unsigned long *index)
+static inline unsigned long percpu_defer_map_claim(struct percpu_defer_iter *iter)
 {
-	return false;
+	return 0;
 }
 
 #endif /* CONFIG_PERCPU_DEFER */
