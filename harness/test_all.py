@@ -29,9 +29,10 @@ class Part(typing.NamedTuple):
 
 
 # Beginnings of the names of files that no guest depends on.
-NOT_IN_GUESTS = ("README.md", "MAINTAINERS", "Documentation/", "scripts/coccinelle/",
-                 "harness/tests/", "harness/model", "harness/sections/", "harness/plots/",
-                 "harness/bench", "harness/cover", "harness/cross", "harness/doc/", "harness/docs",
+NOT_IN_GUESTS = ("README.md", "MAINTAINERS", "Makefile", "Documentation/",
+                 "scripts/coccinelle/", "harness/tests/", "harness/model",
+                 "harness/sections/", "harness/plots/", "harness/bench", "harness/cover",
+                 "harness/cross", "harness/dkms/", "harness/doc/", "harness/docs",
                  "harness/lint", "harness/mut", "harness/statements", "harness/perf",
                  "harness/rust_structs", "harness/series", "harness/works")
 
