@@ -3,6 +3,7 @@
 #ifndef PERCPU_DEFER_STOCK_H
 #define PERCPU_DEFER_STOCK_H
 
+#include <linux/atomic.h>
 #include <linux/zsmalloc.h>
 
 #define ZS_BULK_MIN	8

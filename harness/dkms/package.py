@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Make a Debian package that builds zram and the library with DKMS.
+
+usage: package.py OUT VERSION TREE...
+
+OUT       folder for the package
+VERSION   of the package
+TREE      kernel trees to which percpu_defer was applied, each of another version
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+NAME = "zram-percpu-defer"
+MAINTAINER = "percpu_defer <root@localhost>"
+# The date of the package does not matter, but two builds are to give the same.
+DATE = "Thu, 01 Jan 2026 00:00:00 +0000"
+# What a build folder of DKMS gets from a tree; a module must not have its own name as object.
+FILES = {"drivers/block/zram/*.[ch]": ".",
+         "lib/percpu_defer.c": "percpu_defer_objects.c",
+         "lib/percpu_defer_core.c": ".",
+         "lib/percpu_defer_map.c": ".",
+         "lib/percpu_defer.h": ".",
+         "include/linux/percpu_defer*.h": "include/linux",
+         "include/trace/events/percpu_defer.h": "include/trace/events"}
+OURS = ("Kbuild", "module.c", "stock.h")
+TEST_HOOKS = "CONFIG_PERCPU_DEFER_PERTURB"
+
+
+class Error(Exception):
+    """Told in one line."""
+
+
+def run(*command, **more):
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, **more)
+    if done.returncode:
+        raise Error(f"{command[0]} failed: {done.stdout.strip()[-2000:]}")
+
+
+def release(tree):
+    """The version of a kernel tree, as 7.3.4."""
+    text = (tree / "Makefile").read_text()
+    return ".".join(re.search(rf"^{name} = *(\d+)$", text, re.MULTILINE)[1]
+                    for name in ("VERSION", "PATCHLEVEL", "SUBLEVEL"))
+
+
+def copy_files(tree, out):
+    for pattern, name in FILES.items():
+        found = sorted(tree.glob(pattern))
+        if not found:
+            raise Error(f"{tree}: no {pattern}: was percpu_defer applied?")
+        target = out / name
+        for path in found:
+            folder = target if target.suffix != ".c" else target.parent
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target if target.suffix == ".c" else folder / path.name)
+    for name in OURS:
+        shutil.copyfile(HERE / name, out / name)
+
+
+def drop_test_hooks(out):
+    """Some of unifdef's results are 1 although nothing is wrong: it has changed a file."""
+    for path in [*out.glob("*.[ch]"), *out.glob("include/*/*.h")]:
+        done = subprocess.run(["unifdef", "-m", f"-U{TEST_HOOKS}", path],
+                              capture_output=True, text=True)
+        if done.returncode > 1:
+            raise Error(f"unifdef: {done.stderr.strip()}")
+
+
+def make_sources(tree, out):
+    """What DKMS builds for the kernel of a tree."""
+    copy_files(tree, out)
+    drop_test_hooks(out)
+    driver = out / "zram_drv.c"
+    before = driver.read_text()
+    run("spatch", "--very-quiet", "--sp-file", HERE / "stock.cocci", "--in-place", driver)
+    if driver.read_text() == before:
+        raise Error(f"stock.cocci does not match zram of {release(tree)}")
+
+
+def fill_in(name, target, **words):
+    text = (HERE / name).read_text()
+    for word, value in words.items():
+        text = text.replace(f"@{word}@", value)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text)
+    target.chmod((HERE / name).stat().st_mode)
+
+
+def make_debian(top, version, releases):
+    """The files of a Debian source package, around what is in `top` already."""
+    package = f"{NAME}-dkms"
+    fill_in("debian/control", top / "debian/control", MAINTAINER=MAINTAINER,
+            VERSIONS=", ".join(releases))
+    for name in ("debian/rules", "debian/copyright"):
+        fill_in(name, top / name)
+    pattern = "|".join(map(re.escape, releases))
+    fill_in("dkms.conf", top / f"debian/{package}.dkms", RELEASES=pattern)
+    (top / f"debian/{package}.install").write_text(
+        f"src usr/src/{NAME}-{version}/\ncheck.sh usr/src/{NAME}-{version}/\n")
+    (top / "debian/changelog").write_text(
+        f"{NAME} ({version}) unstable; urgency=low\n\n  * As in the repository.\n\n"
+        f" -- {MAINTAINER}  {DATE}\n")
+
+
+def make(out, version, trees):
+    """Return the path of the package."""
+    releases = [release(tree) for tree in trees]
+    with tempfile.TemporaryDirectory() as folder:
+        top = pathlib.Path(folder) / NAME
+        for name, tree in zip(releases, trees, strict=True):
+            make_sources(tree, top / "src" / name)
+        shutil.copy(HERE / "check.sh", top)
+        make_debian(top, version, releases)
+        run("dpkg-buildpackage", "--no-sign", "--build=binary", cwd=top,
+            env=os.environ | {"SOURCE_DATE_EPOCH": "1767225600"})
+        deb = pathlib.Path(folder) / f"{NAME}-dkms_{version}_all.deb"
+        out.mkdir(parents=True, exist_ok=True)
+        target = out / deb.name
+        shutil.copyfile(deb, target.with_suffix(".tmp"))
+        os.replace(target.with_suffix(".tmp"), target)
+    return target
+
+
+def main():
+    if len(sys.argv) < 4:
+        sys.exit(__doc__)
+    try:
+        print(make(pathlib.Path(sys.argv[1]), sys.argv[2],
+                   [pathlib.Path(tree) for tree in sys.argv[3:]]))
+    except (OSError, Error) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()
