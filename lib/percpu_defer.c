@@ -24,7 +24,7 @@
 #include <linux/rcupdate.h>
 #include "percpu_defer.h"
 
-/* Jiffies between looks whether a grace period has ended. */
+/* Interval between polls for the end of a grace period, in jiffies. */
 #define PERCPU_DEFER_POLL	2UL
 
 /* Full, and never written to: stands where there is no page. */
@@ -41,7 +41,7 @@ EXPORT_PER_CPU_SYMBOL_GPL(percpu_defer_none);
 static DEFINE_PER_CPU(struct percpu_defer_buf *, percpu_defer_spare);
 unsigned long percpu_defer_some_spare;	/* some CPU may have one */
 
-/* Make a page the spare one of a CPU, or NULL. */
+/* Set the spare page of a CPU, or NULL. Free the old one. */
 static void percpu_defer_set_spare(unsigned int cpu, struct percpu_defer_buf *buf)
 {
 	/* Stale pointers would hide leaks. */
@@ -76,7 +76,7 @@ VISIBLE_IF_KUNIT struct percpu_defer_buf *percpu_defer_get_buf(void)
 }
 EXPORT_SYMBOL_IF_KUNIT(percpu_defer_get_buf);
 
-/* Give all spare pages back. Return about how many these were. */
+/* Free all spare pages. Return about how many there were. */
 unsigned long percpu_defer_trim(void)
 {
 	int cpu;
@@ -147,7 +147,7 @@ bool percpu_defer_push_slow(struct percpu_defer *pd, unsigned long obj)
 	/* No CPU reserves more than its share. */
 	nr = clamp_t(long, READ_ONCE(core->cap) / num_possible_cpus(), 1, PERCPU_DEFER_WORDS);
 	if (!percpu_defer_add(core, 0, nr)) {
-		/* At the cap: hand the page of this CPU to the drain. */
+		/* At the cap, or overdue: hand the page of this CPU to the drain. */
 		percpu_defer_queue(pd, cpu, context, PERCPU_DEFER_CLOSED, true);
 		return false;
 	}
@@ -203,7 +203,7 @@ static unsigned long percpu_defer_drain(struct percpu_defer_stripe *stripe,
 	} else {
 		percpu_defer_perturb_sleep();
 	}
-	/* Started early? Then what CPUs fill need not be drained half empty. */
+	/* If the drain started early, leave the pages that CPUs are filling. */
 	if (pd->next - begin - 1 < pd->core.age) {
 		again = pd->next - begin;
 	} else {
@@ -274,7 +274,7 @@ EXPORT_SYMBOL_GPL(__percpu_defer_init);
  *
  * The owner stops its pushes first; one that comes later is refused with a warning.
  *
- * Context: as percpu_defer_flush(); may sleep for a grace period.
+ * Context: as percpu_defer_drain_some(); may sleep for a grace period.
  */
 void percpu_defer_destroy(struct percpu_defer *pd)
 {
@@ -283,7 +283,7 @@ void percpu_defer_destroy(struct percpu_defer *pd)
 	WRITE_ONCE(pd->offset, 0);
 	percpu_defer_core_destroy(&pd->core);
 	free_percpu(pd->own);
-	/* There may be no other instance, and no shrinker. */
+	/* Without another instance, no shrinker frees the spare pages. */
 	percpu_defer_trim();
 }
 EXPORT_SYMBOL_GPL(percpu_defer_destroy);

@@ -96,7 +96,7 @@ static inline bool percpu_defer_add(struct percpu_defer_core *core, unsigned int
 		percpu_defer_fold(core->stripe + stripe, nr);
 }
 
-/* Give back what percpu_defer_add() has counted and was not used, or was cancelled. */
+/* Subtract what percpu_defer_add() has counted and was not used, or was cancelled. */
 static inline void percpu_defer_sub(struct percpu_defer_core *core, long nr)
 {
 	long batch = READ_ONCE(core->batch), delta;
@@ -105,7 +105,7 @@ static inline void percpu_defer_sub(struct percpu_defer_core *core, long nr)
 	delta = this_cpu_sub_return(core->count->delta, nr);
 	if (likely(batch > 0 && delta > -batch))
 		return;
-	/* What a softirq adds in between stays. */
+	/* A softirq may have added meanwhile: subtract only what was read. */
 	this_cpu_sub(core->count->delta, delta);
 	atomic_long_add(delta, &core->pending);
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * percpu_defer, what its two modes have in common: when drains run, how much may be
- * pending, and who else drains.
+ * The core of both modes of percpu_defer: when drains run, how much may be pending, and
+ * inline drains.
  *
  * An instance has stripes that are drained independently. Each has a delayed work: a push
- * makes what it defers visible, and then arms the work if it is not pending. That runs
+ * makes what it defers visible, and then arms the work if it is not pending. The work runs
  * when the age bound has passed, or at once when many things are pending. Flushes and
  * memory reclaim drain inline, under the lock of the stripe.
  */
@@ -31,7 +31,7 @@
 struct workqueue_struct *percpu_defer_wq;
 static struct dentry *percpu_defer_dir;
 static LIST_HEAD(percpu_defer_list);		/* of instances */
-static DECLARE_RWSEM(percpu_defer_sem);		/* protects it, held while these are drained */
+static DECLARE_RWSEM(percpu_defer_sem);		/* of the list; drain_some() drains under it */
 
 /* Count a refusal. Return false, for the push to return. */
 bool percpu_defer_refuse(struct percpu_defer_core *core, enum percpu_defer_refusal why)
@@ -68,7 +68,7 @@ bool percpu_defer_fold(struct percpu_defer_stripe *stripe, long nr)
 	long delta = this_cpu_read(core->count->delta);
 	long pending = atomic_long_read(&core->pending);
 	bool overdue = (delayed_work_pending(&stripe->work) || READ_ONCE(stripe->drainer)) &&
-		time_after(jiffies, READ_ONCE(stripe->deadline));	/* stale: refuses once */
+		time_after(jiffies, READ_ONCE(stripe->deadline));	/* if stale, refuses once */
 
 	/* No longer wait for the age bound, or for a CPU that may not run its timers. */
 	if ((overdue || pending + delta >= READ_ONCE(core->early)) &&
@@ -85,7 +85,7 @@ bool percpu_defer_fold(struct percpu_defer_stripe *stripe, long nr)
 	return true;
 }
 
-/* Drain a stripe. PERCPU_DEFER_TRY: unless it is being drained. */
+/* Drain a stripe. With PERCPU_DEFER_TRY, skip it if it is being drained. */
 static unsigned long percpu_defer_drain(struct percpu_defer_stripe *stripe,
 					unsigned long max, enum percpu_defer_drain how)
 {
@@ -196,11 +196,11 @@ unsigned long percpu_defer_reclaim(struct percpu_defer_core *core, unsigned long
 EXPORT_SYMBOL_GPL(percpu_defer_reclaim);
 
 /**
- * percpu_defer_drain_some - drain instances inline, whichever they are
+ * percpu_defer_drain_some - drain any instances inline
  * @max: number of objects or slots after which to stop
  *
- * For a caller that has just made others free so much, and wants the memory now. Waits for
- * concurrent drains. Leaves out objects that were pushed recently.
+ * For a caller that has just made a task free up to @max pages, and needs the memory now.
+ * Waits for concurrent drains. Leaves out objects that were pushed recently.
  *
  * Context: process context, may sleep, under no lock that a drain takes. Not in a drain.
  */
@@ -237,7 +237,7 @@ EXPORT_SYMBOL_GPL(percpu_defer_set_enabled);
 /**
  * percpu_defer_set_cap - bound what may be pending
  * @core: the instance
- * @cap: maximum number of pending objects or slots; 0: none
+ * @cap: maximum number of pending objects or slots; 0 refuses all pushes
  *
  * CPUs count in batches: the cap may be exceeded by an eighth, or by 1 for each CPU if that
  * is more. A page of objects counts as full. At first, the cap is half the number of pages
@@ -267,8 +267,8 @@ EXPORT_SYMBOL_GPL(percpu_defer_set_cap);
  *
  * Context: any; the instance must be set up.
  * Return: the number of objects or slots that were pushed, and neither drained nor
- * cancelled. Exact while no push, cancel or drain is running; objects count with the free
- * room of the page that they are in.
+ * cancelled. Exact while no push, cancel or drain is running, and may be negative while one
+ * is. Objects count with the free room of the page that they are in.
  */
 long percpu_defer_pending(struct percpu_defer_core *core)
 {
@@ -304,7 +304,7 @@ static unsigned long percpu_defer_shrink_count(struct shrinker *shrinker, struct
 {
 	struct percpu_defer_core *core = shrinker->private_data;
 
-	/* Half of this is scanned, if it is at least SHRINK_BATCH. */
+	/* Half of this is scanned, if that half is at least SHRINK_BATCH. */
 	return max(atomic_long_read(&core->pending), percpu_defer_some_spare ? 256L : 0L);
 }
 

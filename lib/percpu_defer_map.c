@@ -5,14 +5,14 @@
  * The dead bits are the truth; the two levels above them only say where to look. A push
  * sets a dead bit, then the dirty bit of that word, then the summary bit of that word of
  * dirty bits, each unless it is set. A drain clears a summary bit, then a word of dirty
- * bits, and then reads the dead bits. Setting and clearing are full barriers, to find a bit
+ * bits, and then reads the dead bits. Setting and clearing are full barriers; finding a bit
  * set is an acquire: a death that a drain misses leaves a path of bits to it, and an armed
  * work. A push must always test both levels: a dirty bit that is set does not imply that
  * the summary bit still is.
  *
- * Nothing is queued or allocated, so that there is nothing to run out of, and slots that
- * died in any order come to the drain side by side. A slot that the drain sees dead may
- * have been cancelled when it has the lock of the slot: the claim decides. A word of dirty
+ * A push neither queues nor allocates, so it cannot run out of memory, and drains find slots
+ * in the order of their numbers. A slot that a drain sees dead may be cancelled by the time
+ * the drain has the lock of the slot: the claim decides. A word of dirty
  * bits, 4096 slots with 64 bits, belongs to one stripe, so that two drains never meet.
  */
 #include <linux/bitmap.h>
@@ -24,7 +24,7 @@
 
 /*
  * Mark words of dead bits for a drain: set their dirty bits, then the summary bit, unless
- * they are set. To set them is a full barrier, to find them set is an acquire: if another
+ * they are set. Setting them is a full barrier, finding them set is an acquire: if another
  * push set them, the next level must not be read as it was before that.
  *
  * The caller has issued a full barrier, or is a drain and holds the lock of the stripe. Only
@@ -57,7 +57,7 @@ bool percpu_defer_map_next_word(struct percpu_defer_iter *iter)
 	if (iter->offered) {
 		percpu_defer_map_mark(map, BIT_WORD(word), BIT_MASK(word));
 		iter->offered = 0;
-		iter->max -= !!iter->max;	/* reclaim is not to try all locks */
+		iter->max -= !!iter->max;	/* reclaim must not try all locks */
 	}
 	while (!iter->dead) {
 		if (iter->claimed >= iter->max || !(iter->dirty || iter->next < map->blocks))
@@ -106,7 +106,7 @@ static unsigned long percpu_defer_map_drain(struct percpu_defer_stripe *stripe,
 		percpu_defer_perturb_sleep();
 	map->drain(map, &iter);
 
-	/* What the drain has not been through. */
+	/* Mark the words that the drain left. */
 	if (iter.offered | iter.dead)
 		iter.dirty |= BIT_MASK(iter.word - map->dead);
 	if (iter.dirty)
@@ -125,11 +125,10 @@ int __percpu_defer_map_init(struct percpu_defer_map *map, const char *name,
 			    unsigned long nr, unsigned int slots_per_lock,
 			    percpu_defer_map_drain_t drain, struct lock_class_key *key)
 {
-	/* BITS_TO_LONGS() overflows near ULONG_MAX. */
-	unsigned long words = BIT_WORD(nr - 1) + 1, blocks = BITS_TO_LONGS(words);
+	unsigned long words = BITS_TO_LONGS(nr), blocks = BITS_TO_LONGS(words);
 	int err;
 
-	/* So that a summary word has all bits of a stripe at the same places. */
+	/* percpu_defer_map_next_word() takes every eighth bit of a summary word. */
 	BUILD_BUG_ON(PERCPU_DEFER_STRIPES != 8);
 	if (WARN_ON_ONCE(!nr || nr > LONG_MAX || !is_power_of_2(slots_per_lock) ||
 			 slots_per_lock > BITS_PER_LONG) ||
@@ -161,7 +160,7 @@ EXPORT_SYMBOL_GPL(__percpu_defer_map_init);
  * The owner stops its pushes first; one that comes later is refused with a warning. The
  * map must not be used in any other way afterwards.
  *
- * Context: as percpu_defer_flush(); may sleep for a grace period.
+ * Context: as percpu_defer_drain_some(); may sleep for a grace period.
  */
 void percpu_defer_map_destroy(struct percpu_defer_map *map)
 {
@@ -236,12 +235,13 @@ static noinline bool percpu_defer_map_push_slow(struct percpu_defer_map *map,
  * @nr: number of slots, at least 1
  *
  * Mark the slots dead; their content is left to a drain. A slot that is dead may be
- * pushed again. Takes no memory.
+ * pushed again. Allocates nothing. Preemption is off for the whole range. Warns if that is
+ * empty or not within the map.
  *
  * Context: as percpu_defer_push(), under the lock that keeps the slots from being
  * allocated again.
  * Return: false if nothing was taken, and the caller must free the content: @map is
- * disabled, its cap is reached, its drain is overdue, or the context is wrong.
+ * disabled, its cap is reached, its drain is overdue, or context or range are wrong.
  */
 bool percpu_defer_map_push(struct percpu_defer_map *map, unsigned long first,
 			   unsigned long nr)

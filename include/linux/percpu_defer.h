@@ -9,7 +9,7 @@
 #include <linux/percpu.h>
 #include <linux/workqueue.h>
 
-/* Parts of an instance that drains share: at most this many run concurrently. */
+/* Parts of an instance that are drained independently: maximum of concurrent drains. */
 #define PERCPU_DEFER_STRIPES	8
 
 /* Private: one of the parts that are drained independently. */
@@ -23,7 +23,7 @@ struct percpu_defer_stripe {
 
 /**
  * struct percpu_defer_core - the common part of both kinds of instances
- * @age: jiffies that pushed objects may wait for more; 10 ms unless the owner writes
+ * @age: jiffies after which a drain begins; 10 ms unless the owner writes
  *	it between initialisation and the first push
  */
 struct percpu_defer_core {
@@ -64,12 +64,12 @@ struct percpu_defer_buf {
 	unsigned long word[];
 };
 
-/* Private: the pages that a CPU fills. Never NULL; full where there is none. */
+/* Private: the pages that a CPU fills. Never NULL: one that looks full stands for none. */
 struct percpu_defer_cpu {
 	struct percpu_defer_buf *buf[2];	/* of tasks, of softirqs */
 };
 
-DECLARE_PER_CPU(struct percpu_defer_cpu, percpu_defer_none);	/* before init */
+DECLARE_PER_CPU(struct percpu_defer_cpu, percpu_defer_none);	/* while not set up */
 
 struct percpu_defer;
 
@@ -79,8 +79,9 @@ struct percpu_defer;
  * @obj: the objects, each exactly once; the array may be written to
  * @nr: number of objects, at least 1
  *
- * Context: process context, may sleep; one drain of @pd at a time. Also in memory reclaim:
- * not to wait for a lock under which memory is allocated with direct reclaim. No push to @pd.
+ * Context: process context, may sleep; one drain of @pd at a time. Also called in memory
+ * reclaim: must not wait for a lock under which memory is allocated with direct reclaim.
+ * Must not push to @pd.
  */
 typedef void (*percpu_defer_drain_t)(struct percpu_defer *pd, unsigned long *obj,
 				     unsigned int nr);
@@ -91,7 +92,7 @@ typedef void (*percpu_defer_drain_t)(struct percpu_defer *pd, unsigned long *obj
  */
 struct percpu_defer {
 	/* private: */
-	unsigned long offset;	/* of @own, from &percpu_defer_none; 0 before and after */
+	unsigned long offset;	/* of @own, from &percpu_defer_none; 0 while not set up */
 	struct percpu_defer_cpu __percpu *own;
 	percpu_defer_drain_t drain;
 	struct llist_head bufs ____cacheline_aligned_in_smp;	/* to be drained */
@@ -111,7 +112,7 @@ bool percpu_defer_push_slow(struct percpu_defer *pd, unsigned long obj);
  * @_name: name in messages and in debugfs, not empty; must stay valid as long as @_pd
  * @_drain: function that frees objects, &typedef percpu_defer_drain_t
  *
- * Context: process context, may sleep.
+ * Context: process context, may sleep. Not in a drain, nor under a lock that any drain takes.
  * Return: 0, -ENOMEM, or -EINVAL if @_name is empty or @_pd is in use.
  */
 #define percpu_defer_init(_pd, _name, _drain) \
@@ -221,9 +222,9 @@ bool percpu_defer_map_next_word(struct percpu_defer_iter *iter);
  *	multiple of this as its number; a power of 2, at most BITS_PER_LONG
  * @_drain: function that frees their content, &typedef percpu_defer_map_drain_t
  *
- * Context: process context, may sleep.
- * Return: 0, -ENOMEM, or -EINVAL if @_name is empty, @_nr is 0, @_slots_per_lock is
- * invalid, or @_map is in use.
+ * Context: process context, may sleep. Not in a drain, nor under a lock that any drain takes.
+ * Return: 0, -ENOMEM, or -EINVAL if @_name is empty, @_nr is 0 or above LONG_MAX,
+ * @_slots_per_lock is invalid, or @_map is in use.
  */
 #define percpu_defer_map_init(_map, _name, _nr, _slots_per_lock, _drain) \
 	__percpu_defer_map_init(_map, _name, _nr, _slots_per_lock, _drain, percpu_defer_key())
@@ -234,7 +235,8 @@ bool percpu_defer_map_next_word(struct percpu_defer_iter *iter);
  * @index: the slot
  *
  * Context: any, between init and destroy. Under the lock of the slot, true stays true;
- * false does not, because a push takes no lock. Without it, false may mean: being freed.
+ * false may not, because a push does not take that lock. Without the lock, a drain may be
+ * freeing a slot that is not dead.
  * Return: true if @index was pushed, and neither cancelled nor claimed since.
  */
 static inline bool percpu_defer_map_dead(const struct percpu_defer_map *map, unsigned long index)
@@ -249,11 +251,12 @@ static inline bool percpu_defer_map_dead(const struct percpu_defer_map *map, uns
  * @index: the slot
  *
  * For a caller that is about to fill the slot, or to free its content itself: no drain
- * touches the slot until it is pushed again. The slot must have been allocated to the
- * caller under the lock that it was pushed under, so that no push can come late.
+ * touches the slot until it is pushed again. The caller must own the slot, allocated under
+ * the lock that pushes hold, so that no push can come late.
  *
- * Context: under the lock of the slot, before new content is visible.
- * Return: true if the slot was dead, so that the old content is the caller's to free.
+ * Context: under the lock of the slot, before new content is visible; or, while nobody can
+ * push or fill the slot, before that lock is taken to free the content.
+ * Return: true if the slot was dead. The old content, if any, is the caller's in any case.
  */
 static inline bool percpu_defer_map_cancel(struct percpu_defer_map *map, unsigned long index)
 {
@@ -285,7 +288,7 @@ struct percpu_defer_iter {
  * @iter: the iterator that the drain was given
  * @first: set to the first slot that is under the lock
  *
- * Slots before that were not claimed stay dead, and are found by another drain.
+ * Slots found earlier but not claimed stay dead, for another drain.
  *
  * Context: in a drain, without the lock of a slot.
  * Return: false if the drain is done.
