@@ -75,6 +75,18 @@ class TableTest(unittest.TestCase):
                               ("zram-defer", "selftests"), ("zswap-defer", "selftests")):
             self.assertLess(number[before], number[after], f"{before}, {after}")
 
+    def test_clients_before(self):
+        """No client calls the library before the patch that makes it one."""
+        owner = series.owners(self.table, self.files)
+        for patch, client in (("zram-defer", "drivers/block/zram/"), ("zswap-defer", "mm/z")):
+            before = series.overlay_at(self.table, self.files, owner,
+                                       self.table.number[patch] - 1)
+            rules = b"".join(text for path, text in before.items() if path.suffix != ".inc")
+            for path, text in before.items():
+                if str(path).startswith(client) and (path.suffix != ".inc" or
+                                                     path.name.encode() in rules):
+                    self.assertNotIn(b"percpu_defer_", text, path)
+
     def test_messages(self):
         """They say why, are no wider than a mail, and quote no measurement."""
         for patch in self.table.patches:
