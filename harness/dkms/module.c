@@ -14,3 +14,4 @@ module_exit(percpu_defer_exit);
 
 MODULE_DESCRIPTION("Free things off hot paths");
 MODULE_LICENSE("GPL");
+MODULE_VERSION(PERCPU_DEFER_VERSION);

@@ -30,7 +30,7 @@ FILES = {"drivers/block/zram/*.[ch]": ".",
          "lib/percpu_defer.h": ".",
          "include/linux/percpu_defer*.h": "include/linux",
          "include/trace/events/percpu_defer.h": "include/trace/events"}
-OURS = ("Kbuild", "module.c", "stock.h")
+OURS = ("module.c", "stock.h")
 TEST_HOOKS = "CONFIG_PERCPU_DEFER_PERTURB"
 
 
@@ -75,17 +75,6 @@ def drop_test_hooks(out):
             raise Error(f"unifdef: {done.stderr.strip()}")
 
 
-def make_sources(tree, out):
-    """What DKMS builds for the kernel of a tree."""
-    copy_files(tree, out)
-    drop_test_hooks(out)
-    driver = out / "zram_drv.c"
-    before = driver.read_text()
-    run("spatch", "--very-quiet", "--sp-file", HERE / "stock.cocci", "--in-place", driver)
-    if driver.read_text() == before:
-        raise Error(f"stock.cocci does not match zram of {release(tree)}")
-
-
 def fill_in(name, target, **words):
     text = (HERE / name).read_text()
     for word, value in words.items():
@@ -93,6 +82,18 @@ def fill_in(name, target, **words):
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text)
     target.chmod((HERE / name).stat().st_mode)
+
+
+def make_sources(tree, out, version):
+    """What DKMS builds for the kernel of a tree."""
+    copy_files(tree, out)
+    fill_in("Kbuild", out / "Kbuild", VERSION=version)
+    drop_test_hooks(out)
+    driver = out / "zram_drv.c"
+    before = driver.read_text()
+    run("spatch", "--very-quiet", "--sp-file", HERE / "stock.cocci", "--in-place", driver)
+    if driver.read_text() == before:
+        raise Error(f"stock.cocci does not match zram of {release(tree)}")
 
 
 def make_debian(top, version, releases):
@@ -117,7 +118,7 @@ def make(out, version, trees):
     with tempfile.TemporaryDirectory() as folder:
         top = pathlib.Path(folder) / NAME
         for name, tree in zip(releases, trees, strict=True):
-            make_sources(tree, top / "src" / name)
+            make_sources(tree, top / "src" / name, version)
         shutil.copy(HERE / "check.sh", top)
         make_debian(top, version, releases)
         run("dpkg-buildpackage", "--no-sign", "--build=binary", cwd=top,

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What zram needs and the zsmalloc of a stock kernel, which is built in, does not have. */
+/* What zram needs on a stock kernel: its zsmalloc, which is built in, has no bulk frees. */
 #ifndef PERCPU_DEFER_STOCK_H
 #define PERCPU_DEFER_STOCK_H
 
 #include <linux/atomic.h>
+#include <linux/module.h>
 #include <linux/zsmalloc.h>
 
 #define ZS_BULK_MIN	8
@@ -14,5 +15,8 @@ static inline void zs_free_bulk(struct zs_pool *pool, unsigned long *handles, un
 	while (nr--)
 		zs_free(pool, *handles++);
 }
+
+/* DKMS does not replace a module by one of the same version. */
+MODULE_VERSION(PERCPU_DEFER_VERSION);
 
 #endif
