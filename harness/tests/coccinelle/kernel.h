@@ -131,6 +131,9 @@ void *xa_load(struct xarray *tree, unsigned long index);
 void *xas_load(struct xa_state *xas);
 void *xas_next(struct xa_state *xas);
 void *xas_store(struct xa_state *xas, void *entry);
+#define for_each_set_bit(bit, addr, size)				\
+	for ((bit) = 0; (bit) < (size); (bit)++)			\
+		if (*(addr) & 1UL << (bit))
 #define xas_for_each(xas, entry, max)					\
 	for (entry = xas_load(xas); entry; entry = xas_next(xas))
 
