@@ -54,6 +54,7 @@ help:
 	@echo '                        SKIP=context,clang allows that these are skipped'
 	@echo 'make cross              compile for other architectures; ONLY=arm64 does one of them'
 	@echo 'make apply OUT=dir      only the patched kernel tree'
+	@echo 'make dkms               zram as a module for stock kernels, a Debian package in build'
 	@echo 'make series             the kernel patches, to be mailed, in build/series'
 	@echo 'make series-check       build and boot each step of it, and run KUnit; ONLY=1: one'
 	@echo 'make kernels            what was seen to work on which kernel'
@@ -114,6 +115,11 @@ lint: deps
 cross: deps
 	@$(RUN) cross --only='$(ONLY)'
 
+# Both kernels that were tested, unless KERNEL is on the command line.
+dkms: deps
+	@PD_START=$$(date +%s) ./harness/dkms.sh \
+		$(if $(filter command,$(firstword $(origin KERNEL))),$(KERNEL),6.12 7.3)
+
 boot: deps
 	@$(RUN) boot
 
@@ -126,4 +132,4 @@ clean:
 distclean:
 	rm -rf build
 
-.PHONY: help deps bench perf-check test test-all test-others torture mutants model docs lint cross apply series series-check boot kernels clean distclean
+.PHONY: help deps bench perf-check test test-all test-others torture mutants model docs lint cross apply dkms series series-check boot kernels clean distclean

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Makes sure that build/ can be used, and that the packages the harness needs are
-# installed; with an argument, "arm64", "cross", "docs", "lint", "perf", "report",
-# "series" or "suites", also those for that.
+# installed; with an argument, "arm64", "cross", "dkms", "docs", "lint", "perf",
+# "report", "series" or "suites", also those for that.
 set -eu
 . "$(dirname -- "$0")/common.sh"
 
@@ -14,6 +14,7 @@ ARM64_PACKAGES='gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm'
 # A 64-bit gcc for x86 compiles for 32 bits without a package more.
 CROSS_PACKAGES='gcc-aarch64-linux-gnu gcc-riscv64-linux-gnu gcc-s390x-linux-gnu
 	gcc-sparc64-linux-gnu'
+DKMS_PACKAGES='debhelper debootstrap dh-dkms unifdef'
 DOCS_PACKAGES='python3-sphinx python3-yaml'
 LINT_PACKAGES='codespell perl pyflakes3 shellcheck'
 PERF_PACKAGES='binutils linux-perf'
@@ -25,6 +26,7 @@ REPORT_PACKAGES='gnuplot-nox python3-markdown'
 case ${1-} in
 arm64) PACKAGES="$PACKAGES $ARM64_PACKAGES" ;;
 cross) PACKAGES="$PACKAGES $CROSS_PACKAGES" ;;
+dkms) PACKAGES="$PACKAGES $DKMS_PACKAGES" ;;
 docs) PACKAGES="$PACKAGES $DOCS_PACKAGES" ;;
 lint) PACKAGES="$PACKAGES $LINT_PACKAGES" ;;
 perf) PACKAGES="$PACKAGES $PERF_PACKAGES" ;;
