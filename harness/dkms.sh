@@ -24,4 +24,4 @@ for kernel; do
 done
 stage "make the package"
 # shellcheck disable=SC2086 # paths without blanks: see need_build
-"$HARNESS/dkms/package.py" "$BUILD" "$version" $trees
+"$HARNESS/dkms_package.py" "$BUILD" "$version" $trees

@@ -33,9 +33,8 @@ NOT_IN_GUESTS = ("README.md", "MAINTAINERS", "Makefile", "Documentation/",
                  "scripts/coccinelle/", "harness/tests/", "harness/model",
                  "harness/sections/", "harness/plots/", "harness/bench", "harness/cover",
                  "harness/cross", "harness/deps", "harness/dkms", "harness/doc/",
-                 "harness/docs",
-                 "harness/lint", "harness/mut", "harness/statements", "harness/perf",
-                 "harness/rust_structs", "harness/series", "harness/works")
+                 "harness/docs", "harness/lint", "harness/mut", "harness/statements",
+                 "harness/perf", "harness/rust_structs", "harness/series", "harness/works")
 
 
 def tree_hash(top=TOP, only=("",), without=()):

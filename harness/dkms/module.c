@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What the library lacks as a module of a stock kernel, where it can be unloaded. */
+/* The end of the library as a module of a stock kernel, which can unload it. */
 #include <linux/debugfs.h>
 #include <linux/module.h>
 #include "percpu_defer.h"

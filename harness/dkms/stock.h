@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What zram needs on a stock kernel: its zsmalloc, which is built in, has no bulk frees. */
+/* Bulk frees for zram on a stock kernel, whose zsmalloc is built in and has none. */
 #ifndef PERCPU_DEFER_STOCK_H
 #define PERCPU_DEFER_STOCK_H
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Make a Debian package that builds zram and the library with DKMS.
 
-usage: package.py OUT VERSION TREE...
+usage: dkms_package.py OUT VERSION TREE...
 
 OUT       folder for the package
 VERSION   of the package
@@ -17,62 +17,52 @@ import subprocess
 import sys
 import tempfile
 
-HERE = pathlib.Path(__file__).resolve().parent
+import apply
+
+HERE = pathlib.Path(__file__).resolve().parent / "dkms"
 NAME = "zram-percpu-defer"
 MAINTAINER = "percpu_defer <root@localhost>"
 # The date of the package does not matter, but two builds are to give the same.
 DATE = "Thu, 01 Jan 2026 00:00:00 +0000"
-# What a build folder of DKMS gets from a tree; a module must not have its own name as object.
+# Files of a tree, and their folder below that of DKMS.
 FILES = {"drivers/block/zram/*.[ch]": ".",
-         "lib/percpu_defer.c": "percpu_defer_objects.c",
+         "lib/percpu_defer.[ch]": ".",
          "lib/percpu_defer_core.c": ".",
          "lib/percpu_defer_map.c": ".",
-         "lib/percpu_defer.h": ".",
          "include/linux/percpu_defer*.h": "include/linux",
          "include/trace/events/percpu_defer.h": "include/trace/events"}
 OURS = ("module.c", "stock.h")
 TEST_HOOKS = "CONFIG_PERCPU_DEFER_PERTURB"
 
 
-class Error(Exception):
-    """Told in one line."""
-
-
 def run(*command, **more):
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           text=True, **more)
     if done.returncode:
-        raise Error(f"{command[0]} failed: {done.stdout.strip()[-2000:]}")
-
-
-def release(tree):
-    """The version of a kernel tree, as 7.3.4."""
-    text = (tree / "Makefile").read_text()
-    return ".".join(re.search(rf"^{name} = *(\d+)$", text, re.MULTILINE)[1]
-                    for name in ("VERSION", "PATCHLEVEL", "SUBLEVEL"))
+        raise apply.Error(f"{command[0]} failed: {done.stdout.strip()[-2000:]}")
 
 
 def copy_files(tree, out):
     for pattern, name in FILES.items():
         found = sorted(tree.glob(pattern))
         if not found:
-            raise Error(f"{tree}: no {pattern}: was percpu_defer applied?")
-        target = out / name
+            raise apply.Error(f"{tree}: no {pattern}: was percpu_defer applied?")
+        (out / name).mkdir(parents=True, exist_ok=True)
         for path in found:
-            folder = target if target.suffix != ".c" else target.parent
-            folder.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target if target.suffix == ".c" else folder / path.name)
+            shutil.copyfile(path, out / name / path.name)
     for name in OURS:
         shutil.copyfile(HERE / name, out / name)
+    # An object must not have the name of its module.
+    (out / "percpu_defer.c").rename(out / "percpu_defer_objects.c")
 
 
 def drop_test_hooks(out):
-    """Some of unifdef's results are 1 although nothing is wrong: it has changed a file."""
+    """Cut the test hooks out. unifdef exits with 1 if it has changed a file."""
     for path in [*out.glob("*.[ch]"), *out.glob("include/*/*.h")]:
         done = subprocess.run(["unifdef", "-m", f"-U{TEST_HOOKS}", path],
                               capture_output=True, text=True)
         if done.returncode > 1:
-            raise Error(f"unifdef: {done.stderr.strip()}")
+            raise apply.Error(f"unifdef: {done.stderr.strip()}")
 
 
 def fill_in(name, target, **words):
@@ -85,7 +75,7 @@ def fill_in(name, target, **words):
 
 
 def make_sources(tree, out, version):
-    """What DKMS builds for the kernel of a tree."""
+    """Make the sources that DKMS builds for the kernel of a tree."""
     copy_files(tree, out)
     fill_in("Kbuild", out / "Kbuild", VERSION=version)
     drop_test_hooks(out)
@@ -93,7 +83,7 @@ def make_sources(tree, out, version):
     before = driver.read_text()
     run("spatch", "--very-quiet", "--sp-file", HERE / "stock.cocci", "--in-place", driver)
     if driver.read_text() == before:
-        raise Error(f"stock.cocci does not match zram of {release(tree)}")
+        raise apply.Error(f"stock.cocci does not match zram of {apply.kernel_version(tree)}")
 
 
 def make_debian(top, version, releases):
@@ -114,7 +104,7 @@ def make_debian(top, version, releases):
 
 def make(out, version, trees):
     """Return the path of the package."""
-    releases = [release(tree) for tree in trees]
+    releases = [apply.kernel_version(tree) for tree in trees]
     with tempfile.TemporaryDirectory() as folder:
         top = pathlib.Path(folder) / NAME
         for name, tree in zip(releases, trees, strict=True):
@@ -137,7 +127,7 @@ def main():
     try:
         print(make(pathlib.Path(sys.argv[1]), sys.argv[2],
                    [pathlib.Path(tree) for tree in sys.argv[3:]]))
-    except (OSError, Error) as error:
+    except (OSError, apply.Error) as error:
         sys.exit(f"error: {error}")
 
 
