@@ -101,7 +101,7 @@ def tests_of(job):
 
 
 def perturbed(client):
-    """Those of a client in the job perturb-CLIENT."""
+    """The tests of a client that have to run in the job perturb-CLIENT."""
     return tests_of(f"perturb-{client}")
 
 

@@ -562,7 +562,7 @@ static bool once(size_t size)
 	return becomes("bytes charged", all_charged, 1);
 }
 
-/* As above, where nothing may be stored: then nothing dies, or hardly. */
+/* As above, where nothing may be stored: empty slots are not pushed, or only few. */
 static bool once_unstored(size_t size)
 {
 	char *memory = swap_noise(size, size);
