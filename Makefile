@@ -55,6 +55,9 @@ help:
 	@echo 'make cross              compile for other architectures; ONLY=arm64 does one of them'
 	@echo 'make apply OUT=dir      only the patched kernel tree'
 	@echo 'make dkms               zram as a module for stock kernels, a Debian package in build'
+	@echo 'make test-stock         test that module on the kernel of the distribution'
+	@echo 'make bench-stock        measure it there, against the module of the distribution'
+	@echo 'make measure            a program that measures munmap() on this machine, as it is'
 	@echo 'make series             the kernel patches, to be mailed, in build/series'
 	@echo 'make series-check       build and boot each step of it, and run KUnit; ONLY=1: one'
 	@echo 'make kernels            what was seen to work on which kernel'
@@ -115,10 +118,23 @@ lint: deps
 cross: deps
 	@$(RUN) cross --only='$(ONLY)'
 
-# Both kernels that were tested, unless KERNEL is on the command line.
+# For the kernels that were tested, unless KERNEL is on the command line.
 dkms: deps
 	@PD_START=$$(date +%s) ./harness/dkms.sh \
-		$(if $(filter command,$(firstword $(origin KERNEL))),$(KERNEL),6.12 7.3)
+		$(if $(filter command,$(firstword $(origin KERNEL))),$(KERNEL))
+
+test-stock: deps
+	@./harness/dkms_stock.py test '$(KERNEL)' '$(SECONDS)'
+
+bench-stock: deps
+	@./harness/dkms_stock.py bench '$(KERNEL)'
+
+# No kernel is needed for it.
+measure:
+	@mkdir -p build
+	@gcc -O2 -Wall -Wextra -static -pthread -I tools/testing/selftests/percpu_defer \
+		harness/dkms/measure.c -o build/zram_measure
+	@echo build/zram_measure
 
 boot: deps
 	@$(RUN) boot
@@ -132,4 +148,4 @@ clean:
 distclean:
 	rm -rf build
 
-.PHONY: help deps bench perf-check test test-all test-others torture mutants model docs lint cross apply dkms series series-check boot kernels clean distclean
+.PHONY: help deps bench perf-check test test-all test-others torture mutants model docs lint cross apply dkms test-stock bench-stock measure series series-check boot kernels clean distclean

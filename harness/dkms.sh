@@ -2,17 +2,18 @@
 # SPDX-License-Identifier: GPL-2.0
 # Makes the Debian package of zram and the library for DKMS, from the kernels of the
 # distribution, and prints where it is.
-# usage: dkms.sh VERSION...     as 6.12 7.3
+# usage: dkms.sh [VERSION...]     as 6.12; those that were tested unless told
 set -eu
 . "$(dirname -- "$0")/common.sh"
 
-[ $# -gt 0 ] || die "usage: dkms.sh VERSION..."
 "$HARNESS/deps.sh" dkms
 
 # Later commits have larger numbers.
 version=2.0+$(git -C "$TOP" show -s --format=%cd --date=format:%Y%m%d.%H%M%S 2>/dev/null) ||
 	die "$TOP is no git repository: clone it, the version comes from there"
 git -C "$TOP" diff --quiet HEAD || version=$version+changed
+[ $# = 0 ] || version=$version+only$(printf '.%s' "$@")
+[ $# -gt 0 ] || set -- 6.12 7.3
 
 trees=
 for kernel; do

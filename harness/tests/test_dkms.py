@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The package for stock kernels, and the judgement of what was measured with it."""
+
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+HARNESS = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(HARNESS))
+
+import dkms_package         # pylint: disable=wrong-import-position
+import dkms_stock           # pylint: disable=wrong-import-position
+from apply import Error     # pylint: disable=wrong-import-position
+
+
+def setUpModule():
+    subprocess.run([HARNESS / "deps.sh", "dkms"], check=True)
+
+
+def folder(test):
+    tmp = tempfile.TemporaryDirectory()
+    test.addCleanup(tmp.cleanup)
+    return pathlib.Path(tmp.name)
+
+
+def write(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+class SourcesTest(unittest.TestCase):
+    def setUp(self):
+        self.out = folder(self)
+
+    def test_test_hooks_are_cut_out(self):
+        write(self.out / "a.c", "#ifdef CONFIG_PERCPU_DEFER_PERTURB\nhook();\n#endif\nrest();\n")
+        write(self.out / "include/linux/b.h", "rest();\n")
+        dkms_package.drop_test_hooks(self.out)
+        self.assertEqual((self.out / "a.c").read_text(), "rest();\n")
+        self.assertEqual((self.out / "include/linux/b.h").read_text(), "rest();\n")
+
+    def test_unpatched_tree(self):
+        with self.assertRaisesRegex(Error, "was percpu_defer applied"):
+            dkms_package.copy_files(folder(self), self.out)
+
+
+class ConfTest(unittest.TestCase):
+    """dkms.conf is sourced by DKMS, with the release of a kernel."""
+
+    def setUp(self):
+        top = folder(self)
+        dkms_package.make_debian(top, "2.0", ["6.12.117", "7.3.4"])
+        self.conf = top / "debian/zram-percpu-defer-dkms.dkms"
+
+    def ask(self, release, what):
+        return subprocess.run(
+            ["bash", "-c", f'kernelver=$1; . "$2"; {what}', "-", release, self.conf],
+            capture_output=True, text=True, check=True).stdout.strip()
+
+    def test_kernels_that_are_built_for(self):
+        matches = '[[ $kernelver =~ $BUILD_EXCLUSIVE_KERNEL ]] && echo yes || echo no'
+        for release, yes in (("6.12.117+deb12-amd64", "yes"), ("7.3.4-amd64", "yes"),
+                             ("6.12.11+deb12-amd64", "no"), ("6.12.1170-amd64", "no"),
+                             ("7.3.40-amd64", "no"), ("6.1.0-37-amd64", "no"),
+                             ("17.3.4-amd64", "no"), ("6x12x117-amd64", "no")):
+            self.assertEqual(self.ask(release, matches), yes, release)
+
+    def test_sources_of_a_kernel(self):
+        for release in ("6.12.117+deb12-amd64", "6.12.117-rt-amd64"):
+            self.assertEqual(self.ask(release, 'echo "$BUILT_MODULE_LOCATION"'), "src/6.12.117")
+
+
+class CheckTest(unittest.TestCase):
+    """check.sh runs before DKMS builds."""
+
+    def check(self, config):
+        headers = folder(self)
+        if config is not None:
+            write(headers / ".config", config)
+        return subprocess.run(["sh", dkms_package.HERE / "check.sh", "7.3.4-amd64", headers],
+                              capture_output=True, text=True)
+
+    def test_module(self):
+        self.assertEqual(self.check("CONFIG_ZRAM=m\n").returncode, 0)
+
+    def test_refused(self):
+        for config, said in ((None, "install linux-headers-7.3.4-amd64"),
+                             ("CONFIG_ZRAM=y\n", "not a module"),
+                             ("# CONFIG_ZRAM is not set\n", "not a module")):
+            run = self.check(config)
+            self.assertEqual(run.returncode, 1)
+            self.assertRegex(run.stderr, f"^zram-percpu-defer: .*{said}.*\n$")
+
+
+class JudgeTest(unittest.TestCase):
+    def samples(self, ours):
+        """Milliseconds of munmap, all back and CPU; stock has 100 of each."""
+        row = dkms_stock.ROWS[0]
+        times = dict(zip(dkms_stock.TIMES, (*(n * 10**6 for n in ours), 0)))
+        stock = dict.fromkeys(dkms_stock.TIMES, [10**8]) | {"workers": [0]}
+        return {f"stock {row[0]} {row[1]}": stock,
+                f"ours {row[0]} {row[1]}": {name: [n] for name, n in times.items()}}
+
+    def misses(self, ours, faster=1):
+        rows, goals = dkms_stock.ROWS, dkms_stock.FASTER
+        self.addCleanup(setattr, dkms_stock, "ROWS", rows)
+        self.addCleanup(setattr, dkms_stock, "FASTER", goals)
+        dkms_stock.ROWS, dkms_stock.FASTER = rows[:1], {rows[0]: faster}
+        return list(dkms_stock.misses(self.samples(ours)))
+
+    def test_good(self):
+        self.assertEqual(self.misses((12, 114, 114), 8), [])
+
+    def test_slow(self):
+        found = self.misses((20, 120, 130), 8)
+        self.assertEqual([line.split(": ", 1)[1] for line in found],
+                         ["munmap is 5.0 times as fast, not 8",
+                          "all is back after 1.20 of the stock module's, not 1.15",
+                          "CPU time: 1.30 of the stock module's, not 1.15"])
+
+
+if __name__ == "__main__":
+    unittest.main()
