@@ -26,6 +26,8 @@ STATEMENTS =
 SKIP =
 # Who signs off the patches of "make series", "Name <address>".
 SIGNOFF =
+# 1: apply to a kernel version that was never tested.
+FORCE =
 # 1: what is counted now is what later counts are compared with.
 UPDATE =
 
@@ -70,6 +72,7 @@ help:
 	@echo 'KINDS=plain             test or torture these kernels: plain,kasan,kcsan,rt,arm64'
 	@echo 'KERNEL=7.2              fetch this version, 6.12, 7.2 or newer; 7.3 unless told'
 	@echo "SIGNOFF='Name <addr>'   series: who signs off the patches"
+	@echo 'FORCE=1                 apply: to a version that was never tested; see HACKING.md'
 	@echo 'UPDATE=1                perf-check: write the baseline, harness/perf-baseline.toml'
 
 deps:
@@ -101,7 +104,7 @@ model: deps
 	@./harness/model.sh
 
 apply: deps
-	@$(RUN) apply --out='$(OUT)'
+	@$(RUN) apply --out='$(OUT)' $(call switch,FORCE,--force)
 
 series: deps
 	@$(RUN) series --signoff='$(SIGNOFF)'

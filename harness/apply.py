@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Make a kernel tree with percpu_defer in it out of one without.
 
-usage: apply.py KSRC OUT [--pristine]
+usage: apply.py KSRC OUT [--pristine] [--force]
 
 KSRC is copied, never changed. Of this repository,
   <file>             is copied to the same path;
@@ -13,9 +13,11 @@ KSRC is copied, never changed. Of this repository,
   <name>.inc         is C; the semantic patch has put an #include of it where it
                      belongs, and the text takes the place of that line.
 Each rule and each edit has to match as often as it says (once, unless told
-otherwise), or nothing is done.
+otherwise), or nothing is done, and all that do not match are listed.
 
-For a kernel older than OLDEST, older.py changes all this before.
+For some kernels, older.py changes all this before. A kernel that is none of TESTED gets
+it with --force only: a way to fill a slot that it alone has would lose data. What the
+checkers in harness/checkers find there is printed.
 
 OUT is made, or, when it was made by us from the same KSRC, brought up to date:
 files that come out the same keep their time stamp, so a build redoes little.
@@ -34,14 +36,17 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+import typing
 
+import nearest
 import older
-from parts import RULE, TOP, Error, edit, files_below, strays
+from parts import RULE, TOP, Error, edit, files_below, split, strays
 
 KERNEL_DIRS = tuple(map(pathlib.Path, (
     "Documentation", "drivers", "include", "kernel", "lib", "mm", "samples", "scripts", "tools")))
 KERNEL_FILES = ("MAINTAINERS.edit.toml",)
-OLDEST = (7, 2)
+TESTED = ((6, 12), (7, 2), (7, 3))
+CHECKERS = ("harness/checkers", "scripts/coccinelle/api/percpu_defer/look_before_claim.cocci")
 COPY_MB = 2500
 STAMP = ".percpu_defer"     # in OUT: where it came from, and what we touched
 COPIED = STAMP + ".copied"  # in OUT: the files of the copy, with sizes and times
@@ -58,12 +63,14 @@ def kernel_version(tree):
         raise Error(f"{tree} is no kernel tree: give KSRC=<top of a kernel source>")
     version = ".".join(found[k] for k in ("VERSION", "PATCHLEVEL", "SUBLEVEL")
                        if found.get(k))
-    number, others = (int(found["VERSION"]), int(found["PATCHLEVEL"])), older.supported()
-    if number < OLDEST and number not in others:
-        raise Error(f"{tree} is Linux {version}, too old: "
-                    f"{OLDEST[0]}.{OLDEST[1]} or newer is needed, or "
-                    + ", ".join(f"{one}.{two}" for one, two in others))
+    if (oldest := TESTED[0]) > (int(found["VERSION"]), int(found["PATCHLEVEL"])):
+        raise Error(f"{tree} is Linux {version}, too old: {oldest[0]}.{oldest[1]} or newer "
+                    "is needed")
     return version + found.get("EXTRAVERSION", "")
+
+
+def is_tested(version):
+    return tuple(map(int, re.findall(r"\d+", version)[:2])) in TESTED
 
 
 def overlay():
@@ -90,21 +97,19 @@ def read_overlay(version=""):
     return older.adapt(version, files) if older.table(version) else files
 
 
-class Rule:
+class Rule(typing.NamedTuple):
     """A rule of a semantic patch, and how often it has to match."""
-
-    def __init__(self, name, wanted):
-        self.name, self.wanted = name, wanted
+    name: str
+    text: str
+    wanted: int
 
 
 def rules_of(path, cocci):
-    rules, wanted = [], 1
-    for line in cocci.splitlines():
-        if found := re.match(r"// matches: (\d+)$", line):
-            wanted = int(found[1])
-        elif found := RULE.match(line):
-            rules.append(Rule(found[1], wanted))
-            wanted = 1
+    rules = []
+    for name, text in split(path, cocci)[1]:
+        wanted = re.search(r"^// matches: (\d+)$", text, re.M)
+        rules.append(Rule(name, text[RULE.search(text).start():],
+                          int(wanted[1]) if wanted else 1))
     if not rules:
         raise Error(f"{path}: has no named rule")
     return rules
@@ -118,30 +123,40 @@ def counting(cocci, rules):
     return cocci
 
 
+def run_spatch(cocci, source, result, *options):
+    """What it prints, or an Error with its last line."""
+    run = subprocess.run(["spatch", "--smpl-spacing", *options, "--sp-file", cocci, source,
+                          *(["-o", result] if result else ())], capture_output=True, text=True)
+    if run.returncode:
+        raise Error("spatch failed: " + (run.stderr.strip().splitlines() or ["no message"])[-1])
+    return run.stdout
+
+
 @functools.cache
-def convert(path, cocci, text, version):
-    """Run a semantic patch over the text of a file."""
+def convert(path, cocci, text):
+    """Run a semantic patch over the text of a file: the new text, and what does not match."""
     rules = rules_of(path, cocci)
     with tempfile.TemporaryDirectory() as tmp:
         tmp = pathlib.Path(tmp)
         source, patch, result = tmp / path.stem, tmp / "patch.cocci", tmp / "out"
         source.write_text(text)
         patch.write_text(counting(cocci, rules))
-        run = subprocess.run(
-            ["spatch", "--smpl-spacing", "--sp-file", str(patch), str(source),
-             "-o", str(result)], capture_output=True, text=True)
-        matches = collections.Counter(
-            m[0] for m in set(re.findall(r"^MATCHED (\w+) (\d+)$", run.stdout, re.M)))
-        if run.returncode:
-            last = (run.stderr.strip().splitlines() or ["no message"])[-1]
-            raise Error(f"{path}: spatch failed on Linux {version}: {last}")
+        try:
+            said = run_spatch(patch, source, result)
+        except Error as error:
+            return text, [f"{path}: {error}"]
+        matches = collections.defaultdict(list)
+        for name, line in sorted(set(re.findall(r"^MATCHED (\w+) (\d+)$", said, re.M))):
+            matches[name].append(line)
+        problems = []
         for rule in rules:
-            if matches[rule.name] != rule.wanted:
-                raise Error(
-                    f"{path}: rule '{rule.name}' matched {matches[rule.name]} "
-                    f"times in Linux {version}, not {rule.wanted}: "
-                    "adapt the rule to this kernel")
-        return result.read_text()
+            lines = matches[rule.name]
+            if len(lines) != rule.wanted:
+                problems.append(f"{path}: rule '{rule.name}' matched {len(lines)} times, "
+                                f"not {rule.wanted}")
+                problems += [f"    line {line}" for line in lines] or \
+                    nearest.of_rule(rule.text, text)
+        return result.read_text() if result.exists() else text, problems
 
 
 INCLUDE = re.compile(r'^#include "([^"]+\.inc)"\n+', re.M)
@@ -160,42 +175,82 @@ def expand_includes(path, text, files):
     return INCLUDE.sub(content, text)
 
 
-def edit_file(path, toml, text, version):
-    """Apply the literal edits of a file."""
+def edit_file(path, toml, text):
+    """Apply the literal edits of a file: the new text, and what does not match."""
+    problems = []
     for number, one in enumerate(tomllib.loads(toml)["edit"], 1):
-        text = edit(f"{path}: edit {number}", one, text, f"Linux {version}")
-    return text
+        try:
+            text = edit(f"{path}: edit {number}", one, text)
+        except Error as error:
+            anchor = next(one[how] for how in ("before", "after", "replace") if how in one)
+            problems += [str(error), *nearest.of_anchor(anchor, text)]
+    return text, problems
+
+
+def change(ksrc, files, suffix, how, text_of):
+    """Change each file that has a patch of a kind; return what does not match."""
+    problems = []
+    for path, content in files.items():
+        if not path.name.endswith(suffix):
+            continue
+        name = pathlib.Path(str(path).removesuffix(suffix.removeprefix(".c")))
+        if name not in text_of and not (ksrc / name).is_file():
+            problems.append(f"{path}: there is no {name}")
+            continue
+        text = text_of[name] if name in text_of else (ksrc / name).read_text()
+        text_of[name], found = how(path, content.decode(), text)
+        problems += found
+    return problems
 
 
 def generate(ksrc, version, files):
     """What we change or add, by what is in the overlay; both path to bytes."""
-    result = {}
+    def convert_file(path, cocci, text):
+        text, problems = convert(path, cocci, text)
+        return expand_includes(path, text, files), problems
+
     text_of = {}
+    problems = change(ksrc, files, ".c.cocci", convert_file, text_of)
+    problems += change(ksrc, files, ".edit.toml", edit_file, text_of)
+    result = {path: content for path, content in files.items()
+              if not path.name.endswith((".c.cocci", ".edit.toml", ".inc"))}
+    problems += [f"{path}: the kernel has one of its own" for path in result
+                 if (ksrc / path).exists()]
+    if problems:
+        raise Error("\n".join([
+            f"Linux {version} does not fit, nothing was done (HACKING.md says what to do):",
+            *problems]))
+    return result | {name: text.encode() for name, text in text_of.items()}
 
-    def target(path, suffix):
-        name = pathlib.Path(str(path).removesuffix(suffix))
-        if name not in text_of:
-            if not (ksrc / name).is_file():
-                raise Error(f"{path}: Linux {version} has no {name}")
-            text_of[name] = (ksrc / name).read_text()
-        return name
 
-    for path, content in files.items():
-        if path.name.endswith(".c.cocci"):
-            name = target(path, ".cocci")
-            text = convert(path, content.decode(), text_of[name], version)
-            text_of[name] = expand_includes(path, text, files)
-    for path, content in files.items():
-        if path.name.endswith(".edit.toml"):
-            name = target(path, ".edit.toml")
-            text_of[name] = edit_file(path, content.decode(), text_of[name], version)
-    for path, content in files.items():
-        if not path.name.endswith((".c.cocci", ".edit.toml", ".inc")):
-            if (ksrc / path).exists():
-                raise Error(f"Linux {version} has a {path} of its own")
-            result[path] = content
-    result.update((name, text.encode()) for name, text in text_of.items())
-    return result
+def check(files):
+    """What the checkers find in what was generated."""
+    found = []
+    with tempfile.TemporaryDirectory() as tmp:
+        for path, content in files.items():
+            if path.suffix != ".c" or path.parts[0] not in ("drivers", "mm"):
+                continue
+            source = pathlib.Path(tmp, path)
+            source.parent.mkdir(parents=True, exist_ok=True)
+            source.write_bytes(content)
+            for name in CHECKERS:
+                for checker in sorted((TOP / name).glob("*.cocci")) or [TOP / name]:
+                    said = run_spatch(checker, source, None, "--very-quiet", "--no-includes",
+                                      "-D", "report")
+                    found += said.replace(f"{tmp}/", "").splitlines()
+    return found
+
+
+def warn_untested(version, files, force):
+    """Say that a version was never tested, and what the checkers find; refuse it."""
+    found = check(files)
+    for line in found:
+        print(f"warning: {line}", file=sys.stderr)
+    text = (f"Linux {version} was never tested, but all rules match, and the checkers find "
+            f"{len(found) or 'no'} ways to lose data")
+    if not force:
+        raise Error(f"{text}; read \"Another version\" in HACKING.md, then give FORCE=1")
+    print(f"warning: {text}", file=sys.stderr)
 
 
 def copy_files(ksrc, out):
@@ -336,12 +391,14 @@ def update(ksrc, out, files):
     stamp.write_text("\n".join([lines[0], *map(str, sorted(files))]) + "\n")
 
 
-def apply(ksrc, out, pristine):
+def apply(ksrc, out, pristine, force=True):
     version = kernel_version(ksrc)
     if out.is_relative_to(ksrc) and not (
             TOP.is_relative_to(ksrc) and out.is_relative_to(TOP)):
         raise Error(f"OUT={out} lies in the kernel tree: give another place")
     files = {} if pristine else generate(ksrc, version, read_overlay(version))
+    if files and not is_tested(version):
+        warn_untested(version, files, force)
     if out.exists():
         stamp = out / STAMP
         if not stamp.is_file():
@@ -366,9 +423,11 @@ def main():
     parser.add_argument("ksrc", type=pathlib.Path)
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--pristine", action="store_true")
+    parser.add_argument("--force", action="store_true",
+                        help="also to a version that was never tested")
     args = parser.parse_args()
     try:
-        apply(args.ksrc.resolve(), args.out.resolve(), args.pristine)
+        apply(args.ksrc.resolve(), args.out.resolve(), args.pristine, args.force)
     except (Error, OSError) as error:
         sys.exit(f"error: {error}")
 

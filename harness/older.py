@@ -25,12 +25,19 @@ KERNELS = pathlib.Path(__file__).resolve().parent / "kernels"
 
 
 def folder(version):
-    """Of what is added for '6.12.117'; beside it, with .toml, is the table."""
-    return KERNELS / ".".join(version.split(".")[:2])
+    """Of what is added for '6.12.117'; beside it, with .toml, is the table.
+
+    A version that has none gets that of the next newer one.
+    """
+    number = tuple(map(int, re.findall(r"\d+", version)[:2]))
+    newer = [one for one in supported() if one >= number]
+    return KERNELS / ".".join(map(str, newer[0] if newer else number))
 
 
 def table(version):
     """Empty for a kernel that needs none."""
+    if not version:
+        return {}
     path = folder(version).with_suffix(folder(version).suffix + ".toml")
     return tomllib.loads(path.read_text()) if path.is_file() else {}
 

@@ -91,13 +91,12 @@ def named(part, files):
     return paths, names.split(",")
 
 
-def edit(what, one, text, where):
+def edit(what, one, text, where=""):
     """A literal insertion or replacement; `what` is what to call it."""
     how, = {"before", "after", "replace"} & one.keys()
     anchor = one[how]
     if (count := text.count(anchor)) != 1:
-        raise Error(f"{what} matched {count} times in {where}, not 1: "
-                    "adapt its anchor to this kernel")
+        raise Error(f"{what} matched {count} times{where and ' in '}{where}, not 1")
     return text.replace(anchor, {"before": one["text"] + anchor,
                                  "after": anchor + one["text"],
                                  "replace": one["text"]}[how])

@@ -106,10 +106,11 @@ class Source:
             self.name = self.tree.name.removeprefix("linux-")
         self.own = bool(args.ksrc)
 
-    def patched_tree(self, out=None):
+    def patched_tree(self, out=None, force=True):
+        """force: of a version that was never tested, too: it is about to be."""
         out = out or BUILD / "tree" / f"patched-{self.name}"
         stage("apply percpu_defer to the kernel")
-        script("apply.py", self.tree, out)
+        script("apply.py", self.tree, out, *(["--force"] if force else ()))
         self.note("apply")
         return out
 
@@ -202,7 +203,7 @@ def suites_kernels(source):
 
 
 def do_apply(source, args):
-    source.patched_tree(args.out.expanduser().resolve())
+    source.patched_tree(args.out.expanduser().resolve(), args.force)
 
 
 def do_series(source, args):
@@ -512,6 +513,8 @@ def main():
         job.set_defaults(function=function)
         if name == "apply":
             job.add_argument("--out", type=pathlib.Path, required=True)
+            job.add_argument("--force", action="store_true",
+                             help="also to a version that was never tested")
         if name == "series":
             job.add_argument("--signoff", default="", help="'Name <address>'")
         if name == "series-check":

@@ -54,16 +54,21 @@ class ApplyTest(unittest.TestCase):
 
     def expect_error(self, *words):
         """Exit 1, one line that has the words, no OUT, KSRC untouched."""
+        said = self.expect_errors(*words)
+        self.assertEqual(len(said.splitlines()), 1, said)
+
+    def expect_errors(self, *words):
+        """The same with any number of lines, which are returned."""
         before = contents(self.ksrc) if self.ksrc.is_dir() else None
         existed = self.out.exists()
         run = self.run_apply()
         self.assertEqual(run.returncode, 1, run.stderr)
-        self.assertEqual(len(run.stderr.splitlines()), 1, run.stderr)
         for word in words:
             self.assertIn(word, run.stderr)
         self.assertEqual(self.out.exists(), existed)
         if before is not None:
             self.assertEqual(contents(self.ksrc), before)
+        return run.stderr
 
     def substitute(self, name, old, new):
         path = self.ksrc / name
@@ -138,39 +143,65 @@ class ApplyTest(unittest.TestCase):
         (self.ksrc / "Kbuild").unlink()
         self.expect_error("is no kernel tree")
 
-    def test_too_old(self):
+    def set_version(self, version, patchlevel):
         path = self.ksrc / "Makefile"
-        path.write_text(re.sub(r"^VERSION = .*$", "VERSION = 5", path.read_text(),
+        text = re.sub(r"^VERSION = .*$", f"VERSION = {version}", path.read_text(), flags=re.M)
+        path.write_text(re.sub(r"^PATCHLEVEL = .*$", f"PATCHLEVEL = {patchlevel}", text,
                                flags=re.M))
-        self.expect_error("too old", "7.2 or newer", "6.12")
+
+    def test_too_old(self):
+        self.set_version(6, 11)
+        self.expect_error("too old: 6.12 or newer")
+
+    def test_never_tested(self):
+        """It is refused with a line, and done with FORCE."""
+        self.set_version(9, 1)
+        self.expect_error("Linux 9.1", "was never tested, but all rules match, and the "
+                          "checkers find no ways to lose data; read", "FORCE=1")
+        run = self.run_apply("--force")
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertIn("warning: Linux 9.1", run.stderr)
+        self.assertTrue((self.out / "lib/percpu_defer.c").is_file())
+
+    def test_new_way_to_fill(self):
+        """The rules match, and a function that they do not know fills a slot."""
+        path = self.ksrc / ZRAM
+        text = path.read_text()
+        fill = "set_slot_handle" if "set_slot_handle(" in text else "zram_set_handle"
+        path.write_text(text + "static void new_way(struct zram *zram, unsigned int index)\n"
+                        f"{{\n\t{fill}(zram, index, 1);\n}}\n")
+        self.set_version(9, 1)
+        self.expect_errors("warning: drivers/block/zram/zram_drv.c:",
+                           "new_way() fills a slot that may be dead",
+                           "the checkers find 1 ways to lose data")
 
     def test_rule_without_match(self):
         # slot_allocated(), or zram_allocated()
         self.substitute(ZRAM, "_allocated(", "_used(")
-        self.expect_error("zram_drv.c.cocci", "'allocated' matched 0 times",
-                          "in Linux ")
+        said = self.expect_errors("zram_drv.c.cocci: rule 'allocated' matched 0 times, not 1",
+                                  "does not fit, nothing was done")
+        self.assertRegex(said, r"wanted: static inline bool \w+_allocated.*\n +line \d+: "
+                         r"static inline bool \w+_used\(")
+
+    def test_all_are_listed(self):
+        self.substitute(ZRAM, "_allocated(", "_used(")
+        self.substitute("lib/Kconfig", "config LWQ_TEST", "config LWQ_TESTS")
+        (self.ksrc / "mm/swapfile.c").unlink()
+        (self.ksrc / "lib/percpu_defer.c").write_text("theirs")
+        said = self.expect_errors("rule 'allocated' matched 0", "edit 1 matched 0 times",
+                                  "swapfile.c.cocci: there is no mm/swapfile.c",
+                                  "lib/percpu_defer.c: the kernel has one of its own")
+        self.assertRegex(said, r"wanted: config LWQ_TEST\n +line \d+: config LWQ_TESTS\n")
 
     def test_rule_matches_too_often(self):
         call = "init_rwsem(&zram->dev_lock);\n"
         self.substitute(ZRAM, call, call + call)
-        self.expect_error("'add' matched 2 times", "not 1")
-
-    def test_edit_without_match(self):
-        self.substitute("lib/Kconfig", "config LWQ_TEST", "config LWQ_TESTS")
-        self.expect_error("lib/Kconfig.edit.toml", "edit 1 matched 0 times")
+        self.expect_errors("'add' matched 2 times", "not 1")
 
     def test_edit_matches_twice(self):
         path = self.ksrc / "lib/Kconfig"
         path.write_text(path.read_text() + "\nconfig LWQ_TEST\n")
-        self.expect_error("lib/Kconfig.edit.toml", "edit 1 matched 2 times")
-
-    def test_file_missing(self):
-        (self.ksrc / ZRAM).unlink()
-        self.expect_error("has no drivers/block/zram/zram_drv.c")
-
-    def test_file_exists_upstream(self):
-        (self.ksrc / "lib/percpu_defer.c").write_text("theirs")
-        self.expect_error("has a lib/percpu_defer.c of its own")
+        self.expect_errors("lib/Kconfig.edit.toml", "edit 1 matched 2 times")
 
     def test_foreign_out(self):
         self.out.mkdir()

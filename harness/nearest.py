@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What a rule or an edit that does not match is like, in the file that it is for."""
+
+import difflib
+import re
+
+WORD = re.compile(r"\w+")
+# Parts of a semantic patch that stand for anything.
+ANYTHING = {"...", "when", "any", "exists", "forall", "expression", "identifier", "position"}
+SHOWN = 3
+# Of 2, which is the same line.
+LIKE = 0.8
+
+
+def words(line):
+    return [word for word in WORD.findall(line) if not word.isdigit()]
+
+
+def nearest(line, text):
+    """The line of a text that is most like a line, and its number; 0 if none is."""
+    match = difflib.SequenceMatcher(b=line.split(), autojunk=False)
+    fine = difflib.SequenceMatcher(b=line.strip(), autojunk=False)
+
+    def likeness(numbered):
+        match.set_seq1(numbered[1].split())
+        fine.set_seq1(numbered[1].strip())
+        return match.ratio() + fine.quick_ratio()
+    number, found = max(enumerate(text, 1), key=likeness, default=(0, ""))
+    return (number, found) if likeness((0, found)) > LIKE else (0, "")
+
+
+def body_of(rule):
+    """What a rule wants to find: its lines of code, without what it adds."""
+    head, _, body = rule.partition("\n@@\n")
+    meta = {word for line in head.splitlines()[1:] for word in words(line)} | ANYTHING
+    for line in body.splitlines():
+        if line[:1] in "+/@" or not line.strip():
+            continue
+        code = re.sub(r"@\w+", "", line.lstrip("-")).strip()
+        if known := {word for word in words(code) if word not in meta}:
+            yield code, known
+
+
+def show(wanted, text):
+    """Lines to print below an error."""
+    shown = []
+    for line in wanted[:SHOWN]:
+        number, found = nearest(line, text)
+        shown += [f"    wanted: {line.strip()}",
+                  f"    line {number}: {found.strip()}" if number else "    nothing is like it"]
+    return shown
+
+
+def of_rule(rule, text):
+    """Of a rule: the lines with words that no single line of the text has, or the first."""
+    text = text.splitlines()
+    have = [set(words(line)) for line in text]
+    body = list(body_of(rule))
+    lost = [code for code, known in body if not any(known <= line for line in have)]
+    return show(lost or [code for code, _known in body[:1]], text)
+
+
+def of_anchor(anchor, text):
+    """Of an edit: the lines of its anchor that are nowhere, or the first."""
+    text = text.splitlines()
+    there = set(text)
+    wanted = [line for line in anchor.splitlines() if line.strip()]
+    return show([line for line in wanted if line not in there] or wanted[:1], text)
