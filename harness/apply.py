@@ -46,7 +46,12 @@ KERNEL_DIRS = tuple(map(pathlib.Path, (
     "Documentation", "drivers", "include", "kernel", "lib", "mm", "samples", "scripts", "tools")))
 KERNEL_FILES = ("MAINTAINERS.edit.toml",)
 TESTED = ((6, 12), (7, 2), (7, 3))
-CHECKERS = ("harness/checkers", "scripts/coccinelle/api/percpu_defer/look_before_claim.cocci")
+# What finds ways to lose data, and the calls without which it has nothing to look at.
+CHECKERS = {"harness/checkers/zram_filled.cocci": "set_slot_handle|zram_set_handle",
+            "harness/checkers/swap_handed_out.cocci": "swap_range_alloc",
+            "scripts/coccinelle/api/percpu_defer/look_before_claim.cocci":
+                "percpu_defer_map_claim"}
+CHECKED = ("drivers/block/zram/*.c", "mm/*.c")
 COPY_MB = 2500
 STAMP = ".percpu_defer"     # in OUT: where it came from, and what we touched
 COPIED = STAMP + ".copied"  # in OUT: the files of the copy, with sizes and times
@@ -154,8 +159,9 @@ def convert(path, cocci, text):
             if len(lines) != rule.wanted:
                 problems.append(f"{path}: rule '{rule.name}' matched {len(lines)} times, "
                                 f"not {rule.wanted}")
-                problems += [f"    line {line}" for line in lines] or \
-                    nearest.of_rule(rule.text, text)
+                split_text = text.splitlines()
+                problems += [f"    line {line}: {split_text[int(line) - 1].strip()}"
+                             for line in lines] or nearest.of_rule(rule.text, text)
         return result.read_text() if result.exists() else text, problems
 
 
@@ -223,33 +229,34 @@ def generate(ksrc, version, files):
     return result | {name: text.encode() for name, text in text_of.items()}
 
 
-def check(files):
-    """What the checkers find in what was generated."""
+def check(ksrc, files):
+    """What the checkers find in a patched kernel."""
     found = []
+    paths = {path.relative_to(ksrc) for one in CHECKED for path in ksrc.glob(one)}
     with tempfile.TemporaryDirectory() as tmp:
-        for path, content in files.items():
-            if path.suffix != ".c" or path.parts[0] not in ("drivers", "mm"):
-                continue
+        for path in sorted(paths | {path for path in files if path.match("mm/*.c")}):
+            text = files.get(path) or (ksrc / path).read_bytes()
             source = pathlib.Path(tmp, path)
             source.parent.mkdir(parents=True, exist_ok=True)
-            source.write_bytes(content)
-            for name in CHECKERS:
-                for checker in sorted((TOP / name).glob("*.cocci")) or [TOP / name]:
-                    said = run_spatch(checker, source, None, "--very-quiet", "--no-includes",
-                                      "-D", "report")
+            source.write_bytes(text)
+            for checker, calls in CHECKERS.items():
+                if re.search(rf"\b({calls})\(".encode(), text):
+                    said = run_spatch(TOP / checker, source, None, "--very-quiet",
+                                      "--no-includes", "-D", "report")
                     found += said.replace(f"{tmp}/", "").splitlines()
     return found
 
 
-def warn_untested(version, files, force):
+def warn_untested(ksrc, version, files, force):
     """Say that a version was never tested, and what the checkers find; refuse it."""
-    found = check(files)
+    found = check(ksrc, files)
     for line in found:
         print(f"warning: {line}", file=sys.stderr)
-    text = (f"Linux {version} was never tested, but all rules match, and the checkers find "
-            f"{len(found) or 'no'} ways to lose data")
+    text = (f"Linux {version} was never tested. All rules match, and the checkers find "
+            f"{len(found) or 'no'} ways to lose data, of those that they know")
     if not force:
-        raise Error(f"{text}; read \"Another version\" in HACKING.md, then give FORCE=1")
+        raise Error(f"{text}: do step 3 of \"Another version of Linux\" in HACKING.md, then "
+                    "give FORCE=1")
     print(f"warning: {text}", file=sys.stderr)
 
 
@@ -398,7 +405,7 @@ def apply(ksrc, out, pristine, force=True):
         raise Error(f"OUT={out} lies in the kernel tree: give another place")
     files = {} if pristine else generate(ksrc, version, read_overlay(version))
     if files and not is_tested(version):
-        warn_untested(version, files, force)
+        warn_untested(ksrc, version, files, force)
     if out.exists():
         stamp = out / STAMP
         if not stamp.is_file():

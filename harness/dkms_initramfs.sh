@@ -45,16 +45,18 @@ copy_module() {
 	esac
 }
 
+# What dkms_root.sh has kept of the stock modules is zram.
 install_modules() {
 	folder=$root/lib/modules/$release
 	mkdir -p "$folder" "$root/stock"
 	cp "$from/lib/modules/$release"/modules.builtin* \
-		"$from/lib/modules/$release/modules.order" "$folder"
-	for file in $(modules zram brd null_blk); do
-		copy_module "$file" "$folder"
+		"$from/lib/modules/$release/modules.order" "$folder" &&
+		needed=$(modules zram brd null_blk) || return
+	for file in $needed; do
+		copy_module "$file" "$folder" || return
 	done
-	copy_module "$(find "$from/lib/modules/$release/kernel" -name 'zram.ko*')" "$root/stock"
-	depmod --basedir "$root" "$release"
+	copy_module "$from"/tmp/zram.ko* "$root/stock" &&
+		depmod --basedir "$root" "$release"
 }
 
 rm -rf "$root"

@@ -69,6 +69,15 @@ module_of() {
 	modinfo --basedir "$root" -k "$release" -F filename "$1"
 }
 
+# Where the module of the distribution is; it has no copy elsewhere.
+stock_module() {
+	stock=$(module_of zram)
+	case $stock in
+	*/kernel/*) echo "$stock" ;;
+	*) die "the stock module of $release is not back: modprobe would take $stock" ;;
+	esac
+}
+
 install_package() {
 	: >"$log"
 	if [ ! -d "$root" ]; then
@@ -82,6 +91,9 @@ install_package() {
 	step "install Linux $release, its headers and DKMS" in_root \
 		apt-get -qq -y ${backports:+-t $backports} install --no-install-recommends \
 		dkms gcc libc6-dev make "linux-headers-$release" "linux-image-$release"
+	# DKMS moves the stock module away, so it is kept before.
+	step "remove an earlier package" in_root apt-get -qq -y purge zram-percpu-defer-dkms
+	cp "$(stock_module)" "$root/tmp/"
 	cp "$deb" "$root/tmp/package.deb"
 	step "install $(basename -- "$deb")" in_root apt-get -qq -y --reinstall \
 		--allow-downgrades install --no-install-recommends /tmp/package.deb
@@ -97,10 +109,7 @@ install_package() {
 remove_package() {
 	release=$(find_release)
 	step "remove the package" in_root apt-get -qq -y purge zram-percpu-defer-dkms
-	case $(module_of zram) in
-	*/kernel/*) ;;
-	*) die "the stock module of $release is not back: $(module_of zram)" ;;
-	esac
+	stock_module >/dev/null
 }
 
 "${job}_package"

@@ -94,6 +94,9 @@ def additions(entries, top, patches):
     extra = {path: (top / path).read_text() for path in files_below(top)}
     brings = {(path, name): add["patch"] for add in entries for part in add["parts"]
               for path, name in itertools.product(*named(part, extra))}
+    for path, name in brings:
+        if path not in extra:
+            raise Error(f"there is no {path} in {top.name}/; git add it, or remove its [[add]]")
     result = {}
     for path, text in extra.items():
         head, parts = split(path, text)
