@@ -10,10 +10,8 @@ SECONDS   how long slots are reused
 
 import json
 import pathlib
-import signal
 import statistics
 import sys
-import time
 
 import apply
 import run
@@ -119,17 +117,8 @@ def main():
     jobs = {"test": do_test, "bench": do_bench}
     if len(sys.argv) not in (3, 4) or sys.argv[1] not in jobs:
         sys.exit(__doc__)
-    run.os.environ.setdefault("PD_START", str(int(time.time())))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
-    try:
-        run.HELD.append(run.lock())
-        jobs[sys.argv[1]](Stock(sys.argv[2]), int(sys.argv[3]) if sys.argv[3:] else 60)
-    except run.Failed:
-        sys.exit(1)
-    except (apply.Error, vm.VmError, OSError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted")
+    seconds = int(sys.argv[3]) if sys.argv[3:] else 60
+    run.alone(lambda: jobs[sys.argv[1]](Stock(sys.argv[2]), seconds))
 
 
 if __name__ == "__main__":

@@ -496,6 +496,21 @@ def chosen(choose):
     return of
 
 
+def alone(job):
+    """Do a job while nothing else is at work below build/; errors become a line."""
+    # So that a guest does not outlive us.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
+    try:
+        HELD.append(lock())
+        job()
+    except Failed:
+        sys.exit(1)
+    except (apply.Error, vm.VmError, OSError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ksrc", type=pathlib.Path, help="a kernel tree of your own")
@@ -560,17 +575,7 @@ def main():
             job.add_argument("--statements", action="store_true",
                              help="also one mutant per statement")
     args = parser.parse_args()
-    # So that a guest does not outlive us.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
-    try:
-        HELD.append(lock())
-        args.function(Source(args), args)
-    except Failed:
-        sys.exit(1)
-    except (apply.Error, vm.VmError, OSError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted")
+    alone(lambda: args.function(Source(args), args))
 
 
 if __name__ == "__main__":
