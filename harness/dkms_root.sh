@@ -22,6 +22,7 @@ case $version in
 6.*) suite=$(. /etc/os-release && echo "$VERSION_CODENAME") backports= ;;
 *) suite=trixie backports=trixie-backports ;;
 esac
+package=zram-percpu-defer-dkms
 root=$BUILD/dkms/root-$suite
 log=$BUILD/log/dkms-$suite.log
 mkdir -p "$BUILD/dkms" "$BUILD/log"
@@ -71,10 +72,10 @@ module_of() {
 
 # Where the module of the distribution is; it has no copy elsewhere.
 stock_module() {
-	stock=$(module_of zram)
-	case $stock in
-	*/kernel/*) echo "$stock" ;;
-	*) die "the stock module of $release is not back: modprobe would take $stock" ;;
+	module=$(module_of zram)
+	case $module in
+	*/kernel/*) echo "$module" ;;
+	*) die "the stock module of $release is not back: modprobe would take $module" ;;
 	esac
 }
 
@@ -91,9 +92,12 @@ install_package() {
 	step "install Linux $release, its headers and DKMS" in_root \
 		apt-get -qq -y ${backports:+-t $backports} install --no-install-recommends \
 		dkms gcc libc6-dev make "linux-headers-$release" "linux-image-$release"
+	if chroot "$root" dpkg-query -W "$package" >/dev/null 2>&1; then
+		step "remove an earlier package" in_root apt-get -qq -y purge "$package"
+	fi
 	# DKMS moves the stock module away, so it is kept before.
-	step "remove an earlier package" in_root apt-get -qq -y purge zram-percpu-defer-dkms
-	cp "$(stock_module)" "$root/tmp/"
+	stock=$(stock_module)
+	cp "$stock" "$root/tmp/"
 	cp "$deb" "$root/tmp/package.deb"
 	step "install $(basename -- "$deb")" in_root apt-get -qq -y --reinstall \
 		--allow-downgrades install --no-install-recommends /tmp/package.deb
@@ -108,7 +112,7 @@ install_package() {
 
 remove_package() {
 	release=$(find_release)
-	step "remove the package" in_root apt-get -qq -y purge zram-percpu-defer-dkms
+	step "remove the package" in_root apt-get -qq -y purge "$package"
 	stock_module >/dev/null
 }
 

@@ -67,6 +67,10 @@ class ConfTest(unittest.TestCase):
                              ("17.3.4-amd64", "no"), ("6x12x117-amd64", "no")):
             self.assertEqual(self.ask(release, matches), yes, release)
 
+    def test_another_kernel(self):
+        self.assertEqual(self.ask("7.3.4-amd64", 'echo "$AUTOINSTALL"'), "yes")
+        self.assertEqual(self.ask("6.1.0-37-amd64", 'echo "$AUTOINSTALL"'), "")
+
     def test_sources_of_a_kernel(self):
         for release in ("6.12.117+deb12-amd64", "6.12.117-rt-amd64"):
             self.assertEqual(self.ask(release, 'echo "$BUILT_MODULE_LOCATION"'), "src/6.12.117")
