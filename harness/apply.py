@@ -16,8 +16,8 @@ Each rule and each edit has to match as often as it says (once, unless told
 otherwise), or nothing is done, and all that do not match are listed.
 
 For some kernels, older.py changes all this before. A kernel that is none of TESTED gets
-it with --force only: a way to fill a slot that it alone has would lose data. What the
-checkers in harness/checkers find there is printed.
+it with --force only: a way to fill a slot that it alone has would lose data. The findings
+of the checkers in harness/checkers are printed.
 
 OUT is made, or, when it was made by us from the same KSRC, brought up to date:
 files that come out the same keep their time stamp, so a build redoes little.
@@ -40,13 +40,13 @@ import typing
 
 import nearest
 import older
-from parts import RULE, TOP, Error, edit, files_below, split, strays
+from parts import RULE, TOP, Error, edit, files_below, how_of, split, strays
 
 KERNEL_DIRS = tuple(map(pathlib.Path, (
     "Documentation", "drivers", "include", "kernel", "lib", "mm", "samples", "scripts", "tools")))
 KERNEL_FILES = ("MAINTAINERS.edit.toml",)
 TESTED = ((6, 12), (7, 2), (7, 3))
-# What finds ways to lose data, and the calls without which it has nothing to look at.
+# Semantic patches that find ways to lose data, and the calls that each looks at.
 CHECKERS = {"harness/checkers/zram_filled.cocci": "set_slot_handle|zram_set_handle",
             "harness/checkers/swap_handed_out.cocci": "swap_range_alloc",
             "scripts/coccinelle/api/percpu_defer/look_before_claim.cocci":
@@ -129,7 +129,7 @@ def counting(cocci, rules):
 
 
 def run_spatch(cocci, source, result, *options):
-    """What it prints, or an Error with its last line."""
+    """Return its output; fail with the last line of its errors."""
     run = subprocess.run(["spatch", "--smpl-spacing", *options, "--sp-file", cocci, source,
                           *(["-o", result] if result else ())], capture_output=True, text=True)
     if run.returncode:
@@ -139,7 +139,7 @@ def run_spatch(cocci, source, result, *options):
 
 @functools.cache
 def convert(path, cocci, text):
-    """Run a semantic patch over the text of a file: the new text, and what does not match."""
+    """Run a semantic patch over the text of a file; return the new text, and mismatches."""
     rules = rules_of(path, cocci)
     with tempfile.TemporaryDirectory() as tmp:
         tmp = pathlib.Path(tmp)
@@ -156,12 +156,12 @@ def convert(path, cocci, text):
         problems = []
         for rule in rules:
             lines = matches[rule.name]
-            if len(lines) != rule.wanted:
-                problems.append(f"{path}: rule '{rule.name}' matched {len(lines)} times, "
-                                f"not {rule.wanted}")
-                split_text = text.splitlines()
-                problems += [f"    line {line}: {split_text[int(line) - 1].strip()}"
-                             for line in lines] or nearest.of_rule(rule.text, text)
+            if len(lines) == rule.wanted:
+                continue
+            problems.append(f"{path}: rule '{rule.name}' matched {len(lines)} times, "
+                            f"not {rule.wanted}")
+            problems += [f"    line {line}: {text.splitlines()[int(line) - 1].strip()}"
+                         for line in lines] or nearest.of_rule(rule.text, text)
         return result.read_text() if result.exists() else text, problems
 
 
@@ -182,19 +182,18 @@ def expand_includes(path, text, files):
 
 
 def edit_file(path, toml, text):
-    """Apply the literal edits of a file: the new text, and what does not match."""
+    """Apply the literal edits of a file; return the new text, and mismatches."""
     problems = []
     for number, one in enumerate(tomllib.loads(toml)["edit"], 1):
         try:
             text = edit(f"{path}: edit {number}", one, text)
         except Error as error:
-            anchor = next(one[how] for how in ("before", "after", "replace") if how in one)
-            problems += [str(error), *nearest.of_anchor(anchor, text)]
+            problems += [str(error), *nearest.of_anchor(one[how_of(one)], text)]
     return text, problems
 
 
 def change(ksrc, files, suffix, how, text_of):
-    """Change each file that has a patch of a kind; return what does not match."""
+    """Change each file that has a patch of a kind; return mismatches."""
     problems = []
     for path, content in files.items():
         if not path.name.endswith(suffix):
@@ -230,11 +229,13 @@ def generate(ksrc, version, files):
 
 
 def check(ksrc, files):
-    """What the checkers find in a patched kernel."""
+    """Run the checkers on a patched kernel; return their findings."""
     found = []
-    paths = {path.relative_to(ksrc) for one in CHECKED for path in ksrc.glob(one)}
+    paths = {path for one in CHECKED for path in (
+        *(path.relative_to(ksrc) for path in ksrc.glob(one)),
+        *(path for path in files if path.match(one)))}
     with tempfile.TemporaryDirectory() as tmp:
-        for path in sorted(paths | {path for path in files if path.match("mm/*.c")}):
+        for path in sorted(paths):
             text = files.get(path) or (ksrc / path).read_bytes()
             source = pathlib.Path(tmp, path)
             source.parent.mkdir(parents=True, exist_ok=True)

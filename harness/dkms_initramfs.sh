@@ -45,7 +45,7 @@ copy_module() {
 	esac
 }
 
-# What dkms_root.sh has kept of the stock modules is zram.
+# The stock zram is a copy that dkms_root.sh has kept.
 install_modules() {
 	folder=$root/lib/modules/$release
 	mkdir -p "$folder" "$root/stock"

@@ -26,8 +26,8 @@ ROUNDS = 50
 ROWS = ((1, 64), (1, 128), (1, 256), (1, 512), (1, 1024), (2, 256), (3, 256), (3, 1024))
 REPETITIONS = 5
 TIMES = ("munmap", "back", "cpu", "workers")
-# What the modules are to reach: how many times as fast munmap() is at least, by rows, and
-# CPU time and the last page's return, relative to the stock module, at most.
+# Goals, relative to the stock module: least speed-up of munmap() by rows, and maximum of CPU
+# time and of the time until the last page is back.
 FASTER = {(1, 256): 8, (1, 1024): 8, (3, 256): 8}
 AT_MOST = 1.15
 
@@ -83,15 +83,15 @@ def table(samples):
 
 
 def misses(samples):
-    """What does not reach its goal."""
+    """Yield a line for each goal that is missed."""
     def medians(row, *times):
         return [statistics.median(ms(samples, module, row, *times))
                 for module in ("stock", "ours")]
     for row in ROWS:
         name = f"{row[0]} x {row[1]} MB"
         stock, ours = medians(row, "munmap")
-        if stock < ours * FASTER.get(row, 1):
-            yield f"{name}: munmap is {stock / ours:.1f} times as fast, not {FASTER[row]}"
+        if stock < ours * (goal := FASTER.get(row, 1)):
+            yield f"{name}: munmap is {stock / ours:.1f} times as fast, not {goal}"
         for what, times in (("all is back after", ("back",)), ("CPU time:", ("cpu", "workers"))):
             stock, ours = medians(row, *times)
             if ours > stock * AT_MOST:

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a rule or an edit that does not match is like, in the file that it is for."""
+"""Find the lines of a file that are most like a rule or an edit that does not match."""
 
 import difflib
 import re
 
 WORD = re.compile(r"\w+")
-# Parts of a semantic patch that stand for anything.
+# Words of a semantic patch that stand for anything.
 ANYTHING = {"...", "when", "any", "exists", "forall", "expression", "identifier", "position"}
 SHOWN = 3
-# Of 2, which is the same line.
+# Least likeness to be shown; 2 is the same line.
 LIKE = 0.8
 
 
@@ -30,7 +30,7 @@ def nearest(line, text):
 
 
 def body_of(rule):
-    """What a rule wants to find: its lines of code, without what it adds."""
+    """Yield the lines of code that a rule looks for, each with its fixed words."""
     head, _, body = rule.partition("\n@@\n")
     meta = {word for line in head.splitlines()[1:] for word in words(line)} | ANYTHING
     for line in body.splitlines():
@@ -52,7 +52,7 @@ def show(wanted, text):
 
 
 def of_rule(rule, text):
-    """Of a rule: the lines with words that no single line of the text has, or the first."""
+    """Show the lines of a rule with words that no single line of the text has, or the first."""
     text = text.splitlines()
     have = [set(words(line)) for line in text]
     body = list(body_of(rule))
@@ -61,7 +61,7 @@ def of_rule(rule, text):
 
 
 def of_anchor(anchor, text):
-    """Of an edit: the lines of its anchor that are nowhere, or the first."""
+    """Show the lines of an edit's anchor that are nowhere in the text, or the first."""
     text = text.splitlines()
     there = set(text)
     wanted = [line for line in anchor.splitlines() if line.strip()]

@@ -19,7 +19,7 @@ import pathlib
 import re
 import tomllib
 
-from parts import Error, edit, files_below, named, split
+from parts import Error, edit, files_below, how_of, named, split
 
 KERNELS = pathlib.Path(__file__).resolve().parent / "kernels"
 
@@ -84,8 +84,7 @@ def rename(entry, files):
 
 def replace(entry, files):
     path = pathlib.Path(entry["file"])
-    what = "edit of " + repr(next(entry[how] for how in ("before", "after", "replace")
-                                  if how in entry).strip().partition("\n")[0])
+    what = "edit of " + repr(entry[how_of(entry)].strip().partition("\n")[0])
     files[path] = edit(what, entry, files.get(path, ""), path)
 
 

@@ -91,9 +91,15 @@ def named(part, files):
     return paths, names.split(",")
 
 
+def how_of(one):
+    """The kind of an edit: the key of its anchor."""
+    how, = {"before", "after", "replace"} & one.keys()
+    return how
+
+
 def edit(what, one, text, where=""):
     """A literal insertion or replacement; `what` is what to call it."""
-    how, = {"before", "after", "replace"} & one.keys()
+    how = how_of(one)
     anchor = one[how]
     if (count := text.count(anchor)) != 1:
         raise Error(f"{what} matched {count} times{where and ' in '}{where}, not 1")

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What zram meets as a module of a stock kernel while slots wait to be freed: reset,
- * hot_remove, unloading, suspend.
+ * Does zram as a module of a stock kernel survive a reset, a hot_remove, its unloading and a
+ * suspend while slots are pending?
  *
  * usage: stock_rounds ROUNDS      of unloading; a fifth of it of the others
  *
@@ -74,12 +74,6 @@ static bool leave_waiting(void)
 	return release_workers();
 }
 
-static unsigned long long zspages(void)
-{
-	write_file("/proc/sys/vm/stat_refresh", "1");
-	return named_number("/proc/vmstat", "nr_zspages");
-}
-
 static bool is_gone(void)
 {
 	char path[64];
@@ -88,7 +82,7 @@ static bool is_gone(void)
 		ksft_print_msg("%s is still there\n", path);
 		return false;
 	}
-	return becomes("pages of zsmalloc", zspages, 0);
+	return zspages_return(0);
 }
 
 static bool reset(void)

@@ -197,7 +197,8 @@ class ApplyTest(unittest.TestCase):
         self.substitute("lib/Kconfig", "config LWQ_TEST", "config LWQ_TESTS")
         (self.ksrc / "mm/swapfile.c").unlink()
         (self.ksrc / "lib/percpu_defer.c").write_text("theirs")
-        said = self.expect_errors("rule 'allocated' matched 0", "edit 1 matched 0 times",
+        said = self.expect_errors("rule 'allocated' matched 0",
+                                  "lib/Kconfig.edit.toml: edit 1 matched 0 times",
                                   "swapfile.c.cocci: there is no mm/swapfile.c",
                                   "lib/percpu_defer.c: the kernel has one of its own")
         self.assertRegex(said, r"wanted: config LWQ_TEST\n +line \d+: config LWQ_TESTS\n")

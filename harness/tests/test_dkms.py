@@ -107,15 +107,20 @@ class JudgeTest(unittest.TestCase):
         return {f"stock {row[0]} {row[1]}": stock,
                 f"ours {row[0]} {row[1]}": {name: [n] for name, n in times.items()}}
 
-    def misses(self, ours, faster=1):
+    def misses(self, ours, faster):
         rows, goals = dkms_stock.ROWS, dkms_stock.FASTER
         self.addCleanup(setattr, dkms_stock, "ROWS", rows)
         self.addCleanup(setattr, dkms_stock, "FASTER", goals)
-        dkms_stock.ROWS, dkms_stock.FASTER = rows[:1], {rows[0]: faster}
+        dkms_stock.ROWS, dkms_stock.FASTER = rows[:1], {rows[0]: faster} if faster else {}
         return list(dkms_stock.misses(self.samples(ours)))
 
     def test_good(self):
         self.assertEqual(self.misses((12, 114, 114), 8), [])
+
+    def test_no_goal(self):
+        """A row without a goal of its own must not be slower than with the stock module."""
+        self.assertEqual([line.split(": ", 1)[1] for line in self.misses((200, 100, 100), 0)],
+                         ["munmap is 0.5 times as fast, not 1"])
 
     def test_slow(self):
         found = self.misses((20, 120, 130), 8)

@@ -606,13 +606,6 @@ static bool write_raw(void)
 	return good;
 }
 
-/* Of all pools there are. CPUs fold their counts now and then, or when told to. */
-static unsigned long long zspages(void)
-{
-	write_file("/proc/sys/vm/stat_refresh", "1");
-	return named_number("/proc/vmstat", "nr_zspages");
-}
-
 /* After the case before has settled. */
 static unsigned long long zspages_settled(void)
 {
@@ -625,12 +618,6 @@ static unsigned long long zspages_settled(void)
 		is = zspages();
 	}
 	return is;
-}
-
-/* zsmalloc frees some from a worker of its own. */
-static bool zspages_return(unsigned long long before)
-{
-	return becomes("pages of zsmalloc", zspages, before);
 }
 
 /*

@@ -52,6 +52,19 @@ static inline bool becomes(const char *what, unsigned long long (*number)(void),
 	return expect(what, number(), wanted);
 }
 
+/* Pages of all zsmalloc pools. CPUs fold their counts now and then, or on request. */
+static inline unsigned long long zspages(void)
+{
+	write_file("/proc/sys/vm/stat_refresh", "1");
+	return named_number("/proc/vmstat", "nr_zspages");
+}
+
+/* A worker of zsmalloc frees some of them. */
+static inline bool zspages_return(unsigned long long before)
+{
+	return becomes("pages of zsmalloc", zspages, before);
+}
+
 struct usage {
 	unsigned long long stored;	/* bytes, uncompressed */
 	unsigned long long compressed;

@@ -751,12 +751,6 @@ static void huge_out(struct region *r, int fault, unsigned int nth)
 	fail_nth(fault, 0);
 }
 
-static unsigned long long zspages(void)
-{
-	write_file("/proc/sys/vm/stat_refresh", "1");
-	return named_number("/proc/vmstat", "nr_zspages");
-}
-
 /* Write out huge pages while one allocation after the other fails. */
 static bool fail_stores(struct region *r, size_t nr, int fault)
 {
