@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The core of both modes of percpu_defer: when drains run, and how much may be pending.
+ * The core of both modes of percpu_defer: when drains run, how much may be pending, and
+ * inline drains.
  *
  * An instance has stripes that are drained independently. Each has a delayed work: a push
  * makes what it defers visible, and then arms the work if it is not pending. The work runs
- * when the age bound has passed, or at once when many things are pending, on at most half of
- * the CPUs: the others are for those who push. Flushes and memory reclaim drain inline, under
- * the lock of the stripe.
+ * when the age bound has passed, or at once when many things are pending. Flushes and
+ * memory reclaim drain inline, under the lock of the stripe.
  */
 #include <linux/debugfs.h>
 #include <linux/export.h>
@@ -379,7 +379,7 @@ void percpu_defer_core_destroy(struct percpu_defer_core *core)
 static int __init percpu_defer_setup(void)
 {
 	percpu_defer_wq = alloc_workqueue("percpu_defer", WQ_UNBOUND | WQ_MEM_RECLAIM |
-					  WQ_SYSFS, max(1, num_online_cpus() / 2));
+					  WQ_SYSFS, 0);
 	percpu_defer_dir = debugfs_create_dir("percpu_defer", NULL);
 	return percpu_defer_wq ? 0 : -ENOMEM;
 }
