@@ -104,7 +104,7 @@ static void percpu_defer_queue(struct percpu_defer *pd, unsigned int cpu, int co
 	buf->cookie = own ? get_completed_synchronize_rcu() : start_poll_synchronize_rcu();
 	/* A full barrier: see percpu_defer_arm(). */
 	llist_add(&buf->node, &pd->bufs);
-	percpu_defer_arm(pd->core.stripe);
+	percpu_defer_arm(&pd->core);
 }
 
 /*
@@ -162,7 +162,7 @@ bool percpu_defer_push_slow(struct percpu_defer *pd, unsigned long obj)
 	percpu_defer_queue(pd, cpu, context, buf, true);
 	/* The room reserved in a new page is no reason to start early. */
 	if (!delayed_work_pending(&core->stripe->work))
-		percpu_defer_arm_slow(core->stripe, false);
+		percpu_defer_arm_slow(core, false);
 	/* Disabled meanwhile? A full barrier above pairs with that of percpu_defer_collect(). */
 	if (unlikely(READ_ONCE(core->state) != PERCPU_DEFER_ON))
 		percpu_defer_queue(pd, cpu, context, PERCPU_DEFER_CLOSED, true);
@@ -218,8 +218,7 @@ static unsigned long percpu_defer_drain(struct percpu_defer_stripe *stripe,
 			again = PERCPU_DEFER_POLL;
 			continue;
 		}
-		if (buf->max > buf->room)
-			pd->drain(pd, buf->word + buf->room, buf->max - buf->room);
+		pd->drain(pd, buf->word + buf->room, buf->max - buf->room);
 		nr += buf->max - buf->room;
 		percpu_defer_sub(&pd->core, buf->room);
 		percpu_defer_alive(stripe);
@@ -228,7 +227,7 @@ static unsigned long percpu_defer_drain(struct percpu_defer_stripe *stripe,
 		WRITE_ONCE(percpu_defer_some_spare, 1);
 	}
 	/* If @max stopped the drain, the work is armed already, perhaps to run at once. */
-	if (again && nr < max && how == PERCPU_DEFER_WAIT) {
+	if (again && nr < max && (how == PERCPU_DEFER_WAIT || how == PERCPU_DEFER_SHARE)) {
 		/* Polls may miss a grace period: ask for another one. */
 		start_poll_synchronize_rcu();
 		mod_delayed_work(percpu_defer_wq, &stripe->work,

@@ -24,9 +24,10 @@ enum percpu_defer_refusal {
 };
 
 enum percpu_defer_drain {
-	PERCPU_DEFER_WAIT,	/* may wait for the locks of slots */
-	PERCPU_DEFER_TRY,	/* wait for no lock, and for no grace period */
+	PERCPU_DEFER_WAIT,	/* may wait for other drains, and for the locks of slots */
 	PERCPU_DEFER_STOP,	/* as WAIT, but no push is running: poll no grace period */
+	PERCPU_DEFER_SHARE,	/* leave stripes to other drains; may wait for locks of slots */
+	PERCPU_DEFER_TRY,	/* wait for no lock, and for no grace period */
 };
 
 /**
@@ -69,7 +70,7 @@ bool percpu_defer_usable(struct percpu_defer_core *core);
 void percpu_defer_core_destroy(struct percpu_defer_core *core);
 bool percpu_defer_refuse(struct percpu_defer_core *core, enum percpu_defer_refusal why);
 bool percpu_defer_fold(struct percpu_defer_stripe *stripe, long nr);
-void percpu_defer_arm_slow(struct percpu_defer_stripe *stripe, bool early);
+void percpu_defer_arm_slow(struct percpu_defer_core *core, bool early);
 
 /* May an instance be set up here? */
 static inline bool percpu_defer_is_new(struct percpu_defer_core *core, const char *name)
@@ -110,23 +111,26 @@ static inline void percpu_defer_sub(struct percpu_defer_core *core, long nr)
 	atomic_long_add(delta, &core->pending);
 }
 
-/* Extend the deadline: a drain was armed, or has made progress. */
+/* Extend the deadlines: a drain has made progress. */
 static inline void percpu_defer_alive(struct percpu_defer_stripe *stripe)
 {
 	/* Refuse pushes after ten age bounds without progress. */
-	WRITE_ONCE(stripe->deadline, jiffies + 10 * (stripe->core->age + 1));
+	unsigned long deadline = jiffies + 10 * (stripe->core->age + 1);
+
+	WRITE_ONCE(stripe->deadline, deadline);
+	WRITE_ONCE(stripe->core->deadline, deadline);
 }
 
 /*
- * Let a worker drain a stripe soon. Call this after making the pending things visible and
+ * Let a worker drain soon. Call this after making the pending things visible and
  * after a full barrier, which pairs with the one between clearing WORK_STRUCT_PENDING and
  * running the work: the work sees the things, or this sees that it is not pending.
  */
-static inline void percpu_defer_arm(struct percpu_defer_stripe *stripe)
+static inline void percpu_defer_arm(struct percpu_defer_core *core)
 {
 	percpu_defer_perturb();
-	if (!delayed_work_pending(&stripe->work))
-		percpu_defer_arm_slow(stripe, true);
+	if (!delayed_work_pending(&core->stripe->work))
+		percpu_defer_arm_slow(core, true);
 }
 
 /* Objects in a page. */

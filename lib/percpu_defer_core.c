@@ -3,10 +3,10 @@
  * The core of both modes of percpu_defer: when drains run, how much may be pending, and
  * inline drains.
  *
- * An instance has stripes that are drained independently. Each has a delayed work: a push
- * makes what it defers visible, and then arms the work if it is not pending. The work runs
- * when the age bound has passed, or at once when many things are pending. Flushes and
- * memory reclaim drain inline, under the lock of the stripe.
+ * A push makes what it defers visible, and then arms the work of the first stripe if it is
+ * not pending. It runs when the age bound has passed, or at once when many things are
+ * pending, and drains all stripes, but for those that others are draining: the works of
+ * other stripes, which help if it takes long, and flushes and memory reclaim.
  */
 #include <linux/debugfs.h>
 #include <linux/export.h>
@@ -47,33 +47,32 @@ bool percpu_defer_refuse(struct percpu_defer_core *core, enum percpu_defer_refus
 }
 
 /* The slow part of percpu_defer_arm(). */
-void percpu_defer_arm_slow(struct percpu_defer_stripe *stripe, bool early)
+void percpu_defer_arm_slow(struct percpu_defer_core *core, bool early)
 {
-	struct percpu_defer_core *core = stripe->core;
-
 	early = early && atomic_long_read(&core->pending) >= READ_ONCE(core->early);
-	percpu_defer_alive(stripe);
+	WRITE_ONCE(core->deadline, jiffies + 10 * (core->age + 1));
 	/* Must not postpone what another CPU has armed meanwhile. */
-	queue_delayed_work(percpu_defer_wq, &stripe->work, early ? 0 : core->age);
+	queue_delayed_work(percpu_defer_wq, &core->stripe->work, early ? 0 : core->age);
 }
 
 /*
  * The slow part of percpu_defer_add(): add this CPU's delta to the sum. If that would
  * exceed the cap, subtract @nr and refuse: the next push comes here as well. Refuse also if
- * the drain has made no progress for long, because real-time tasks occupy the CPUs.
+ * drains, or that of this stripe, have made no progress for long: real-time tasks may occupy
+ * the CPUs.
  */
 bool percpu_defer_fold(struct percpu_defer_stripe *stripe, long nr)
 {
 	struct percpu_defer_core *core = stripe->core;
 	long delta = this_cpu_read(core->count->delta);
 	long pending = atomic_long_read(&core->pending);
-	bool overdue = (delayed_work_pending(&stripe->work) || READ_ONCE(stripe->drainer)) &&
-		time_after(jiffies, READ_ONCE(stripe->deadline));	/* if stale, refuses once */
+	struct delayed_work *work = &core->stripe->work;
+	bool overdue = (time_after(jiffies, READ_ONCE(core->deadline)) && work_busy(&work->work)) ||
+		(time_after(jiffies, READ_ONCE(stripe->deadline)) && READ_ONCE(stripe->drainer));
 
 	/* No longer wait for the age bound, or for a CPU that may not run its timers. */
-	if ((overdue || pending + delta >= READ_ONCE(core->early)) &&
-	    timer_pending(&stripe->work.timer))
-		mod_delayed_work(percpu_defer_wq, &stripe->work, 0);
+	if ((overdue || pending + delta >= READ_ONCE(core->early)) && timer_pending(&work->timer))
+		mod_delayed_work(percpu_defer_wq, work, 0);
 	do {
 		if (overdue || pending + delta > READ_ONCE(core->cap)) {
 			this_cpu_sub(core->count->delta, nr);
@@ -85,17 +84,21 @@ bool percpu_defer_fold(struct percpu_defer_stripe *stripe, long nr)
 	return true;
 }
 
-/* Drain a stripe. With PERCPU_DEFER_TRY, skip it if it is being drained. */
+/* Drain a stripe. From PERCPU_DEFER_SHARE on, leave it out if it is being drained. */
 static unsigned long percpu_defer_drain(struct percpu_defer_stripe *stripe,
 					unsigned long max, enum percpu_defer_drain how)
 {
 	struct percpu_defer_core *core = stripe->core;
 	unsigned long nr;
 
-	if (how != PERCPU_DEFER_TRY)
+	if (how < PERCPU_DEFER_SHARE) {
 		mutex_lock(&stripe->lock);
-	else if (!mutex_trylock(&stripe->lock))
+	} else if (!mutex_trylock(&stripe->lock)) {
+		/* The other drain may have passed what the work was armed for. */
+		if (how == PERCPU_DEFER_SHARE)
+			mod_delayed_work(percpu_defer_wq, &core->stripe->work, 1);
 		return 0;
+	}
 	percpu_defer_alive(stripe);
 	WRITE_ONCE(stripe->drainer, current);
 	nr = core->mode->drain(stripe, max, how);
@@ -107,12 +110,13 @@ static unsigned long percpu_defer_drain(struct percpu_defer_stripe *stripe,
 	return nr;
 }
 
-/* Drain the stripes of an instance one after the other, until @max is reached. */
+/* Drain stripe after stripe, until @max is reached. Before waiting for others, help them. */
 static unsigned long percpu_defer_drain_all(struct percpu_defer_core *core, unsigned long max,
 					    enum percpu_defer_drain how)
 {
 	struct percpu_defer_stripe *stripe = core->stripe;
-	unsigned long nr = 0;
+	unsigned long nr = how < PERCPU_DEFER_SHARE ?
+		percpu_defer_drain_all(core, max, PERCPU_DEFER_SHARE) : 0;
 
 	for (; stripe < core->stripe + core->mode->stripes && nr < max; stripe++)
 		nr += percpu_defer_drain(stripe, max - nr, how);
@@ -122,18 +126,22 @@ static unsigned long percpu_defer_drain_all(struct percpu_defer_core *core, unsi
 static void percpu_defer_work(struct work_struct *work)
 {
 	struct percpu_defer_stripe *stripe =
-		container_of(work, struct percpu_defer_stripe, work.work);
+		container_of(work, struct percpu_defer_stripe, work.work), *next = stripe + 1;
 	struct percpu_defer_core *core = stripe->core;
+	bool more = next < core->stripe + min(num_online_cpus(), core->mode->stripes);
 	long nr;
 
-	if (percpu_defer_held(core)) {
-		percpu_defer_arm_slow(stripe, false);
+	if (percpu_defer_held(core))
 		return;
-	}
-	nr = percpu_defer_drain(stripe, ULONG_MAX, PERCPU_DEFER_WAIT);
+	/* If this takes longer than the age bound, another worker helps. */
+	if (more)
+		queue_delayed_work(percpu_defer_wq, &next->work, core->age);
+	nr = percpu_defer_drain_all(core, ULONG_MAX, PERCPU_DEFER_SHARE);
+	if (more)
+		cancel_delayed_work(&next->work);
 	/* Under load, drain what was pushed meanwhile without waiting for the age bound. */
-	if (nr && nr >= READ_ONCE(core->early) && timer_pending(&stripe->work.timer))
-		mod_delayed_work(percpu_defer_wq, &stripe->work, 0);
+	if (nr && nr >= READ_ONCE(core->early) && timer_pending(&core->stripe->work.timer))
+		mod_delayed_work(percpu_defer_wq, &core->stripe->work, 0);
 }
 
 /* May this task use the instance? Not one that drains it: it would wait for itself. */
@@ -370,7 +378,7 @@ void percpu_defer_core_destroy(struct percpu_defer_core *core)
 	/* Wait for memory reclaim, which may arm a work again. */
 	shrinker_free(core->shrinker);
 	for (i = 0; i < core->mode->stripes; i++)
-		cancel_delayed_work_sync(&core->stripe[i].work);
+		disable_delayed_work_sync(&core->stripe[i].work);
 	WARN(percpu_defer_pending(core), "percpu_defer: %s: left at destroy\n", core->name);
 	free_percpu(core->count);
 	core->count = NULL;

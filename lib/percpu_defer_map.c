@@ -12,10 +12,9 @@
  *
  * A push neither queues nor allocates, so it cannot run out of memory, and drains find slots
  * in the order of their numbers. A slot that a drain sees dead may be cancelled by the time
- * the drain has the lock of the slot: the claim decides. A word of dirty
- * bits, 4096 slots with 64 bits, belongs to one stripe, so that two drains never meet.
+ * the drain has the lock of the slot: the claim decides. A word of dirty bits, 4096 slots
+ * with 64 bits, belongs to one stripe, so that two drains never meet.
  */
-#include <linux/bitmap.h>
 #include <linux/export.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
@@ -24,8 +23,7 @@
 
 /*
  * Mark words of dead bits for a drain: set their dirty bits, then the summary bit, unless
- * they are set. Setting them is a full barrier, finding them set is an acquire: if another
- * push set them, the next level must not be read as it was before that.
+ * set. If another push set them, the next level must not be read as it was before that.
  *
  * The caller has issued a full barrier, or is a drain and holds the lock of the stripe. Only
  * the party that sets the summary bit arms: the work clears WORK_STRUCT_PENDING, then the
@@ -43,7 +41,7 @@ static void percpu_defer_map_mark(struct percpu_defer_map *map, unsigned long bl
 	percpu_defer_perturb();
 	if (!test_bit_acquire(block % BITS_PER_LONG, summary) &&
 	    !test_and_set_bit(block % BITS_PER_LONG, summary))
-		percpu_defer_arm(map->core.stripe + block % PERCPU_DEFER_STRIPES);
+		percpu_defer_arm(&map->core);
 }
 
 /* The slow part of percpu_defer_map_next(): find a word of dead bits that is not 0. */
@@ -112,7 +110,7 @@ static unsigned long percpu_defer_map_drain(struct percpu_defer_stripe *stripe,
 	if (iter.dirty)
 		percpu_defer_map_mark(map, iter.next - 1, iter.dirty);
 	if (iter.next < map->blocks)
-		percpu_defer_arm(stripe);
+		percpu_defer_arm(&map->core);
 	return iter.claimed;
 }
 
@@ -199,7 +197,7 @@ static noinline bool percpu_defer_map_push_slow(struct percpu_defer_map *map,
 						unsigned long first, unsigned long nr)
 {
 	unsigned long word = BIT_WORD(first), shift = first % BITS_PER_LONG;
-	unsigned long again = 0, len, mask, dirty = 0;
+	unsigned long again = 0, len, mask;
 	struct percpu_defer_core *core = &map->core;
 
 	/* An RCU reader: a flush that stops pushes waits for it. */
@@ -216,12 +214,7 @@ static noinline bool percpu_defer_map_push_slow(struct percpu_defer_map *map,
 		len = min(nr, BITS_PER_LONG - shift);
 		mask = (~0UL >> (BITS_PER_LONG - len)) << shift;
 		again += hweight_long(set_mask_bits(map->dead + word, 0, mask) & mask);
-		dirty |= BIT_MASK(word);
-		/* Once for all words of a block. */
-		if (nr > len && (word + 1) % BITS_PER_LONG)
-			continue;
-		percpu_defer_map_mark(map, BIT_WORD(word), dirty);
-		dirty = 0;
+		percpu_defer_map_mark(map, BIT_WORD(word), BIT_MASK(word));
 	}
 	if (again)
 		percpu_defer_sub(core, again);

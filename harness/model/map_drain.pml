@@ -10,8 +10,9 @@
  * owner   allocates one or two slots, fills each with a store or without one (a
  *         page of zeros, an image of hibernation), may fill one of them again, and
  *         frees them under the cluster lock, see zswap_invalidate_range()
- * drains  the worker of the stripe, and memory reclaim, which comes twice and does
- *         not wait for locks: percpu_defer_map_drain() and zswap_drain()
+ * drains  a worker, which comes back later if somebody else is draining, and memory
+ *         reclaim, which comes twice and does not wait for locks:
+ *         percpu_defer_map_drain() and zswap_drain()
  * task    percpu_defer_flush(), zswap_load() or zswap_writeback_entry()
  *
  * The summary level is in map_levels.pml.
@@ -38,6 +39,7 @@
  *                      fills without a store cancel and erase
  *   FLUSH_NO_WAIT      a flush does not wait for the drain that is running
  *   NO_REMARK          what reclaim left out is not marked dirty again
+ *   NO_RETURN          a worker that leaves the stripe to another drain is not armed again
  */
 
 #ifndef ROUNDS
@@ -410,9 +412,16 @@ active proctype worker()
 	byte me = 0;
 
 	do
-	:: lock(drain_lock);
-		scan(false);
-		d_step { drain_lock = false; busy-- };
+	:: if
+		:: lock(drain_lock);
+			scan(false);
+			d_step { drain_lock = false; busy-- }
+		:: atomic { drain_lock ->
+#ifndef NO_RETURN
+			armed = true;
+#endif
+			busy-- }
+		fi;
 end_drain:	atomic { armed -> armed = false; busy++ }
 	od
 }

@@ -5,7 +5,8 @@
  * Slots 0 and 1 share a word of dead bits, slot 2 is in the next one and dead in the
  * beginning; both words have their dirty bits under one summary bit. Two pushers have a
  * slot each: they fill it (and cancel its death) or leave it dead, push it, and may flush
- * then. A worker drains; a helper drains once, and may leave slots whose lock is not free.
+ * then. A worker drains, and comes back later if somebody else is draining; a helper drains
+ * once, and may leave slots whose lock is not free.
  *
  * Atomic operations that return something are full barriers, and are single steps. Loads
  * of single bits may be early: a variant without a barrier lets a load come before the
@@ -25,6 +26,7 @@
  *   BOTTOM_UP           a drain clears the dirty bits, and then the summary bit
  *   NO_LOCK             drains of one stripe do not exclude each other
  *   NO_PUT_BACK         a drain that leaves a slot does not mark it again
+ *   NO_RETURN           a worker that leaves the stripe to another drain is not armed again
  */
 
 #define SLOTS	3
@@ -231,9 +233,16 @@ active proctype worker()
 
 end:	do
 	:: atomic { armed -> armed = false; busy++ };
-		lock();
-		scan(false);
-		d_step { stripe_lock = false; busy-- }
+		if
+		:: lock();
+			scan(false);
+			d_step { stripe_lock = false; busy-- }
+		:: atomic { stripe_lock ->
+#ifndef NO_RETURN
+			armed = true;
+#endif
+			busy-- }
+		fi
 	od
 }
 

@@ -10,16 +10,18 @@
  *     o_drain_once, o_cap, o_off, o_no_page, o_irqs_off, m_drain_once, m_scattered,
  *     m_irqs_off, m_leaves, m_one, m_big
  *  2. A flush does not return before what was pushed earlier is drained:
- *     o_flush_waits, o_flush_waits_for_aged, m_flush_waits_for_{flush,worker,help}
+ *     o_flush_waits, o_flush_waits_for_aged, m_flush_waits_for_{flush,worker,help},
+ *     m_flush_shares
  *  3. A claim after a cancel is false, and two claims never both win:
  *     m_cancel, m_cancel_late, m_claim_once, m_reuse
  *  4. No pattern of slots is too much, and none is missed:
  *     m_scattered, m_side_by_side, m_grouped, m_dies_meanwhile, m_levels
  *  5. Pending objects are drained when they are old, or their CPU is gone, and early if
  *     they are many: o_age, o_cpu_offline, o_early, o_early_rest, m_age, m_cpu_offline,
- *     m_early
+ *     m_early, m_worker_comes_back, m_workers
  *  6. What is pending is bounded: o_cap, o_small_cap, o_cap_{threads,lowered},
- *     o_overdue, m_cap, m_cap_lowered, m_cancel_elsewhere, m_overdue, m_stuck
+ *     o_overdue, m_cap, m_cap_lowered, m_cancel_elsewhere, m_overdue, m_in_turn,
+ *     m_stuck{,_before,_inline}
  *  7. Memory pressure drains, inline, and not more than it asks for: o_help,
  *     o_help_some, o_help_nothing, o_two_helps, o_shrinker, o_trim, m_help,
  *     m_help_some, m_help_nothing, m_two_helps, m_help_rescans

@@ -480,11 +480,18 @@ static void m_overdue(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 4000));
 }
 
+/* Slots without locks: two blocks for each stripe. */
 struct stuck {
 	struct percpu_defer_map map;
+	unsigned long at;	/* slot at which the drain waits for the gate */
+	unsigned int slow_ms;	/* for each slot */
 	struct completion arrived;
 	struct completion gate;
+	struct work_struct work;	/* of a test */
 };
+
+#define STRIPE		((unsigned long)BITS_PER_LONG * BITS_PER_LONG)
+#define BLOCK		(PERCPU_DEFER_STRIPES * STRIPE)
 
 static void stuck_drain(struct percpu_defer_map *map, struct percpu_defer_iter *iter)
 {
@@ -492,27 +499,62 @@ static void stuck_drain(struct percpu_defer_map *map, struct percpu_defer_iter *
 	unsigned long index;
 
 	while (percpu_defer_map_next(iter, &index)) {
-		complete(&stuck->arrived);
-		wait_for_completion(&stuck->gate);
+		if (index == stuck->at) {
+			complete(&stuck->arrived);
+			wait_for_completion(&stuck->gate);
+		}
+		if (READ_ONCE(stuck->slow_ms))
+			msleep(stuck->slow_ms);
 		percpu_defer_map_claim(iter);
 	}
 }
 
-/* Slots that a drain which does not get on has yet to come to. */
-static void m_stuck(struct kunit *test)
+static struct stuck *new_stuck(struct kunit *test, unsigned long at)
 {
 	struct stuck *stuck = kunit_kzalloc(test, sizeof(*stuck), GFP_KERNEL);
-	unsigned long later = PERCPU_DEFER_STRIPES * BITS_PER_LONG * BITS_PER_LONG;
-	unsigned long taken = 0, i;
 
 	KUNIT_ASSERT_NOT_NULL(test, stuck);
+	stuck->at = at;
 	init_completion(&stuck->arrived);
 	init_completion(&stuck->gate);
-	KUNIT_ASSERT_EQ(test, 0, percpu_defer_map_init(&stuck->map, "kunit_stuck", later + 4000,
+	KUNIT_ASSERT_EQ(test, 0, percpu_defer_map_init(&stuck->map, "kunit_stuck", 2 * BLOCK,
 						       1, stuck_drain));
+	return stuck;
+}
+
+static bool stuck_drains(struct stuck *stuck, long nr)
+{
+	int ms;
+
+	for (ms = 0; ms < 2000 && atomic_long_read(&stuck->map.core.drained) < nr; ms++)
+		msleep(1);
+	return atomic_long_read(&stuck->map.core.drained) == nr;
+}
+
+static void end_stuck(struct kunit *test, struct stuck *stuck, long nr)
+{
+	complete_all(&stuck->gate);
+	percpu_defer_flush(&stuck->map.core);
+	KUNIT_EXPECT_EQ(test, nr, atomic_long_read(&stuck->map.core.drained));
+	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&stuck->map.core));
+	percpu_defer_map_destroy(&stuck->map);
+}
+
+/* No other worker helps when the first one takes long. */
+static void without_help(struct stuck *stuck)
+{
+	disable_delayed_work_sync(&stuck->map.core.stripe[1].work);
+}
+
+/* Slots that a drain which does not get on has yet to come to, from slot @later on. */
+static void expect_not_joined(struct kunit *test, unsigned long later)
+{
+	struct stuck *stuck = new_stuck(test, 0);
+	unsigned long taken = 0, i;
+
+	without_help(stuck);
 	percpu_defer_set_cap(&stuck->map.core, 8000);
 	scoped_guard(preempt) {
-		/* Of one stripe; the drain will be there before it comes to the other. */
 		taken += percpu_defer_map_push(&stuck->map, 0, 1);
 		taken += percpu_defer_map_push(&stuck->map, later, 1);
 	}
@@ -522,10 +564,139 @@ static void m_stuck(struct kunit *test)
 	for (i = 1; i < 4000; i++)
 		taken += percpu_defer_map_push(&stuck->map, later + i, 1);
 	KUNIT_EXPECT_LT(test, taken, 4000);
+	end_stuck(test, stuck, taken);
+}
+
+static void m_stuck(struct kunit *test)
+{
+	expect_not_joined(test, BLOCK);
+}
+
+/* The worker has yet to come to their stripe. */
+static void m_stuck_before(struct kunit *test)
+{
+	expect_not_joined(test, STRIPE);
+}
+
+/* A stripe that waits for its turn is not overdue, as long as the drain gets on. */
+static void m_in_turn(struct kunit *test)
+{
+	struct stuck *stuck = new_stuck(test, ULONG_MAX);
+	unsigned long i;
+
+	without_help(stuck);
+	/* Look at each push. */
+	stuck->map.core.batch = 1;
+	stuck->slow_ms = 10;
+	for (i = 0; i < STRIPE; i += BITS_PER_LONG)
+		KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&stuck->map, i, 1));
+	for (i = 0; i < STRIPE && !atomic_long_read(&stuck->map.core.drained); i++) {
+		KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&stuck->map, STRIPE + i, 1));
+		msleep(1);
+	}
+	KUNIT_EXPECT_GT(test, i, 40);
+	WRITE_ONCE(stuck->slow_ms, 0);
+	end_stuck(test, stuck, BITS_PER_LONG + i);
+}
+
+static void stuck_reclaim_fn(struct work_struct *work)
+{
+	percpu_defer_reclaim(&container_of(work, struct stuck, work)->map.core, ULONG_MAX);
+}
+
+static void stuck_flush_fn(struct work_struct *work)
+{
+	percpu_defer_flush(&container_of(work, struct stuck, work)->map.core);
+}
+
+/* The worker leaves out a stripe that is being drained, and comes back to it. */
+static void m_worker_comes_back(struct kunit *test)
+{
+	struct stuck *stuck = new_stuck(test, BLOCK);
+
+	stuck->map.core.age = HZ / 2;
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&stuck->map, BLOCK, 1));
+	INIT_WORK_ONSTACK(&stuck->work, stuck_reclaim_fn);
+	queue_work(system_dfl_wq, &stuck->work);
+	wait_for_completion(&stuck->arrived);
+	stuck->map.core.age = 1;
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&stuck->map, STRIPE, 1));
+	KUNIT_EXPECT_TRUE(test, stuck_drains(stuck, 1));
+
+	/* Where the drain that is under way has been. */
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&stuck->map, 0, 1));
+	msleep(100);
+	KUNIT_EXPECT_EQ(test, 1, atomic_long_read(&stuck->map.core.drained));
 	complete_all(&stuck->gate);
-	percpu_defer_flush(&stuck->map.core);
-	KUNIT_EXPECT_EQ(test, taken, atomic_long_read(&stuck->map.core.drained));
-	percpu_defer_map_destroy(&stuck->map);
+	KUNIT_EXPECT_TRUE(test, stuck_drains(stuck, 3));
+	flush_work(&stuck->work);
+	destroy_work_on_stack(&stuck->work);
+	end_stuck(test, stuck, 3);
+}
+
+/* The worker gets on, but for the stripe that somebody else is in. */
+static void m_stuck_inline(struct kunit *test)
+{
+	struct stuck *stuck = new_stuck(test, 0);
+	unsigned long taken = 0, beside = 0, i;
+
+	stuck->map.core.age = HZ / 2;
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&stuck->map, 0, 1));
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&stuck->map, STRIPE, 1));
+	stuck->map.core.age = 1;
+	stuck->map.core.batch = 1;
+	INIT_WORK_ONSTACK(&stuck->work, stuck_reclaim_fn);
+	queue_work(system_dfl_wq, &stuck->work);
+	wait_for_completion(&stuck->arrived);
+	KUNIT_EXPECT_TRUE(test, stuck_drains(stuck, 1));
+	for (i = 1; i <= 200; i++) {
+		taken += percpu_defer_map_push(&stuck->map, i, 1);
+		beside += percpu_defer_map_push(&stuck->map, STRIPE + i, 1);
+		msleep(1);
+	}
+	KUNIT_EXPECT_LT(test, taken, 200);
+	KUNIT_EXPECT_EQ(test, 200, beside);
+	complete_all(&stuck->gate);
+	flush_work(&stuck->work);
+	destroy_work_on_stack(&stuck->work);
+	end_stuck(test, stuck, 2 + taken + beside);
+}
+
+/* A flush shares the work with the drain that it has to wait for. */
+static void m_flush_shares(struct kunit *test)
+{
+	struct stuck *stuck = new_stuck(test, 0);
+
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&stuck->map, 0, 1));
+	wait_for_completion(&stuck->arrived);
+	stuck->map.core.age = 3600 * HZ;
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&stuck->map, STRIPE, 1));
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&stuck->map, 2 * STRIPE, 1));
+	INIT_WORK_ONSTACK(&stuck->work, stuck_flush_fn);
+	queue_work(system_dfl_wq, &stuck->work);
+	KUNIT_EXPECT_TRUE(test, stuck_drains(stuck, 2));
+	KUNIT_EXPECT_TRUE(test, work_busy(&stuck->work));
+	complete_all(&stuck->gate);
+	flush_work(&stuck->work);
+	destroy_work_on_stack(&stuck->work);
+	end_stuck(test, stuck, 3);
+}
+
+/* If the first worker takes long, another one helps where there is a CPU for it. */
+static void m_workers(struct kunit *test)
+{
+	struct stuck *stuck = new_stuck(test, STRIPE);
+	unsigned long i, beside = num_online_cpus() > 1 ? PERCPU_DEFER_STRIPES - 1 : 1;
+
+	stuck->map.core.batch = 10000;
+	scoped_guard(preempt)
+		for (i = 0; i < 2 * BLOCK; i += STRIPE)
+			KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&stuck->map, i, 10));
+	wait_for_completion(&stuck->arrived);
+	KUNIT_EXPECT_TRUE(test, stuck_drains(stuck, beside * 20));
+	msleep(50);
+	KUNIT_EXPECT_EQ(test, beside * 20, atomic_long_read(&stuck->map.core.drained));
+	end_stuck(test, stuck, PERCPU_DEFER_STRIPES * 20);
 }
 
 static long cancel_all(void *owner)
@@ -1225,6 +1396,12 @@ static struct kunit_case percpu_defer_map_cases[] = {
 	KUNIT_CASE(m_early),
 	KUNIT_CASE(m_overdue),
 	KUNIT_CASE(m_stuck),
+	KUNIT_CASE(m_stuck_before),
+	KUNIT_CASE(m_in_turn),
+	KUNIT_CASE(m_worker_comes_back),
+	KUNIT_CASE(m_stuck_inline),
+	KUNIT_CASE(m_flush_shares),
+	KUNIT_CASE(m_workers),
 	KUNIT_CASE(m_cancel_elsewhere),
 	KUNIT_CASE(m_cpu_offline),
 	KUNIT_CASE(m_flush_waits_for_flush),

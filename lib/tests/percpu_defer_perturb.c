@@ -147,11 +147,14 @@ static int perturb_set_delays(unsigned int before)
 	return 0;
 }
 
-/* Report whether a worker has to leave what is pending, and to look again later. */
+/* Report whether a worker has to leave what is pending. It is armed to look again later. */
 bool percpu_defer_held(struct percpu_defer_core *core)
 {
-	return perturb_value(HOLD) && percpu_defer_pending(core) > 0 &&
-		atomic_dec_if_positive(&perturb_steps) < 0;
+	if (!perturb_value(HOLD) || percpu_defer_pending(core) <= 0 ||
+	    atomic_dec_if_positive(&perturb_steps) >= 0)
+		return false;
+	percpu_defer_arm_slow(core, false);
+	return true;
 }
 
 static int perturb_set_hold(unsigned int before)
