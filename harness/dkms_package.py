@@ -93,10 +93,13 @@ def make_debian(top, version, releases):
             VERSIONS=", ".join(releases))
     for name in ("debian/rules", "debian/copyright"):
         fill_in(name, top / name)
+    fill_in("debian/postinst", top / f"debian/{package}.postinst", NAME=NAME)
+    fill_in("kernel_hook", top / NAME, VERSION=version)
     pattern = "|".join(map(re.escape, releases))
     fill_in("dkms.conf", top / f"debian/{package}.dkms", RELEASES=pattern)
     (top / f"debian/{package}.install").write_text(
-        f"src usr/src/{NAME}-{version}/\ncheck.sh usr/src/{NAME}-{version}/\n")
+        f"src usr/src/{NAME}-{version}/\ncheck.sh usr/src/{NAME}-{version}/\n"
+        f"{NAME} etc/kernel/postinst.d/\n{NAME} etc/kernel/header_postinst.d/\n")
     (top / "debian/changelog").write_text(
         f"{NAME} ({version}) unstable; urgency=low\n\n  * As in the repository.\n\n"
         f" -- {MAINTAINER}  {DATE}\n")

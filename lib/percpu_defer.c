@@ -146,7 +146,7 @@ bool percpu_defer_push_slow(struct percpu_defer *pd, unsigned long obj)
 	cpu = smp_processor_id();
 	/* No CPU reserves more than its share. */
 	nr = clamp_t(long, READ_ONCE(core->cap) / num_possible_cpus(), 1, PERCPU_DEFER_WORDS);
-	if (!percpu_defer_add(core, 0, nr)) {
+	if (!percpu_defer_add(core, nr)) {
 		/* At the cap, or overdue: hand the page of this CPU to the drain. */
 		percpu_defer_queue(pd, cpu, context, PERCPU_DEFER_CLOSED, true);
 		return false;
@@ -160,9 +160,7 @@ bool percpu_defer_push_slow(struct percpu_defer *pd, unsigned long obj)
 	buf->room = nr - 1;
 	buf->word[buf->room] = obj;
 	percpu_defer_queue(pd, cpu, context, buf, true);
-	/* The room reserved in a new page is no reason to start early. */
-	if (!delayed_work_pending(&core->stripe->work))
-		percpu_defer_arm_slow(core, false);
+	percpu_defer_arm(core);
 	/* Disabled meanwhile? A full barrier above pairs with that of percpu_defer_collect(). */
 	if (unlikely(READ_ONCE(core->state) != PERCPU_DEFER_ON))
 		percpu_defer_queue(pd, cpu, context, PERCPU_DEFER_CLOSED, true);
@@ -221,7 +219,7 @@ static unsigned long percpu_defer_drain(struct percpu_defer_stripe *stripe,
 		pd->drain(pd, buf->word + buf->room, buf->max - buf->room);
 		nr += buf->max - buf->room;
 		percpu_defer_sub(&pd->core, buf->room);
-		percpu_defer_alive(stripe);
+		percpu_defer_alive(&pd->core);
 		percpu_defer_set_spare(buf->cpu, buf);
 		/* Now, or percpu_defer_trim() could clear it before the page is there. */
 		WRITE_ONCE(percpu_defer_some_spare, 1);
@@ -230,8 +228,8 @@ static unsigned long percpu_defer_drain(struct percpu_defer_stripe *stripe,
 	if (again && nr < max && (how == PERCPU_DEFER_WAIT || how == PERCPU_DEFER_SHARE)) {
 		/* Polls may miss a grace period: ask for another one. */
 		start_poll_synchronize_rcu();
-		mod_delayed_work(percpu_defer_wq, &stripe->work,
-				 again - min(again, jiffies - begin));
+		percpu_defer_alive(&pd->core);
+		percpu_defer_hurry(&pd->core, again - min(again, jiffies - begin));
 	}
 	return nr;
 }

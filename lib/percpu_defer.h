@@ -69,8 +69,8 @@ int percpu_defer_core_init(struct percpu_defer_core *core, const char *name,
 bool percpu_defer_usable(struct percpu_defer_core *core);
 void percpu_defer_core_destroy(struct percpu_defer_core *core);
 bool percpu_defer_refuse(struct percpu_defer_core *core, enum percpu_defer_refusal why);
-bool percpu_defer_fold(struct percpu_defer_stripe *stripe, long nr);
-void percpu_defer_arm_slow(struct percpu_defer_core *core, bool early);
+bool percpu_defer_fold(struct percpu_defer_core *core, long nr);
+void percpu_defer_hurry(struct percpu_defer_core *core, long delay);
 
 /* May an instance be set up here? */
 static inline bool percpu_defer_is_new(struct percpu_defer_core *core, const char *name)
@@ -87,14 +87,13 @@ struct percpu_defer_count {
 };
 
 /*
- * Count @nr as pending in a stripe, before they are visible to a drain. False if they were
- * refused. With preemption disabled.
+ * Count @nr as pending, before they are visible to a drain. False if they were refused. With
+ * preemption disabled.
  */
-static inline bool percpu_defer_add(struct percpu_defer_core *core, unsigned int stripe,
-				    long nr)
+static inline bool percpu_defer_add(struct percpu_defer_core *core, long nr)
 {
 	return likely(this_cpu_add_return(core->count->delta, nr) < READ_ONCE(core->batch)) ||
-		percpu_defer_fold(core->stripe + stripe, nr);
+		percpu_defer_fold(core, nr);
 }
 
 /* Subtract what percpu_defer_add() has counted and was not used, or was cancelled. */
@@ -111,26 +110,30 @@ static inline void percpu_defer_sub(struct percpu_defer_core *core, long nr)
 	atomic_long_add(delta, &core->pending);
 }
 
-/* Extend the deadlines: a drain has made progress. */
-static inline void percpu_defer_alive(struct percpu_defer_stripe *stripe)
+/* Extend the deadline: a drain was armed, or has made progress. */
+static inline void percpu_defer_alive(struct percpu_defer_core *core)
 {
 	/* Refuse pushes after ten age bounds without progress. */
-	unsigned long deadline = jiffies + 10 * (stripe->core->age + 1);
+	unsigned long deadline = jiffies + 10 * (core->age + 1);
 
-	WRITE_ONCE(stripe->deadline, deadline);
-	WRITE_ONCE(stripe->core->deadline, deadline);
+	/* Pushes read this line. */
+	if (READ_ONCE(core->deadline) != deadline)
+		WRITE_ONCE(core->deadline, deadline);
 }
 
 /*
- * Let a worker drain soon. Call this after making the pending things visible and
- * after a full barrier, which pairs with the one between clearing WORK_STRUCT_PENDING and
+ * Let a worker drain within the age bound. Call this after making the pending things visible
+ * and after a full barrier, which pairs with the one between clearing WORK_STRUCT_PENDING and
  * running the work: the work sees the things, or this sees that it is not pending.
  */
 static inline void percpu_defer_arm(struct percpu_defer_core *core)
 {
 	percpu_defer_perturb();
-	if (!delayed_work_pending(&core->stripe->work))
-		percpu_defer_arm_slow(core, true);
+	if (delayed_work_pending(&core->stripe->work))
+		return;
+	percpu_defer_alive(core);
+	/* Must not postpone what another CPU has armed meanwhile. */
+	queue_delayed_work(percpu_defer_wq, &core->stripe->work, core->age);
 }
 
 /* Objects in a page. */

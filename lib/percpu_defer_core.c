@@ -33,11 +33,9 @@ static struct dentry *percpu_defer_dir;
 static LIST_HEAD(percpu_defer_list);		/* of instances */
 static DECLARE_RWSEM(percpu_defer_sem);		/* of the list; drain_some() drains under it */
 
-/* Count a refusal. Return false, for the push to return. */
+/* Count a refusal, in an RCU reader. Return false, for the push to return. */
 bool percpu_defer_refuse(struct percpu_defer_core *core, enum percpu_defer_refusal why)
 {
-	/* Destroy waits for RCU readers before it frees ->count. */
-	guard(preempt)();
 	if (WARN_ONCE(READ_ONCE(core->state) < PERCPU_DEFER_OFF,
 		      "percpu_defer: push to an instance that is not set up\n"))
 		return false;
@@ -46,33 +44,36 @@ bool percpu_defer_refuse(struct percpu_defer_core *core, enum percpu_defer_refus
 	return false;
 }
 
-/* The slow part of percpu_defer_arm(). */
-void percpu_defer_arm_slow(struct percpu_defer_core *core, bool early)
+/*
+ * Let a worker drain after @delay jiffies, also if it would come much later, or if its timer
+ * is overdue because the CPU does not run timers now. Two jiffies are not much, lest pushes
+ * hurry a worker that polls for a stripe or a grace period.
+ */
+void percpu_defer_hurry(struct percpu_defer_core *core, long delay)
 {
-	early = early && atomic_long_read(&core->pending) >= READ_ONCE(core->early);
-	WRITE_ONCE(core->deadline, jiffies + 10 * (core->age + 1));
-	/* Must not postpone what another CPU has armed meanwhile. */
-	queue_delayed_work(percpu_defer_wq, &core->stripe->work, early ? 0 : core->age);
+	struct delayed_work *work = &core->stripe->work;
+	long due = READ_ONCE(work->timer.expires) - jiffies;
+
+	if (!queue_delayed_work(percpu_defer_wq, work, delay) && timer_pending(&work->timer) &&
+	    (due > delay + 2 || due < -2))
+		mod_delayed_work(percpu_defer_wq, work, delay);
 }
 
 /*
  * The slow part of percpu_defer_add(): add this CPU's delta to the sum. If that would
  * exceed the cap, subtract @nr and refuse: the next push comes here as well. Refuse also if
- * drains, or that of this stripe, have made no progress for long: real-time tasks may occupy
- * the CPUs.
+ * no drain has made progress for long, because real-time tasks occupy the CPUs.
  */
-bool percpu_defer_fold(struct percpu_defer_stripe *stripe, long nr)
+bool percpu_defer_fold(struct percpu_defer_core *core, long nr)
 {
-	struct percpu_defer_core *core = stripe->core;
 	long delta = this_cpu_read(core->count->delta);
 	long pending = atomic_long_read(&core->pending);
-	struct delayed_work *work = &core->stripe->work;
-	bool overdue = (time_after(jiffies, READ_ONCE(core->deadline)) && work_busy(&work->work)) ||
-		(time_after(jiffies, READ_ONCE(stripe->deadline)) && READ_ONCE(stripe->drainer));
+	bool armed = delayed_work_pending(&core->stripe->work);
+	bool overdue = (armed || READ_ONCE(core->stripe->running)) &&
+		time_after(jiffies, READ_ONCE(core->deadline));
 
-	/* No longer wait for the age bound, or for a CPU that may not run its timers. */
-	if ((overdue || pending + delta >= READ_ONCE(core->early)) && timer_pending(&work->timer))
-		mod_delayed_work(percpu_defer_wq, work, 0);
+	if (armed && (overdue || pending + delta >= READ_ONCE(core->early)))
+		percpu_defer_hurry(core, 0);
 	do {
 		if (overdue || pending + delta > READ_ONCE(core->cap)) {
 			this_cpu_sub(core->count->delta, nr);
@@ -96,10 +97,9 @@ static unsigned long percpu_defer_drain(struct percpu_defer_stripe *stripe,
 	} else if (!mutex_trylock(&stripe->lock)) {
 		/* The other drain may have passed what the work was armed for. */
 		if (how == PERCPU_DEFER_SHARE)
-			mod_delayed_work(percpu_defer_wq, &core->stripe->work, 1);
+			percpu_defer_hurry(core, 1);
 		return 0;
 	}
-	percpu_defer_alive(stripe);
 	WRITE_ONCE(stripe->drainer, current);
 	nr = core->mode->drain(stripe, max, how);
 	WRITE_ONCE(stripe->drainer, NULL);
@@ -129,19 +129,20 @@ static void percpu_defer_work(struct work_struct *work)
 		container_of(work, struct percpu_defer_stripe, work.work), *next = stripe + 1;
 	struct percpu_defer_core *core = stripe->core;
 	bool more = next < core->stripe + min(num_online_cpus(), core->mode->stripes);
-	long nr;
 
 	if (percpu_defer_held(core))
 		return;
-	/* If this takes longer than the age bound, another worker helps. */
+	WRITE_ONCE(stripe->running, true);
+	/* If this takes longer than the age bound, another worker helps, */
 	if (more)
 		queue_delayed_work(percpu_defer_wq, &next->work, core->age);
-	nr = percpu_defer_drain_all(core, ULONG_MAX, PERCPU_DEFER_SHARE);
+	percpu_defer_drain_all(core, ULONG_MAX, PERCPU_DEFER_SHARE);
+	WRITE_ONCE(stripe->running, false);
 	if (more)
 		cancel_delayed_work(&next->work);
-	/* Under load, drain what was pushed meanwhile without waiting for the age bound. */
-	if (nr && nr >= READ_ONCE(core->early) && timer_pending(&core->stripe->work.timer))
-		mod_delayed_work(percpu_defer_wq, &core->stripe->work, 0);
+	/* and comes again, if it has no work left, but this one does not get on. */
+	if (stripe > core->stripe && READ_ONCE(stripe[-1].running))
+		queue_delayed_work(percpu_defer_wq, &stripe->work, core->age);
 }
 
 /* May this task use the instance? Not one that drains it: it would wait for itself. */

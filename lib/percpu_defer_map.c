@@ -51,7 +51,8 @@ bool percpu_defer_map_next_word(struct percpu_defer_iter *iter)
 	const unsigned long mask = (~0UL / 0xff) << (iter->stripe - map->core.stripe);
 	unsigned long bits, word = iter->word - map->dead;
 
-	percpu_defer_alive(iter->stripe);
+	if (iter->claimed)
+		percpu_defer_alive(&map->core);
 	if (iter->offered) {
 		percpu_defer_map_mark(map, BIT_WORD(word), BIT_MASK(word));
 		iter->offered = 0;
@@ -208,7 +209,7 @@ static noinline bool percpu_defer_map_push_slow(struct percpu_defer_map *map,
 		return false;
 	if (preempt_count() & (NMI_MASK | HARDIRQ_MASK))
 		return percpu_defer_refuse(core, PERCPU_DEFER_REFUSED_CONTEXT);
-	if (!percpu_defer_add(core, BIT_WORD(word) % PERCPU_DEFER_STRIPES, nr))
+	if (!percpu_defer_add(core, nr))
 		return false;
 	for (; nr; nr -= len, word++, shift = 0) {
 		len = min(nr, BITS_PER_LONG - shift);

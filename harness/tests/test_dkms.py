@@ -2,6 +2,7 @@
 """The package for stock kernels, and the judgement of what was measured with it."""
 
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -67,13 +68,64 @@ class ConfTest(unittest.TestCase):
                              ("17.3.4-amd64", "no"), ("6x12x117-amd64", "no")):
             self.assertEqual(self.ask(release, matches), yes, release)
 
-    def test_another_kernel(self):
-        self.assertEqual(self.ask("7.3.4-amd64", 'echo "$AUTOINSTALL"'), "yes")
-        self.assertEqual(self.ask("6.1.0-37-amd64", 'echo "$AUTOINSTALL"'), "")
-
     def test_sources_of_a_kernel(self):
         for release in ("6.12.117+deb12-amd64", "6.12.117-rt-amd64"):
             self.assertEqual(self.ask(release, 'echo "$BUILT_MODULE_LOCATION"'), "src/6.12.117")
+
+
+class HookTest(unittest.TestCase):
+    """kernel_hook runs after a kernel was installed."""
+
+    def setUp(self):
+        self.top = folder(self)
+        (self.top / "usr/src/zram-percpu-defer-2.0/src/7.3.4").mkdir(parents=True)
+        for release in ("7.3.4-amd64", "6.1.0-37-amd64"):
+            (self.top / f"lib/modules/{release}/build/include").mkdir(parents=True)
+
+    def hook(self, release, status="", result=0):
+        """Return what it said, and what it asked DKMS for."""
+        hook = self.top / "hook"
+        dkms_package.fill_in("kernel_hook", hook, VERSION="2.0")
+        text = hook.read_text()
+        for path in ("/usr/src", "/lib/modules"):
+            self.assertIn(path, text)
+            text = text.replace(path, str(self.top) + path)
+        hook.write_text(text)
+        write(self.top / "bin/dkms", f"""#!/bin/sh
+[ $1 != status ] || exec echo '{status}'
+echo "$@" >>{self.top}/asked
+exit {result}
+""")
+        (self.top / "bin/dkms").chmod(0o755)
+        run = subprocess.run(["sh", hook, release], capture_output=True, text=True, check=True,
+                             env={"PATH": f"{self.top}/bin:/bin:/usr/bin"})
+        asked = self.top / "asked"
+        return run.stdout + run.stderr, asked.read_text() if asked.exists() else ""
+
+    def test_built(self):
+        self.assertEqual(self.hook("7.3.4-amd64"),
+                         ("", "install zram-percpu-defer/2.0 -k 7.3.4-amd64\n"))
+
+    def test_installed(self):
+        self.assertEqual(self.hook("7.3.4-amd64", "zram-percpu-defer/2.0, 7.3.4: installed"),
+                         ("", ""))
+
+    def test_fails(self):
+        """The kernel is installed nevertheless."""
+        self.assertEqual(self.hook("7.3.4-amd64", result=1)[0],
+                         "zram-percpu-defer: Linux 7.3.4-amd64 keeps its own zram\n")
+
+    def test_not_for_it(self):
+        said = "zram-percpu-defer: not for Linux 6.1.0-37-amd64, which keeps its own zram\n"
+        self.assertEqual(self.hook("6.1.0-37-amd64"), (said, ""))
+
+    def test_no_headers(self):
+        self.assertEqual(self.hook("7.3.4-other"), ("", ""))
+
+    def test_removed(self):
+        """The hook stays until the package is purged."""
+        shutil.rmtree(self.top / "usr")
+        self.assertEqual(self.hook("6.1.0-37-amd64"), ("", ""))
 
 
 class CheckTest(unittest.TestCase):

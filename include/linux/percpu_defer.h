@@ -16,7 +16,7 @@
 struct percpu_defer_stripe {
 	struct delayed_work work;	/* drains all stripes; pushes arm the first one */
 	struct percpu_defer_core *core;
-	unsigned long deadline;		/* jiffies by which its drain must make progress */
+	bool running;			/* the work is */
 	struct task_struct *drainer;
 	struct mutex lock;		/* held while the stripe is drained */
 } ____cacheline_aligned_in_smp;
@@ -41,7 +41,7 @@ struct percpu_defer_core {
 	atomic_long_t drained;
 	/* Written by pushes, once per batch, and by drains. */
 	atomic_long_t pending ____cacheline_aligned_in_smp;
-	unsigned long deadline;		/* jiffies by which any drain must make progress */
+	unsigned long deadline;		/* jiffies by which a drain must make progress */
 	struct percpu_defer_stripe stripe[PERCPU_DEFER_STRIPES];
 };
 

@@ -18,10 +18,10 @@
  *     m_scattered, m_side_by_side, m_grouped, m_dies_meanwhile, m_levels
  *  5. Pending objects are drained when they are old, or their CPU is gone, and early if
  *     they are many: o_age, o_cpu_offline, o_early, o_early_rest, m_age, m_cpu_offline,
- *     m_early, m_worker_comes_back, m_workers
+ *     m_early, m_worker_comes_back, m_workers, m_helps_again
  *  6. What is pending is bounded: o_cap, o_small_cap, o_cap_{threads,lowered},
  *     o_overdue, m_cap, m_cap_lowered, m_cancel_elsewhere, m_overdue, m_in_turn,
- *     m_stuck{,_before,_inline}
+ *     m_stuck{,_before}
  *  7. Memory pressure drains, inline, and not more than it asks for: o_help,
  *     o_help_some, o_help_nothing, o_two_helps, o_shrinker, o_trim, m_help,
  *     m_help_some, m_help_nothing, m_two_helps, m_help_rescans
@@ -1123,7 +1123,6 @@ static void o_off_meanwhile(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->pd.core));
 }
 
-/* Many objects do not wait for the age bound. */
 /* A drain that starts early leaves pages that CPUs fill; their age counts all the same. */
 static void o_early_rest(struct kunit *test)
 {
@@ -1143,6 +1142,7 @@ static void o_early_rest(struct kunit *test)
 	expect_drained(test, 0, i, 1);
 }
 
+/* Many objects do not wait for the age bound. */
 static void o_early(struct kunit *test)
 {
 	struct owner *o = test->priv;

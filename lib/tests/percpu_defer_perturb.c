@@ -153,7 +153,7 @@ bool percpu_defer_held(struct percpu_defer_core *core)
 	if (!perturb_value(HOLD) || percpu_defer_pending(core) <= 0 ||
 	    atomic_dec_if_positive(&perturb_steps) >= 0)
 		return false;
-	percpu_defer_arm_slow(core, false);
+	percpu_defer_arm(core);
 	return true;
 }
 
