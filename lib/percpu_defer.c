@@ -228,7 +228,6 @@ static unsigned long percpu_defer_drain(struct percpu_defer_stripe *stripe,
 	if (again && nr < max && (how == PERCPU_DEFER_WAIT || how == PERCPU_DEFER_SHARE)) {
 		/* Polls may miss a grace period: ask for another one. */
 		start_poll_synchronize_rcu();
-		percpu_defer_alive(&pd->core);
 		percpu_defer_hurry(&pd->core, again - min(again, jiffies - begin));
 	}
 	return nr;

@@ -122,6 +122,19 @@ static inline void percpu_defer_alive(struct percpu_defer_core *core)
 }
 
 /*
+ * Is the timer of a work due much later than after @delay jiffies, or overdue because its CPU
+ * does not run timers now? The work may be polling, so two jiffies are not much.
+ */
+static inline bool percpu_defer_late(struct delayed_work *work, long delay)
+{
+	/* If these two are wrong, a later push asks again. */
+	long due = data_race(work->timer.expires) - jiffies;
+
+	return data_race(timer_pending(&work->timer)) &&	/* as above */
+		(due > delay + 2 || due < -2);
+}
+
+/*
  * Let a worker drain within the age bound. Call this after making the pending things visible
  * and after a full barrier, which pairs with the one between clearing WORK_STRUCT_PENDING and
  * running the work: the work sees the things, or this sees that it is not pending.
@@ -129,11 +142,8 @@ static inline void percpu_defer_alive(struct percpu_defer_core *core)
 static inline void percpu_defer_arm(struct percpu_defer_core *core)
 {
 	percpu_defer_perturb();
-	if (delayed_work_pending(&core->stripe->work))
-		return;
-	percpu_defer_alive(core);
-	/* Must not postpone what another CPU has armed meanwhile. */
-	queue_delayed_work(percpu_defer_wq, &core->stripe->work, core->age);
+	if (!delayed_work_pending(&core->stripe->work))
+		percpu_defer_hurry(core, core->age);
 }
 
 /* Objects in a page. */

@@ -36,27 +36,25 @@ static DECLARE_RWSEM(percpu_defer_sem);		/* of the list; drain_some() drains und
 /* Count a refusal, in an RCU reader. Return false, for the push to return. */
 bool percpu_defer_refuse(struct percpu_defer_core *core, enum percpu_defer_refusal why)
 {
-	if (WARN_ONCE(READ_ONCE(core->state) < PERCPU_DEFER_OFF,
-		      "percpu_defer: push to an instance that is not set up\n"))
-		return false;
-	this_cpu_inc(core->count->refused);
+	if (!WARN_ONCE(READ_ONCE(core->state) < PERCPU_DEFER_OFF,
+		       "percpu_defer: push to an instance that is not set up\n"))
+		this_cpu_inc(core->count->refused);
 	trace_percpu_defer_refused(core, why);
 	return false;
 }
 
-/*
- * Let a worker drain after @delay jiffies, also if it would come much later, or if its timer
- * is overdue because the CPU does not run timers now. Two jiffies are not much, lest pushes
- * hurry a worker that polls for a stripe or a grace period.
- */
+/* Let a worker drain after @delay jiffies, also if it is armed and would come too late. */
 void percpu_defer_hurry(struct percpu_defer_core *core, long delay)
 {
 	struct delayed_work *work = &core->stripe->work;
-	long due = READ_ONCE(work->timer.expires) - jiffies;
 
-	if (!queue_delayed_work(percpu_defer_wq, work, delay) && timer_pending(&work->timer) &&
-	    (due > delay + 2 || due < -2))
+	if (!delayed_work_pending(work)) {
+		percpu_defer_alive(core);
+		/* Must not postpone what another CPU arms meanwhile. */
+		queue_delayed_work(percpu_defer_wq, work, delay);
+	} else if (percpu_defer_late(work, delay)) {
 		mod_delayed_work(percpu_defer_wq, work, delay);
+	}
 }
 
 /*
@@ -95,8 +93,8 @@ static unsigned long percpu_defer_drain(struct percpu_defer_stripe *stripe,
 	if (how < PERCPU_DEFER_SHARE) {
 		mutex_lock(&stripe->lock);
 	} else if (!mutex_trylock(&stripe->lock)) {
-		/* The other drain may have passed what the work was armed for. */
-		if (how == PERCPU_DEFER_SHARE)
+		/* The other drain may have passed what this work was armed for. */
+		if (current_work() == &core->stripe->work.work)
 			percpu_defer_hurry(core, 1);
 		return 0;
 	}
@@ -199,8 +197,7 @@ EXPORT_SYMBOL_GPL(percpu_defer_flush);
  */
 unsigned long percpu_defer_reclaim(struct percpu_defer_core *core, unsigned long max)
 {
-	return percpu_defer_usable(core) ?
-		percpu_defer_drain_all(core, max, PERCPU_DEFER_TRY) : 0;
+	return percpu_defer_usable(core) ? percpu_defer_drain_all(core, max, PERCPU_DEFER_TRY) : 0;
 }
 EXPORT_SYMBOL_GPL(percpu_defer_reclaim);
 

@@ -5,8 +5,8 @@
  * Slots 0 and 1 share a word of dead bits, slot 2 is in the next one and dead in the
  * beginning; both words have their dirty bits under one summary bit. Two pushers have a
  * slot each: they fill it (and cancel its death) or leave it dead, push it, and may flush
- * then. A worker drains, and comes back later if somebody else is draining; a helper drains
- * once, and may leave slots whose lock is not free.
+ * then. A worker drains, and comes back later if another drain is under way; a reclaimer
+ * drains once, and may leave slots whose lock is not free.
  *
  * Atomic operations that return something are full barriers, and are single steps. Loads
  * of single bits may be early: a variant without a barrier lets a load come before the
@@ -246,7 +246,7 @@ end:	do
 	od
 }
 
-active proctype helper()
+active proctype reclaimer()
 {
 	byte words, i;
 	bool left;

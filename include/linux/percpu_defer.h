@@ -23,7 +23,7 @@ struct percpu_defer_stripe {
 
 /**
  * struct percpu_defer_core - the common part of both kinds of instances
- * @age: jiffies after which a drain begins; 10 ms unless the owner writes
+ * @age: jiffies after which a drain begins, at least 1; 10 ms unless the owner writes
  *	it between initialisation and the first push
  */
 struct percpu_defer_core {

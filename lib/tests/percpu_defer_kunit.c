@@ -1131,6 +1131,7 @@ static void o_early_rest(struct kunit *test)
 
 	o->pd.core.age = HZ / 2;
 	percpu_defer_set_cap(&o->pd.core, 2000 * num_possible_cpus());
+	o->pd.core.early = 500;
 	KUNIT_EXPECT_TRUE(test, push(o, 0));
 	KUNIT_EXPECT_TRUE(test, drained_soon(o, 1));
 	/* Within the age bound after that drain. */

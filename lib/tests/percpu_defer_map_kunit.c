@@ -441,6 +441,7 @@ static void m_early(struct kunit *test)
 	unsigned long i;
 
 	o->map.core.age = 3600 * HZ;
+	o->map.core.early = 1024;
 	for (i = 0; i < NR_SLOTS; i += 64) {
 		KUNIT_ASSERT_TRUE(test, percpu_defer_map_push(&o->map, i, 64));
 		if (atomic_long_read(&o->nr_drained))
@@ -463,7 +464,7 @@ static void m_overdue(struct kunit *test)
 	WRITE_ONCE(o->gated, true);
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 1));
 	wait_for_completion(&o->arrived);
-	/* The next drain waits for the lock of the stripe. */
+	/* The work is armed again while it runs. */
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 1, 1));
 	msleep(500);
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 2, 1));
@@ -527,7 +528,7 @@ static bool stuck_drains(struct stuck *stuck, long nr)
 	int ms;
 
 	for (ms = 0; ms < 2000 && atomic_long_read(&stuck->map.core.drained) < nr; ms++)
-		msleep(1);
+		usleep_range(1000, 2000);
 	return atomic_long_read(&stuck->map.core.drained) == nr;
 }
 
@@ -585,14 +586,15 @@ static void m_in_turn(struct kunit *test)
 	unsigned long i;
 
 	without_help(stuck);
-	/* Look at each push. */
+	/* Look at each push. Half a second without progress is too long. */
 	stuck->map.core.batch = 1;
-	stuck->slow_ms = 10;
+	stuck->map.core.age = HZ / 20;
+	stuck->slow_ms = 20;
 	for (i = 0; i < STRIPE; i += BITS_PER_LONG)
 		KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&stuck->map, i, 1));
 	for (i = 0; i < STRIPE && !atomic_long_read(&stuck->map.core.drained); i++) {
 		KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&stuck->map, STRIPE + i, 1));
-		msleep(1);
+		usleep_range(1000, 2000);
 	}
 	KUNIT_EXPECT_GT(test, i, 40);
 	WRITE_ONCE(stuck->slow_ms, 0);
@@ -657,6 +659,7 @@ static void m_flush_shares(struct kunit *test)
 {
 	struct stuck *stuck = new_stuck(test, 0);
 
+	without_help(stuck);
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&stuck->map, 0, 1));
 	wait_for_completion(&stuck->arrived);
 	stuck->map.core.age = 3600 * HZ;
