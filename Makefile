@@ -40,7 +40,8 @@ RUN = PD_START=$$(date +%s) ./harness/run.py $(if $(KSRC),--ksrc='$(KSRC)') --ke
 help:
 	@echo 'make bench              a report: measure against the unmodified kernel'
 	@echo 'make bench QUICK=1      the same, but less, for a first impression'
-	@echo 'make bench ONLY=unmap   only this section of the report; ONLY=? lists them'
+	@echo 'make bench ONLY=unmap   measure this section, and add it; ONLY=? lists them'
+	@echo 'make report             draw the report of build/results/bench.json again'
 	@echo 'make perf-check         count instructions; fails when they exceed the baseline'
 	@echo 'make test               the tests, in a plain kernel and with KASAN'
 	@echo 'make test ONLY=o_age    one test; ONLY=? lists them'
@@ -129,6 +130,9 @@ dkms: deps
 test-stock: deps
 	@./harness/dkms_stock.py test '$(KERNEL)' '$(SECONDS)'
 
+report:
+	@./harness/deps.sh report && ./harness/bench.py
+
 bench-stock: deps
 	@./harness/dkms_stock.py bench '$(KERNEL)'
 
@@ -151,4 +155,4 @@ clean:
 distclean:
 	rm -rf build
 
-.PHONY: help deps bench perf-check test test-all test-others torture mutants model docs lint cross apply dkms test-stock bench-stock measure series series-check boot kernels clean distclean
+.PHONY: help deps bench report perf-check test test-all test-others torture mutants model docs lint cross apply dkms test-stock bench-stock measure series series-check boot kernels clean distclean

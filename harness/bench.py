@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0
 """Write a report of what is measured on two kernels, the sections in sections/.
 
-usage: bench.py FOLDER      draw the report of FOLDER/bench.json again
+usage: bench.py [FOLDER]      draw the report of FOLDER/bench.json again, build/results
+                              unless given
 
-A report is about one state of both kernels, so runs are not mixed: one with ONLY has a
-folder of its own next to build/results, and so has a quick one where it would replace a
-whole report. Samples are written as sections finish, to a folder named after the time;
-it becomes the report when all is measured and drawn.
+A report is about one state of both kernels. A run with ONLY adds its sections to the report
+of that state, or replaces them. The report of another state is kept next to it, and quick
+reports have a folder of their own. Samples are written as sections finish, to a folder named
+after the time; it becomes the report when all is measured and drawn.
 
 A section is a module that has
     TITLE              its heading
@@ -18,6 +19,7 @@ A section is a module that has
     tables(data)       yields lines of Markdown
     plots(data)        yields names and gnuplot scripts that have their data in them
     comparisons(data)  yields common.Samples or common.Events, all that could be worse
+    headline(data)     yields the lines that a report begins with; may be missing
 """
 
 import datetime
@@ -40,6 +42,8 @@ ORDER = ("unmap", "native", "short_runs", "busy", "memory", "lmk", "killers", "f
 # What explains the times more than it is one, and takes long: a quick report has it only
 # when it is asked for.
 EXPLAINS = ("attribution", "instructions")
+# Two runs that agree on these measured the same.
+SAME = ("kernel", "base_kernel", "state", "accelerator", "cpus", "quick")
 TERMINAL = 'set terminal svg size 720,420 font "sans-serif,12" background "white"'
 STYLE = """body { font: 16px/1.45 sans-serif; max-width: 75em; margin: 2em auto }
 table { border-collapse: collapse; margin: 1em 0; font-size: 14px }
@@ -74,27 +78,37 @@ def draw(name, script):
 
 
 def opening(report, sections):
-    """Markdown: what got worse, and what was measured."""
+    """Markdown: headline, regressions, and what was measured."""
     yield "# percpu_defer against the unmodified kernel\n"
+    lines = [line for name, section in sections.items() if hasattr(section, "headline")
+             for line in section.headline(report["sections"][name])]
+    yield from (f"- {line}" for line in lines)
+    yield "" if lines else "No section that was measured has a figure for the headline.\n"
     compared = [(name, one) for name, section in sections.items()
                 for one in section.comparisons(report["sections"][name])]
     lines = [f"- `{name}`: {line}" for name, one in compared if (line := one.worse())]
     if lines:
-        yield ("**What got worse** with the patched kernel's defaults, by more than the "
+        yield ("**Regressions** with the patched kernel's defaults, by more than the "
                f"samples vary. Of {len(compared)} comparisons, "
                f"{sum(one.chance() for _name, one in compared):.0f} would stand here if the "
                "kernels did not differ.\n")
         yield from lines
     else:
-        yield ("**Nothing got worse** with the patched kernel's defaults, by more than "
+        yield ("**No regressions** with the patched kernel's defaults, by more than "
                "the samples vary.")
     yield (f"\nLinux {report['kernel']} with percpu_defer against {report['base_kernel']}, "
            f"QEMU {report['accelerator'].upper()}, {report['cpus']} CPUs, "
            f"{report['repetitions']} repetitions unless something else is said"
-           f"{', a quick run' if report['quick'] else ''}, {report['date']}. "
+           f"{', a quick run' if report['quick'] else ''}, {dates(report)}. "
            "base: the unmodified kernel; off, patched: the patched one with the switch "
            "off and on, alternating; limit: the patched one on a RAM disk, where swap "
            "has nothing to free. Cells are the median (min-max).\n")
+
+
+def dates(report):
+    """When the sections were measured: one day, or the first and the last."""
+    days = sorted(report["dates"].values())
+    return days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}"
 
 
 def chapter(name, section, data, plots):
@@ -136,19 +150,19 @@ def publish(partial, folder):
     shutil.rmtree(old, ignore_errors=True)
 
 
-def is_whole(folder):
-    """Whether there is a report of all sections, by a run that was not quick."""
-    samples = folder / "bench.json"
-    return samples.exists() and not json.loads(samples.read_text())["quick"]
+def earlier(folder, report):
+    """The sections and their dates of the report in a folder, if it is of the same state.
 
-
-def destination(only, quick):
-    """The folder of the report: no run replaces one that measured more."""
-    if only:
-        return RESULTS.with_name("-".join([RESULTS.name, *only, *["quick"] * quick]))
-    if quick and is_whole(RESULTS):
-        return RESULTS.with_name(f"{RESULTS.name}-quick")
-    return RESULTS
+    The report of another state is moved away.
+    """
+    if not (folder / "bench.json").exists():
+        return {}, {}
+    old = json.loads((folder / "bench.json").read_text())
+    if all(old.get(name) == report[name] for name in SAME):
+        return old["sections"], old["dates"]
+    folder.rename(folder.with_name(
+        f"{folder.name}.{datetime.datetime.now():%Y%m%d-%H%M%S}-before"))
+    return {}, {}
 
 
 def make_files(report, sections):
@@ -164,10 +178,12 @@ def make_files(report, sections):
             **{f"{plot}.svg": svg for plot, svg in drawn.items()}}
 
 
-def finish(folder, sections):
+def finish(folder):
     """Draw the report of the samples in a folder; returns its text."""
     try:
-        files = make_files(json.loads((folder / "bench.json").read_text()), sections)
+        report = json.loads((folder / "bench.json").read_text())
+        names = [name for name in ORDER if name in report["sections"]]
+        files = make_files(report, load(names, report["quick"]))
     except (vm.VmError, OSError, subprocess.SubprocessError) as error:
         raise vm.VmError(f"{error}; mend that, then draw the samples again: "
                          f"harness/bench.py {folder}") from error
@@ -176,44 +192,54 @@ def finish(folder, sections):
     return files["report.md"]
 
 
-def measure(kernels, sections, quick, partial, stage):
+def measure(kernels, sections, report, partial, stage):
     """Run the sections, and write the samples whenever one has finished."""
-    report = {"kernel": kernels.patched.version, "base_kernel": kernels.base.version,
-              "accelerator": vm.accelerator(kernels.patched.image), "cpus": vm.CPUS,
-              "date": datetime.date.today().isoformat(), "quick": quick,
-              "repetitions": common.repetitions(quick), "sections": {}}
     for name, section in sections.items():
         stage(f"section '{name}'")
-        report["sections"][name] = section.measure(kernels, quick, stage)
+        report["sections"][name] = section.measure(kernels, report["quick"], stage)
+        report["dates"][name] = datetime.date.today().isoformat()
         write(partial, "bench.json", json.dumps(report, indent=1) + "\n")
 
 
-def run(kernels, sections, quick, stage, only=()):
-    """Measure, and write the report; only: the sections that were asked for, if any."""
-    folder = destination(only, quick)
+def run(kernels, names, quick, state, stage):
+    """Measure the sections with these names, or all, and write the report.
+
+    state: a string that changes when what is measured does.
+    """
+    folder = RESULTS.with_name(f"{RESULTS.name}-quick") if quick else RESULTS
     partial = RESULTS.with_name(f"{RESULTS.name}.{datetime.datetime.now():%Y%m%d-%H%M%S}")
+    report = {"kernel": kernels.patched.version, "base_kernel": kernels.base.version,
+              "state": state, "accelerator": vm.accelerator(kernels.patched.image),
+              "cpus": vm.CPUS, "quick": quick, "repetitions": common.repetitions(quick),
+              "sections": {}, "dates": {}}
     try:
-        measure(kernels, sections, quick, partial, stage)
+        measure(kernels, load(names, quick), report, partial, stage)
     finally:
         if partial.exists():
             stage(f"the samples are in build/{partial.name}/bench.json")
-    text = finish(partial, sections)
+    if names:
+        sections, days = earlier(folder, report)
+        report["sections"] = sections | report["sections"]
+        report["dates"] = days | report["dates"]
+        write(partial, "bench.json", json.dumps(report, indent=1) + "\n")
+    text = finish(partial)
     publish(partial, folder)
     stage(f"the report is build/{folder.name}/report.html")
     print(text)
 
 
 def main():
-    if len(sys.argv) != 2:
+    if len(sys.argv) > 2:
         sys.exit(__doc__)
-    folder = pathlib.Path(sys.argv[1])
+    folder = pathlib.Path(sys.argv[1]) if sys.argv[1:] else RESULTS
     try:
         report = json.loads((folder / "bench.json").read_text())
-        names = choose(",".join(report["sections"]))
+        choose(",".join(report["sections"]))
     except (vm.VmError, OSError, ValueError, LookupError, TypeError) as error:
         sys.exit(f"error: {folder}: {error}; give a folder that make bench wrote")
     try:
-        finish(folder, load(names, report["quick"]))
+        finish(folder)
+        print(f"{folder / 'report.html'}")
     except vm.VmError as error:
         sys.exit(f"error: {error}")
 

@@ -458,7 +458,8 @@ def do_bench(source, args):
                                     base=base_kernel(source, patched.tree),
                                     native=lambda: native_kernels(source, patched),
                                     perf=pathlib.Path(script("perf.sh")))
-    bench.run(kernels, bench.load(args.only, args.quick), args.quick, stage, args.only)
+    bench.run(kernels, args.only, args.quick,
+              test_all.tree_hash(without=test_all.NOT_IN_GUESTS), stage)
     if not args.only and not args.quick:
         source.note("bench")
 

@@ -29,7 +29,8 @@ class Part(typing.NamedTuple):
 
 
 # Beginnings of the names of files that no guest depends on.
-NOT_IN_GUESTS = ("README.md", "HACKING.md", "RESULTS.md", "MAINTAINERS", "Makefile", "Documentation/",
+NOT_IN_GUESTS = ("README.md", "HACKING.md", "RESULTS.md", "MAINTAINERS", "Makefile",
+                 "Documentation/",
                  "scripts/coccinelle/", "harness/tests/", "harness/model",
                  "harness/sections/", "harness/plots/", "harness/bench", "harness/cover",
                  "harness/cross", "harness/deps", "harness/dkms", "harness/doc/",

@@ -87,6 +87,13 @@ def tables(data):
         yield from flush_table(backend, samples)
 
 
+def headline(data):
+    for backend, samples in data["samples"].items():
+        base, patched = (ms(samples, column, "release", 1, "told") for column in ("base", "on"))
+        yield (f"{backend}: SIGKILL and process_mrelease() of {data['megabytes'][0]} MB in swap "
+               f"return after {common.cell(patched)} ms instead of {common.cell(base)}")
+
+
 def plots(data):
     for backend, samples in data["samples"].items():
         for processes in PROCESSES:

@@ -71,6 +71,15 @@ def tables(data):
     yield ""
 
 
+def headline(data):
+    """One line, as those of QEMU say more about the parts."""
+    for backend, samples in list(data.items())[:1]:
+        for _row, name, columns in list(rows(samples))[:1]:
+            base, patched, limit = (ms(columns[column], "munmap") for column in COLUMNS)
+            yield (f"native, {backend}: munmap of {name} in {common.cell(patched, 2)} ms instead "
+                   f"of {common.cell(base, 2)}; {common.cell(limit, 2)} with nothing to free")
+
+
 def plots(_data):
     return ()
 

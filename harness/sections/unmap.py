@@ -121,6 +121,18 @@ def tables(data):
                 yield from table(samples, test)
 
 
+def headline(data):
+    for backend, samples in data.items():
+        shape = (1, 1024) if "base 1 1024" in samples else shapes(samples, PROCESSES)[-1]
+        base, patched = (ms(samples, column, shape, "munmap") for column in ("base", "on"))
+        cost = [ms(samples, column, shape, "cpu", "workers") for column in ("on", "base")]
+        back = [ms(samples, column, shape, "back") for column in ("on", "base")]
+        yield (f"{backend}: munmap of {label(shape)} in {common.cell(patched)} ms instead of "
+               f"{common.cell(base)}, {common.ratio(base, patched)} times as fast; CPU time "
+               f"{common.ratio(*cost)}, all back after {common.ratio(*back)} of the "
+               "unmodified kernel's")
+
+
 def latency_plot(samples, test, axis, title, xlabel, *settings):
     series = {NAMES[column]: [(shape[axis], ms(samples, column, shape, "munmap"))
                               for shape in shapes(samples, test)]

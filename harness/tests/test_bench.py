@@ -53,9 +53,15 @@ class ReportTest(unittest.TestCase):
             patch.start()
             self.addCleanup(patch.stop)
 
-    def run_bench(self, only=(), quick=False, **sections):
-        with contextlib.redirect_stdout(io.StringIO()):
-            bench.run(KERNELS, sections, quick, lambda text: None, only)
+    def run_bench(self, only=(), quick=False, state="a", **sections):
+        """Run these sections; the report may have others, called one and two."""
+        def load(names, _quick):
+            return {name: sections.get(name) or section([1, 2], [1, 2])
+                    for name in names or sections}
+        with (contextlib.redirect_stdout(io.StringIO()),
+              unittest.mock.patch.object(bench, "load", load),
+              unittest.mock.patch.object(bench, "ORDER", ("one", "two"))):
+            bench.run(KERNELS, only, quick, state, lambda text: None)
 
     def files(self):
         return {path.name: path.read_text() for path in self.results.iterdir()}
@@ -63,16 +69,19 @@ class ReportTest(unittest.TestCase):
     def folders(self):
         return sorted(path.name for path in self.results.parent.iterdir())
 
-    def test_worse_comes_first(self):
-        self.run_bench(one=section([1, 2], [1, 2]), two=section([2, 3], [4, 5]))
+    def test_headline_and_regressions_come_first(self):
+        two = section([2, 3], [4, 5])
+        two.headline = lambda data: [f"from {data['base'][0]}"]
+        self.run_bench(one=section([1, 2], [1, 2]), two=two)
         text = self.files()["report.md"].splitlines()
-        self.assertIn("What got worse", text[2])
+        self.assertEqual(text[2], "- from 2")
+        self.assertIn("**Regressions**", text[4])
         self.assertEqual(
-            text[4], "- `two`: it: 4.5 (4.0-5.0) ms instead of 2.5 (2.0-3.0), +80.0%")
+            text[6], "- `two`: it: 4.5 (4.0-5.0) ms instead of 2.5 (2.0-3.0), +80.0%")
 
-    def test_nothing_worse(self):
+    def test_no_regressions(self):
         self.run_bench(one=section([1, 3], [2, 4]))
-        self.assertIn("Nothing got worse", self.files()["report.md"].splitlines()[2])
+        self.assertIn("**No regressions**", self.files()["report.md"].splitlines()[4])
 
     def test_html_needs_no_other_file(self):
         self.run_bench(one=section([1, 2], [1, 2]))
@@ -125,7 +134,8 @@ class ReportTest(unittest.TestCase):
         loaded = unittest.mock.patch.object(
             bench, "load", lambda names, quick: {"one": section([5, 6], [1, 2])})
         known = unittest.mock.patch.object(bench, "ORDER", ("one",))
-        with loaded, known, unittest.mock.patch.object(sys, "argv", ["", str(partial)]):
+        with (loaded, known, contextlib.redirect_stdout(io.StringIO()),
+              unittest.mock.patch.object(sys, "argv", ["", str(partial)])):
             bench.main()
         self.assertIn("plot.svg", {path.name for path in partial.iterdir()})
 
@@ -140,19 +150,28 @@ class ReportTest(unittest.TestCase):
             self.assertEqual(len(run.stderr.splitlines()), 1, run.stderr)
             self.assertIn("give a folder that make bench wrote", run.stderr)
 
-    def test_only(self):
-        """It has a folder of its own, and the report keeps what others measured."""
-        self.run_bench(one=section([1, 2], [1, 2]), two=section([1, 2], [1, 2]))
-        before = self.files()
+    def sections(self, folder="results"):
+        samples = json.loads((self.results.with_name(folder) / "bench.json").read_text())
+        return {name: data["base"] for name, data in samples["sections"].items()}
+
+    def test_only_adds(self):
+        self.run_bench(["one"], one=section([1, 2], [1, 2]))
         self.run_bench(["two"], two=section([3, 4], [1, 2]))
-        self.assertEqual(self.files(), before)
-        self.assertEqual(self.folders(), ["results", "results-two"])
+        self.assertEqual(self.sections(), {"one": [1, 2], "two": [3, 4]})
+        self.run_bench(["two"], two=section([5, 6], [1, 2]))
+        self.assertEqual(self.sections(), {"one": [1, 2], "two": [5, 6]})
+        self.assertEqual(self.folders(), ["results"])
+
+    def test_only_of_another_state(self):
+        """The earlier report is kept, and not mixed with it."""
+        self.run_bench(one=section([1, 2], [1, 2]), two=section([1, 2], [1, 2]))
+        self.run_bench(["two"], state="b", two=section([3, 4], [1, 2]))
+        self.assertEqual(self.sections(), {"two": [3, 4]})
+        old, = set(self.folders()) - {"results"}
+        self.assertRegex(old, r"^results\.\d{8}-\d{6}-before$")
+        self.assertEqual(self.sections(old), {"one": [1, 2], "two": [1, 2]})
 
     def test_quick(self):
-        """It may replace a quick report, not a whole one."""
-        for _ in range(2):
-            self.run_bench(quick=True, one=section([1, 2], [1, 2]))
-            self.assertEqual(self.folders(), ["results"])
         self.run_bench(one=section([1, 2], [1, 2]))
         before = self.files()
         self.run_bench(quick=True, one=section([5, 6], [1, 2]))
