@@ -28,6 +28,8 @@ SKIP =
 SIGNOFF =
 # 1: apply to a kernel version that was never tested.
 FORCE =
+# 1: the applied tree is a git repository with a commit for each patch.
+GIT =
 # 1: what is counted now is what later counts are compared with.
 UPDATE =
 
@@ -74,6 +76,7 @@ help:
 	@echo 'KERNEL=7.2              fetch this version, 6.12, 7.2 or newer; 7.3 unless told'
 	@echo "SIGNOFF='Name <addr>'   series: who signs off the patches"
 	@echo 'FORCE=1                 apply: to a version that was never tested; see HACKING.md'
+	@echo 'GIT=1                   apply: a git repository with a commit for each patch'
 	@echo 'UPDATE=1                perf-check: write the baseline, harness/perf-baseline.toml'
 
 deps:
@@ -105,7 +108,7 @@ model: deps
 	@./harness/model.sh
 
 apply: deps
-	@$(RUN) apply --out='$(OUT)' $(call switch,FORCE,--force)
+	@$(RUN) apply --out='$(OUT)' $(call switch,FORCE,--force) $(call switch,GIT,--git)
 
 series: deps
 	@$(RUN) series --signoff='$(SIGNOFF)'

@@ -203,7 +203,13 @@ def suites_kernels(source):
 
 
 def do_apply(source, args):
-    source.patched_tree(args.out.expanduser().resolve(), args.force)
+    out = args.out.expanduser().resolve()
+    if not args.git:
+        source.patched_tree(out, args.force)
+        return
+    script("deps.sh", "series")
+    stage("apply percpu_defer to the kernel, a commit for each patch")
+    series.repository(source.tree, source.own, out, stage, args.force)
 
 
 def do_series(source, args):
@@ -531,6 +537,8 @@ def main():
             job.add_argument("--out", type=pathlib.Path, required=True)
             job.add_argument("--force", action="store_true",
                              help="also to a version that was never tested")
+            job.add_argument("--git", action="store_true",
+                             help="a repository with a commit for each patch")
         if name == "series":
             job.add_argument("--signoff", default="", help="'Name <address>'")
         if name == "series-check":

@@ -333,6 +333,33 @@ def make(ksrc, own, signoff, stage):
     report(stage)
 
 
+def repository(ksrc, own, out, stage, force=True):
+    """Make OUT a git repository of its own: the kernel, and a commit for each patch."""
+    version = apply.kernel_version(ksrc)
+    if out.exists():
+        raise apply.Error(f"OUT={out} exists: a repository needs a new place")
+    if not apply.is_tested(version):
+        apply.warn_untested(ksrc, version, apply.generate(
+            ksrc, version, apply.read_overlay(version)), force)
+    source, base = (base_of_own(ksrc) if own else
+                    base_of_fetched(ksrc, version, stage))
+    tmp = out.with_name(f"{out.name}{apply.STAMP}.tmp")
+    shutil.rmtree(tmp, ignore_errors=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    stage("  check the kernel out")
+    git(out.parent, "clone", "--quiet", "--no-checkout", source, tmp)
+    git(tmp, "checkout", "--quiet", "-B", BRANCH, base)
+    (tmp / apply.STAMP).write_text("series\n")
+    for patch, files in steps(ksrc):
+        stage(f"  {patch.subject}")
+        apply.update(ksrc, tmp, files)
+        git(tmp, "add", "--force", "--", *files)
+        git(tmp, "commit", "--quiet", "--file=-",
+            input=f"{patch.subject}\n\n{patch.body.strip()}\n")
+    (tmp / apply.STAMP).unlink()
+    tmp.rename(out)
+
+
 def report(stage):
     """Where it is, and what only a human can do."""
     blanks = sum(bool(re.search(r"(^|\s)\*\*\* ", line)) for path in OUT.glob("*.patch")

@@ -278,6 +278,18 @@ parts = ["lib/Kconfig.edit.toml"]
         with self.assertRaisesRegex(apply.Error, "changes that are not committed"):
             self.make(own=True)
 
+    def test_repository(self):
+        out = self.build / "repo"
+        series.repository(self.ksrc, False, out, lambda text: None)
+        log = series.git(out, "log", "--reverse", "--format=%s|%b")
+        self.assertEqual(log.replace("\n", ""),
+                         "Linux 7.3.4|lib: one|Because of one.lib: two|Because of two.")
+        self.assertEqual(series.git(out, "status", "--porcelain"), "")
+        self.assertEqual((out / "lib/new.c").read_text(), "int a;\nint b;\n")
+        self.assertEqual(series.git(out, "show", "HEAD~:lib/new.c"), "int a;")
+        with self.assertRaisesRegex(apply.Error, "exists: a repository needs"):
+            series.repository(self.ksrc, False, out, lambda text: None)
+
     def test_patch_that_differs(self):
         """The proof must be able to fail; what there was before stays."""
         self.make()
