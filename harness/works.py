@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Print what was seen to work on which kernel, as README has it.
+"""Print what was seen to work on which kernel, as RESULTS.md has it.
 
 Each command that ends well leaves a note in build/works/<version>.json: the date,
 and for the tests, one for each kernel that was tested.

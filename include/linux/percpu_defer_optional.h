@@ -52,6 +52,8 @@ static inline int percpu_defer_init(struct percpu_defer *pd, const char *name,
 	return 0;
 }
 
+static inline void percpu_defer_destroy(struct percpu_defer *pd) { }
+
 static inline bool percpu_defer_push(struct percpu_defer *pd, unsigned long obj)
 {
 	return false;
