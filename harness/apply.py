@@ -399,11 +399,23 @@ def update(ksrc, out, files):
     stamp.write_text("\n".join([lines[0], *map(str, sorted(files))]) + "\n")
 
 
-def apply(ksrc, out, pristine, force=True):
-    version = kernel_version(ksrc)
+def check_place(ksrc, out):
+    """Refuse an OUT that would change KSRC."""
     if out.is_relative_to(ksrc) and not (
             TOP.is_relative_to(ksrc) and out.is_relative_to(TOP)):
         raise Error(f"OUT={out} lies in the kernel tree: give another place")
+
+
+def report(version):
+    """Say what is different for this version, and which files were left out."""
+    for line in older.says(version):
+        print(line, file=sys.stderr)
+    report_strays()
+
+
+def apply(ksrc, out, pristine, force=True):
+    version = kernel_version(ksrc)
+    check_place(ksrc, out)
     files = {} if pristine else generate(ksrc, version, read_overlay(version))
     if files and not is_tested(version):
         warn_untested(ksrc, version, files, force)
@@ -418,11 +430,8 @@ def apply(ksrc, out, pristine, force=True):
     update(ksrc, out, files)
     print(f"{out}: Linux {version}, {len(files)} files added or changed",
           file=sys.stderr)
-    if pristine:
-        return
-    for line in older.says(version):
-        print(line, file=sys.stderr)
-    report_strays()
+    if not pristine:
+        report(version)
 
 
 def main():

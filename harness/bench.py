@@ -42,7 +42,7 @@ ORDER = ("unmap", "native", "short_runs", "busy", "memory", "lmk", "killers", "f
 # What explains the times more than it is one, and takes long: a quick report has it only
 # when it is asked for.
 EXPLAINS = ("attribution", "instructions")
-# Two runs that agree on these measured the same.
+# Reports that agree on these are of the same state.
 SAME = ("kernel", "base_kernel", "state", "accelerator", "cpus", "quick")
 TERMINAL = 'set terminal svg size 720,420 font "sans-serif,12" background "white"'
 STYLE = """body { font: 16px/1.45 sans-serif; max-width: 75em; margin: 2em auto }
@@ -140,29 +140,24 @@ def write(folder, name, text):
     os.replace(tmp, folder / name)
 
 
-def publish(partial, folder):
-    """Put a complete report in the place of an earlier one."""
-    old = folder.with_name(folder.name + ".old")
-    shutil.rmtree(old, ignore_errors=True)
+def earlier(folder, report):
+    """The report in a folder, if it is of the same state."""
+    samples = folder / "bench.json"
+    old = json.loads(samples.read_text()) if samples.exists() else {}
+    same = report["state"] and all(old.get(name) == report[name] for name in SAME)
+    return old if same else {}
+
+
+def publish(partial, folder, same):
+    """Put a complete report in the place of an earlier one, which is kept unless it is of
+    the same state.
+    """
+    old = folder.with_name(f"{folder.name}.{datetime.datetime.now():%Y%m%d-%H%M%S.%f}-before")
     if folder.exists():
         folder.rename(old)
     partial.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def earlier(folder, report):
-    """The sections and their dates of the report in a folder, if it is of the same state.
-
-    The report of another state is moved away.
-    """
-    if not (folder / "bench.json").exists():
-        return {}, {}
-    old = json.loads((folder / "bench.json").read_text())
-    if all(old.get(name) == report[name] for name in SAME):
-        return old["sections"], old["dates"]
-    folder.rename(folder.with_name(
-        f"{folder.name}.{datetime.datetime.now():%Y%m%d-%H%M%S}-before"))
-    return {}, {}
+    if same:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def make_files(report, sections):
@@ -184,7 +179,7 @@ def finish(folder):
         report = json.loads((folder / "bench.json").read_text())
         names = [name for name in ORDER if name in report["sections"]]
         files = make_files(report, load(names, report["quick"]))
-    except (vm.VmError, OSError, subprocess.SubprocessError) as error:
+    except (vm.VmError, OSError, LookupError, subprocess.SubprocessError) as error:
         raise vm.VmError(f"{error}; mend that, then draw the samples again: "
                          f"harness/bench.py {folder}") from error
     for name, text in files.items():
@@ -217,13 +212,13 @@ def run(kernels, names, quick, state, stage):
     finally:
         if partial.exists():
             stage(f"the samples are in build/{partial.name}/bench.json")
-    if names:
-        sections, days = earlier(folder, report)
-        report["sections"] = sections | report["sections"]
-        report["dates"] = days | report["dates"]
+    old = earlier(folder, report)
+    if names and old:
+        for part in "sections", "dates":
+            report[part] = old[part] | report[part]
         write(partial, "bench.json", json.dumps(report, indent=1) + "\n")
     text = finish(partial)
-    publish(partial, folder)
+    publish(partial, folder, bool(old))
     stage(f"the report is build/{folder.name}/report.html")
     print(text)
 
@@ -235,6 +230,7 @@ def main():
     try:
         report = json.loads((folder / "bench.json").read_text())
         choose(",".join(report["sections"]))
+        dates(report)
     except (vm.VmError, OSError, ValueError, LookupError, TypeError) as error:
         sys.exit(f"error: {folder}: {error}; give a folder that make bench wrote")
     try:

@@ -93,13 +93,17 @@ def make_debian(top, version, releases):
             VERSIONS=", ".join(releases))
     for name in ("debian/rules", "debian/copyright"):
         fill_in(name, top / name)
-    fill_in("debian/postinst", top / f"debian/{package}.postinst", NAME=NAME)
-    fill_in("kernel_hook", top / NAME, VERSION=version)
+    fill_in("debian/postinst", top / f"debian/{package}.postinst")
+    fill_in("install_module", top / "install_module", VERSION=version)
+    # After dkms, and before the initramfs is made.
+    hook = f"dkms-{NAME}"
+    fill_in("kernel_hook", top / hook)
     pattern = "|".join(map(re.escape, releases))
     fill_in("dkms.conf", top / f"debian/{package}.dkms", RELEASES=pattern)
     (top / f"debian/{package}.install").write_text(
         f"src usr/src/{NAME}-{version}/\ncheck.sh usr/src/{NAME}-{version}/\n"
-        f"{NAME} etc/kernel/postinst.d/\n{NAME} etc/kernel/header_postinst.d/\n")
+        f"{hook} etc/kernel/postinst.d/\n{hook} etc/kernel/header_postinst.d/\n"
+        f"install_module usr/lib/{NAME}/\n")
     (top / "debian/changelog").write_text(
         f"{NAME} ({version}) unstable; urgency=low\n\n  * As in the repository.\n\n"
         f" -- {MAINTAINER}  {DATE}\n")

@@ -459,13 +459,13 @@ def do_mutants(source, args):
 
 def do_bench(source, args):
     script("deps.sh", "report")
+    state = test_all.tree_hash(without=(*test_all.PROSE, "harness/tests/"))
     patched = patched_kernel(source)
     kernels = types.SimpleNamespace(patched=patched,
                                     base=base_kernel(source, patched.tree),
                                     native=lambda: native_kernels(source, patched),
                                     perf=pathlib.Path(script("perf.sh")))
-    bench.run(kernels, args.only, args.quick,
-              test_all.tree_hash(without=test_all.NOT_IN_GUESTS), stage)
+    bench.run(kernels, args.only, args.quick, state and f"{state} {source.identity()}", stage)
     if not args.only and not args.quick:
         source.note("bench")
 

@@ -333,14 +333,15 @@ def make(ksrc, own, signoff, stage):
     report(stage)
 
 
-def repository(ksrc, own, out, stage, force=True):
+def repository(ksrc, own, out, stage, force):
     """Make OUT a git repository of its own: the kernel, and a commit for each patch."""
     version = apply.kernel_version(ksrc)
     if out.exists():
         raise apply.Error(f"OUT={out} exists: a repository needs a new place")
+    apply.check_place(ksrc, out)
+    whole = apply.generate(ksrc, version, apply.read_overlay(version))
     if not apply.is_tested(version):
-        apply.warn_untested(ksrc, version, apply.generate(
-            ksrc, version, apply.read_overlay(version)), force)
+        apply.warn_untested(ksrc, version, whole, force)
     source, base = (base_of_own(ksrc) if own else
                     base_of_fetched(ksrc, version, stage))
     tmp = out.with_name(f"{out.name}{apply.STAMP}.tmp")
@@ -349,15 +350,20 @@ def repository(ksrc, own, out, stage, force=True):
     stage("  check the kernel out")
     git(out.parent, "clone", "--quiet", "--no-checkout", source, tmp)
     git(tmp, "checkout", "--quiet", "-B", BRANCH, base)
+    git(tmp, "remote", "remove", "origin")
     (tmp / apply.STAMP).write_text("series\n")
+    files = {}
     for patch, files in steps(ksrc):
         stage(f"  {patch.subject}")
         apply.update(ksrc, tmp, files)
         git(tmp, "add", "--force", "--", *files)
         git(tmp, "commit", "--quiet", "--file=-",
             input=f"{patch.subject}\n\n{patch.body.strip()}\n")
+    if files != whole:
+        raise apply.Error("the last patch does not give what make apply does")
     (tmp / apply.STAMP).unlink()
     tmp.rename(out)
+    apply.report(version)
 
 
 def report(stage):

@@ -28,12 +28,11 @@ class Part(typing.NamedTuple):
     tree: str = ""              # hash of the files that it reads, if not all of them
 
 
-# Beginnings of the names of files that no guest depends on.
-NOT_IN_GUESTS = ("README.md", "HACKING.md", "RESULTS.md", "MAINTAINERS", "Makefile",
-                 "Documentation/",
-                 "scripts/coccinelle/", "harness/tests/", "harness/model",
+# Beginnings of the names of files that are prose, and of those that no guest depends on.
+PROSE = ("README.md", "HACKING.md", "RESULTS.md", "MAINTAINERS", "Documentation/", "harness/doc/")
+NOT_IN_GUESTS = (*PROSE, "Makefile", "scripts/coccinelle/", "harness/tests/", "harness/model",
                  "harness/sections/", "harness/plots/", "harness/bench", "harness/cover",
-                 "harness/cross", "harness/deps", "harness/dkms", "harness/doc/",
+                 "harness/cross", "harness/deps", "harness/dkms",
                  "harness/docs", "harness/lint", "harness/mut", "harness/statements",
                  "harness/perf", "harness/rust_structs", "harness/series", "harness/works")
 

@@ -23,6 +23,7 @@ enum percpu_defer_refusal {
 	PERCPU_DEFER_REFUSED_OVERDUE,
 };
 
+/* In this order: from SHARE on, the lock of a stripe is only tried. */
 enum percpu_defer_drain {
 	PERCPU_DEFER_WAIT,	/* may wait for other drains, and for the locks of slots */
 	PERCPU_DEFER_STOP,	/* as WAIT, but no push is running: poll no grace period */

@@ -4,9 +4,9 @@
  * inline drains.
  *
  * A push makes what it defers visible, and then arms the work of the first stripe if it is
- * not pending. It runs when the age bound has passed, or at once when many things are
- * pending, and drains all stripes, but for those that others are draining: the works of
- * other stripes, which help if it takes long, and flushes and memory reclaim.
+ * not pending. The work runs after the age bound, or earlier when many things are pending.
+ * It drains all stripes except those that are being drained by the works of other stripes,
+ * which help if it takes long, by flushes or by memory reclaim.
  */
 #include <linux/debugfs.h>
 #include <linux/export.h>
@@ -131,14 +131,14 @@ static void percpu_defer_work(struct work_struct *work)
 	if (percpu_defer_held(core))
 		return;
 	WRITE_ONCE(stripe->running, true);
-	/* If this takes longer than the age bound, another worker helps, */
+	/* Let the next worker help if this one runs longer than the age bound. */
 	if (more)
 		queue_delayed_work(percpu_defer_wq, &next->work, core->age);
 	percpu_defer_drain_all(core, ULONG_MAX, PERCPU_DEFER_SHARE);
 	WRITE_ONCE(stripe->running, false);
 	if (more)
 		cancel_delayed_work(&next->work);
-	/* and comes again, if it has no work left, but this one does not get on. */
+	/* The previous worker still runs: help again later. */
 	if (stripe > core->stripe && READ_ONCE(stripe[-1].running))
 		queue_delayed_work(percpu_defer_wq, &stripe->work, core->age);
 }

@@ -10,7 +10,7 @@
  * owner   allocates one or two slots, fills each with a store or without one (a
  *         page of zeros, an image of hibernation), may fill one of them again, and
  *         frees them under the cluster lock, see zswap_invalidate_range()
- * drains  a worker, which comes back later if somebody else is draining, and memory
+ * drains  a worker, which comes back later if another drain is under way, and memory
  *         reclaim, which comes twice and does not wait for locks:
  *         percpu_defer_map_drain() and zswap_drain()
  * task    percpu_defer_flush(), zswap_load() or zswap_writeback_entry()

@@ -72,7 +72,7 @@ def tables(data):
 
 
 def headline(data):
-    """One line, as those of QEMU say more about the parts."""
+    """Only the first row; the sections of QEMU have the rest."""
     for backend, samples in list(data.items())[:1]:
         for _row, name, columns in list(rows(samples))[:1]:
             base, patched, limit = (ms(columns[column], "munmap") for column in COLUMNS)

@@ -168,8 +168,29 @@ class ReportTest(unittest.TestCase):
         self.run_bench(["two"], state="b", two=section([3, 4], [1, 2]))
         self.assertEqual(self.sections(), {"two": [3, 4]})
         old, = set(self.folders()) - {"results"}
-        self.assertRegex(old, r"^results\.\d{8}-\d{6}-before$")
+        self.assertRegex(old, r"^results\.\d{8}-\d{6}\.\d+-before$")
         self.assertEqual(self.sections(old), {"one": [1, 2], "two": [1, 2]})
+
+    def test_whole_of_another_state(self):
+        for state in "a", "b", "b":
+            self.run_bench(state=state, one=section([1, 2], [1, 2]))
+        self.assertEqual(len(self.folders()), 2)
+
+    def test_no_state(self):
+        """Without git, no report is known to be of the same state."""
+        self.run_bench(["one"], state="", one=section([1, 2], [1, 2]))
+        self.run_bench(["two"], state="", two=section([1, 2], [1, 2]))
+        self.assertEqual(list(self.sections()), ["two"])
+
+    def test_fails_to_draw(self):
+        """The earlier report is still there."""
+        self.run_bench(one=section([1, 2], [1, 2]))
+        before = self.files()
+        bad = section([1, 2], [1, 2])
+        bad.plots = lambda data: [("plot", "polt")]
+        with self.assertRaises(vm.VmError):
+            self.run_bench(["two"], state="b", two=bad)
+        self.assertEqual(self.files(), before)
 
     def test_quick(self):
         self.run_bench(one=section([1, 2], [1, 2]))

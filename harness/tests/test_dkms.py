@@ -2,7 +2,6 @@
 """The package for stock kernels, and the judgement of what was measured with it."""
 
 import pathlib
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -74,7 +73,7 @@ class ConfTest(unittest.TestCase):
 
 
 class HookTest(unittest.TestCase):
-    """kernel_hook runs after a kernel was installed."""
+    """install_module runs after a kernel was installed."""
 
     def setUp(self):
         self.top = folder(self)
@@ -85,9 +84,9 @@ class HookTest(unittest.TestCase):
     def hook(self, release, status="", result=0):
         """Return what it said, and what it asked DKMS for."""
         hook = self.top / "hook"
-        dkms_package.fill_in("kernel_hook", hook, VERSION="2.0")
+        dkms_package.fill_in("install_module", hook, VERSION="2.0")
         text = hook.read_text()
-        for path in ("/usr/src", "/lib/modules"):
+        for path in ("/usr/src", "/lib/modules", "/etc/dkms"):
             self.assertIn(path, text)
             text = text.replace(path, str(self.top) + path)
         hook.write_text(text)
@@ -113,7 +112,8 @@ exit {result}
     def test_fails(self):
         """The kernel is installed nevertheless."""
         self.assertEqual(self.hook("7.3.4-amd64", result=1)[0],
-                         "zram-percpu-defer: Linux 7.3.4-amd64 keeps its own zram\n")
+                         "zram-percpu-defer: cannot build for Linux 7.3.4-amd64, which keeps "
+                         "its own zram; see make.log\n")
 
     def test_not_for_it(self):
         said = "zram-percpu-defer: not for Linux 6.1.0-37-amd64, which keeps its own zram\n"
@@ -122,10 +122,15 @@ exit {result}
     def test_no_headers(self):
         self.assertEqual(self.hook("7.3.4-other"), ("", ""))
 
+    def test_disabled(self):
+        write(self.top / "etc/dkms/no-autoinstall", "")
+        self.assertEqual(self.hook("7.3.4-amd64"), ("", ""))
+
     def test_removed(self):
-        """The hook stays until the package is purged."""
-        shutil.rmtree(self.top / "usr")
-        self.assertEqual(self.hook("6.1.0-37-amd64"), ("", ""))
+        """The hook of the kernel packages stays until the package is purged."""
+        run = subprocess.run(["sh", dkms_package.HERE / "kernel_hook", "6.1.0-37-amd64"],
+                             capture_output=True, text=True, check=True)
+        self.assertEqual(run.stdout + run.stderr, "")
 
 
 class CheckTest(unittest.TestCase):

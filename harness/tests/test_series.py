@@ -280,7 +280,7 @@ parts = ["lib/Kconfig.edit.toml"]
 
     def test_repository(self):
         out = self.build / "repo"
-        series.repository(self.ksrc, False, out, lambda text: None)
+        series.repository(self.ksrc, False, out, lambda text: None, False)
         log = series.git(out, "log", "--reverse", "--format=%s|%b")
         self.assertEqual(log.replace("\n", ""),
                          "Linux 7.3.4|lib: one|Because of one.lib: two|Because of two.")
@@ -288,7 +288,9 @@ parts = ["lib/Kconfig.edit.toml"]
         self.assertEqual((out / "lib/new.c").read_text(), "int a;\nint b;\n")
         self.assertEqual(series.git(out, "show", "HEAD~:lib/new.c"), "int a;")
         with self.assertRaisesRegex(apply.Error, "exists: a repository needs"):
-            series.repository(self.ksrc, False, out, lambda text: None)
+            series.repository(self.ksrc, False, out, lambda text: None, False)
+        with self.assertRaisesRegex(apply.Error, "lies in the kernel tree"):
+            series.repository(self.ksrc, False, self.ksrc / "new", lambda text: None, False)
 
     def test_patch_that_differs(self):
         """The proof must be able to fail; what there was before stays."""

@@ -16,7 +16,7 @@
 struct percpu_defer_stripe {
 	struct delayed_work work;	/* drains all stripes; pushes arm the first one */
 	struct percpu_defer_core *core;
-	bool running;			/* the work is */
+	bool running;			/* the work is executing */
 	struct task_struct *drainer;
 	struct mutex lock;		/* held while the stripe is drained */
 } ____cacheline_aligned_in_smp;

@@ -448,12 +448,13 @@ static void m_early(struct kunit *test)
 			break;
 		usleep_range(500, 1000);
 	}
+	msleep(500);
 	KUNIT_EXPECT_GT(test, atomic_long_read(&o->nr_drained), 0);
 	flush(o);
 	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->map.core));
 }
 
-/* Slots whose drain does not begin in time are not joined by others. */
+/* Pushes are refused while no drain makes progress. */
 static void m_overdue(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -488,7 +489,7 @@ struct stuck {
 	unsigned int slow_ms;	/* for each slot */
 	struct completion arrived;
 	struct completion gate;
-	struct work_struct work;	/* of a test */
+	struct work_struct work;	/* reclaims or flushes next to the worker */
 };
 
 #define STRIPE		((unsigned long)BITS_PER_LONG * BITS_PER_LONG)
@@ -547,7 +548,7 @@ static void without_help(struct stuck *stuck)
 	disable_delayed_work_sync(&stuck->map.core.stripe[1].work);
 }
 
-/* Slots that a drain which does not get on has yet to come to, from slot @later on. */
+/* Pushes from slot @later on are refused while the only drain is blocked at slot 0. */
 static void expect_not_joined(struct kunit *test, unsigned long later)
 {
 	struct stuck *stuck = new_stuck(test, 0);
@@ -568,12 +569,13 @@ static void expect_not_joined(struct kunit *test, unsigned long later)
 	end_stuck(test, stuck, taken);
 }
 
+/* In a stripe that the worker is in. */
 static void m_stuck(struct kunit *test)
 {
 	expect_not_joined(test, BLOCK);
 }
 
-/* The worker has yet to come to their stripe. */
+/* In a stripe that the worker has not reached. */
 static void m_stuck_before(struct kunit *test)
 {
 	expect_not_joined(test, STRIPE);
@@ -618,7 +620,7 @@ static void m_worker_comes_back(struct kunit *test)
 
 	stuck->map.core.age = HZ / 2;
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&stuck->map, BLOCK, 1));
-	INIT_WORK_ONSTACK(&stuck->work, stuck_reclaim_fn);
+	INIT_WORK(&stuck->work, stuck_reclaim_fn);
 	queue_work(system_dfl_wq, &stuck->work);
 	wait_for_completion(&stuck->arrived);
 	stuck->map.core.age = 1;
@@ -632,18 +634,18 @@ static void m_worker_comes_back(struct kunit *test)
 	complete_all(&stuck->gate);
 	KUNIT_EXPECT_TRUE(test, stuck_drains(stuck, 3));
 	flush_work(&stuck->work);
-	destroy_work_on_stack(&stuck->work);
 	end_stuck(test, stuck, 3);
 }
 
 /* A worker helps as long as the first one does not get on. */
 static void m_helps_again(struct kunit *test)
 {
-	struct stuck *stuck = new_stuck(test, 0);
+	struct stuck *stuck;
 	unsigned long i;
 
 	if (num_online_cpus() < 2)
 		kunit_skip(test, "needs two CPUs");
+	stuck = new_stuck(test, 0);
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&stuck->map, 0, 1));
 	wait_for_completion(&stuck->arrived);
 	for (i = 1; i < 5; i++) {
@@ -665,13 +667,12 @@ static void m_flush_shares(struct kunit *test)
 	stuck->map.core.age = 3600 * HZ;
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&stuck->map, STRIPE, 1));
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&stuck->map, 2 * STRIPE, 1));
-	INIT_WORK_ONSTACK(&stuck->work, stuck_flush_fn);
+	INIT_WORK(&stuck->work, stuck_flush_fn);
 	queue_work(system_dfl_wq, &stuck->work);
 	KUNIT_EXPECT_TRUE(test, stuck_drains(stuck, 2));
 	KUNIT_EXPECT_TRUE(test, work_busy(&stuck->work));
 	complete_all(&stuck->gate);
 	flush_work(&stuck->work);
-	destroy_work_on_stack(&stuck->work);
 	end_stuck(test, stuck, 3);
 }
 
@@ -679,16 +680,17 @@ static void m_flush_shares(struct kunit *test)
 static void m_workers(struct kunit *test)
 {
 	struct stuck *stuck = new_stuck(test, STRIPE);
-	unsigned long i, beside = num_online_cpus() > 1 ? PERCPU_DEFER_STRIPES - 1 : 1;
+	unsigned long i, taken = 0, nr_free = num_online_cpus() > 1 ? PERCPU_DEFER_STRIPES - 1 : 1;
 
 	stuck->map.core.batch = 10000;
 	scoped_guard(preempt)
 		for (i = 0; i < 2 * BLOCK; i += STRIPE)
-			KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&stuck->map, i, 10));
+			taken += percpu_defer_map_push(&stuck->map, i, 10);
+	KUNIT_EXPECT_EQ(test, 2 * PERCPU_DEFER_STRIPES, taken);
 	wait_for_completion(&stuck->arrived);
-	KUNIT_EXPECT_TRUE(test, stuck_drains(stuck, beside * 20));
+	KUNIT_EXPECT_TRUE(test, stuck_drains(stuck, nr_free * 20));
 	msleep(50);
-	KUNIT_EXPECT_EQ(test, beside * 20, atomic_long_read(&stuck->map.core.drained));
+	KUNIT_EXPECT_EQ(test, nr_free * 20, atomic_long_read(&stuck->map.core.drained));
 	end_stuck(test, stuck, PERCPU_DEFER_STRIPES * 20);
 }
 
