@@ -277,8 +277,8 @@ def copy_files(ksrc, out):
         raise Error(f"{out}: the copy of {ksrc} failed, see above; give another OUT")
 
 
-def copy_tree(ksrc, out):
-    """OUT is complete or not there."""
+def check_new(out):
+    """Refuse an OUT that cannot hold a kernel; make the folder that it will be in."""
     if re.search(r"[\s:]", str(out)):
         raise Error(f"OUT={out}: the kernel's make takes no path with blanks or colons; "
                     "give another OUT")
@@ -287,6 +287,11 @@ def copy_tree(ksrc, out):
     if free < COPY_MB:
         raise Error(f"a copy of the kernel needs {COPY_MB} MB below {out.parent}, "
                     f"only {free} MB are free: make room")
+
+
+def copy_tree(ksrc, out):
+    """OUT is complete or not there."""
+    check_new(out)
     # No user's folder has such a name, so what it holds is an interrupted copy.
     tmp = out.with_name(f"{out.name}{STAMP}.tmp")
     if tmp.exists():

@@ -213,6 +213,12 @@ def add_all(repo, ksrc, stage):
         raise apply.Error(f"git cannot add the files of {ksrc}")
 
 
+def put(ksrc, repo, files):
+    """Bring a clone to what these files make of the source, as "make apply" does."""
+    apply.update(ksrc, repo, files)
+    git(repo, "add", "--force", "--", *files)
+
+
 class Tree:
     """A clone in which only the files that we touch are checked out."""
 
@@ -227,9 +233,7 @@ class Tree:
         (where / apply.STAMP).write_text("series\n")
 
     def put(self, ksrc, files):
-        """Bring it to what these files make of the source, as "make apply" does."""
-        apply.update(ksrc, self.where, files)
-        git(self.where, "add", "--force", "--", *files)
+        put(ksrc, self.where, files)
 
     def tree(self):
         """The hash of all that is in it: of names, modes and contents."""
@@ -339,6 +343,7 @@ def repository(ksrc, own, out, stage, force):
     if out.exists():
         raise apply.Error(f"OUT={out} exists: a repository needs a new place")
     apply.check_place(ksrc, out)
+    apply.check_new(out)
     whole = apply.generate(ksrc, version, apply.read_overlay(version))
     if not apply.is_tested(version):
         apply.warn_untested(ksrc, version, whole, force)
@@ -346,7 +351,6 @@ def repository(ksrc, own, out, stage, force):
                     base_of_fetched(ksrc, version, stage))
     tmp = out.with_name(f"{out.name}{apply.STAMP}.tmp")
     shutil.rmtree(tmp, ignore_errors=True)
-    out.parent.mkdir(parents=True, exist_ok=True)
     stage("  check the kernel out")
     git(out.parent, "clone", "--quiet", "--no-checkout", source, tmp)
     git(tmp, "checkout", "--quiet", "-B", BRANCH, base)
@@ -355,8 +359,7 @@ def repository(ksrc, own, out, stage, force):
     files = {}
     for patch, files in steps(ksrc):
         stage(f"  {patch.subject}")
-        apply.update(ksrc, tmp, files)
-        git(tmp, "add", "--force", "--", *files)
+        put(ksrc, tmp, files)
         git(tmp, "commit", "--quiet", "--file=-",
             input=f"{patch.subject}\n\n{patch.body.strip()}\n")
     if files != whole:

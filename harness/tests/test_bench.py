@@ -243,6 +243,7 @@ class UnmapTest(unittest.TestCase):
                 for backend in common.BACKENDS}
         self.assertFalse([one for one in unmap.comparisons(data) if one.worse()])
         list(unmap.tables(data))
+        self.assertEqual(len(list(unmap.headline(data))), len(common.BACKENDS))
         return [name for name, script in unmap.plots(data) if bench.draw(name, script)]
 
     def test_quick(self):

@@ -289,6 +289,8 @@ parts = ["lib/Kconfig.edit.toml"]
         self.assertEqual(series.git(out, "show", "HEAD~:lib/new.c"), "int a;")
         with self.assertRaisesRegex(apply.Error, "exists: a repository needs"):
             series.repository(self.ksrc, False, out, lambda text: None, False)
+        with self.assertRaisesRegex(apply.Error, "takes no path with blanks"):
+            series.repository(self.ksrc, False, self.build / "a b", lambda text: None, False)
         with self.assertRaisesRegex(apply.Error, "lies in the kernel tree"):
             series.repository(self.ksrc, False, self.ksrc / "new", lambda text: None, False)
 
