@@ -618,6 +618,7 @@ static void m_worker_comes_back(struct kunit *test)
 {
 	struct stuck *stuck = new_stuck(test, BLOCK);
 
+	without_help(stuck);
 	stuck->map.core.age = HZ / 2;
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&stuck->map, BLOCK, 1));
 	INIT_WORK(&stuck->work, stuck_reclaim_fn);
@@ -626,15 +627,17 @@ static void m_worker_comes_back(struct kunit *test)
 	stuck->map.core.age = 1;
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&stuck->map, STRIPE, 1));
 	KUNIT_EXPECT_TRUE(test, stuck_drains(stuck, 1));
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&stuck->map, 2 * STRIPE, 1));
+	KUNIT_EXPECT_TRUE(test, stuck_drains(stuck, 2));
 
 	/* Where the drain that is under way has been. */
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&stuck->map, 0, 1));
 	msleep(100);
-	KUNIT_EXPECT_EQ(test, 1, atomic_long_read(&stuck->map.core.drained));
+	KUNIT_EXPECT_EQ(test, 2, atomic_long_read(&stuck->map.core.drained));
 	complete_all(&stuck->gate);
-	KUNIT_EXPECT_TRUE(test, stuck_drains(stuck, 3));
+	KUNIT_EXPECT_TRUE(test, stuck_drains(stuck, 4));
 	flush_work(&stuck->work);
-	end_stuck(test, stuck, 3);
+	end_stuck(test, stuck, 4);
 }
 
 /* A worker helps as long as the first one does not get on. */
