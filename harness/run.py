@@ -327,17 +327,25 @@ PERTURBED = ("zram", "zswap")
 PARTS = works.TEST_ALL
 
 
-def tree_of_guests(tests=None):
-    """Hash what guests depend on; of the selftests only those named, if any are."""
+def tree_of_guests(source, tests=None):
+    """Hash what guests depend on; of the selftests only those named, if any are.
+
+    Of the kernel that is what comes out, not how it is written in this repository.
+    """
+    version = apply.kernel_version(source.tree)
+    made = apply.generate(source.tree, version, apply.read_overlay(version))
     others = [] if tests is None else [
-        f"{SELFTESTS}/{path.name}" for path in (TOP / SELFTESTS).glob("*.c")
-        if path.stem not in tests]
-    return test_all.tree_hash(without=(*test_all.NOT_IN_GUESTS, *others))
+        str(path) for path in made
+        if path.match(f"{SELFTESTS}/*.c") and path.stem not in tests]
+    return "-".join((
+        test_all.files_hash({str(path): content for path, content in made.items()},
+                            without=(*test_all.NOT_IN_GUESTS, *others)),
+        test_all.tree_hash(only=("harness/",), without=test_all.NOT_IN_GUESTS)))
 
 
 def parts(source, args):
     """The parts that PARTS names; the quick ones come first."""
-    in_guests = tree_of_guests()
+    in_guests = tree_of_guests(source)
 
     def guest(run, name, asked, tree=in_guests):
         return test_all.Part(lambda: run(source, name, args), asked, tree)
@@ -348,12 +356,13 @@ def parts(source, args):
         "model": test_all.Part(model_part, tree=test_all.tree_hash(only=("harness/model",))),
         **{kind: guest(test_kind, kind, short) for kind in ("plain", "kasan")},
         **{f"perturb-{name}": guest(perturb, name, long,
-                                    tree_of_guests(test.perturbed(name)))
+                                    tree_of_guests(source, test.perturbed(name)))
            for name in PERTURBED},
         "nohz": guest(nohz_part, "nohz", ""),
         "sync": guest(sync_part, "sync", ""),
         **{kind: guest(test_kind, kind, short) for kind in ("kcsan", "rt", "arm64")},
-        **{f"torture-{kind}": guest(torture_part, kind, long, tree_of_guests(()))
+        **{f"torture-{kind}": guest(torture_part, kind, long,
+                                    tree_of_guests(source, ()))
            for kind in ("kasan", "kcsan")},
         "others": test_all.Part(lambda: others_part(source), tree=in_guests),
         "mutants": test_all.Part(lambda: run_mutants(source, args, "")),
@@ -432,9 +441,9 @@ def do_torture(source, args):
                    log=BUILD / f"log/torture-{kind}")
 
 
-def tree_of_mutant(mutant):
+def tree_of_mutant(source, mutant):
     """Hash what its result depends on: of the selftests only the one that is to fail."""
-    return tree_of_guests({mutant["test"].partition(":")[0]}) + \
+    return tree_of_guests(source, {mutant["test"].partition(":")[0]}) + \
         test_all.tree_hash(only=("harness/mutants.py",))
 
 
@@ -444,7 +453,7 @@ def run_mutants(source, args, only, statements=False):
         found += mutate_statements.of_tree(source.patched_tree())
     chosen = mutants.choose(found, only)
     store = test_all.Store(test_all.tree_hash(), source.identity())
-    kept = mutants.Kept(store, args.seconds, tree_of_mutant)
+    kept = mutants.Kept(store, args.seconds, lambda mutant: tree_of_mutant(source, mutant))
     try:
         return mutants.run(lambda change, kind: patched_kernel(source, change, kind),
                            chosen, args.seconds, kept, stage)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Tests in parts, whose results are kept: a part that was green is not repeated.
 
-A result is that of a key: the hash of the files of this repository that the part reads,
-the kernel source, and what the part was asked to do.
+A result is that of a key: the hash of the files that the part depends on, the kernel
+source, and what the part was asked to do.
 """
 
 import datetime
@@ -25,35 +25,42 @@ RESULTS = TOP / "build/tested"
 class Part(typing.NamedTuple):
     run: typing.Callable        # returns a Count
     asked: str = ""             # parameters that make it another run
-    tree: str = ""              # hash of the files that it reads, if not all of them
+    tree: str = ""              # hash of what it depends on, if not on all of ours
 
 
 # Beginnings of the names of files that are prose, and of those that no guest depends on.
 PROSE = ("README.md", "HACKING.md", "RESULTS.md", "MAINTAINERS", "Documentation/", "harness/doc/")
-NOT_IN_GUESTS = (*PROSE, "Makefile", "scripts/coccinelle/", "harness/tests/", "harness/model",
+NOT_IN_GUESTS = (*PROSE, "scripts/coccinelle/", "harness/tests/", "harness/model",
+                 "harness/apply", "harness/older", "harness/parts", "harness/nearest",
+                 "harness/kernels/", "harness/checkers/",
                  "harness/sections/", "harness/plots/", "harness/bench", "harness/cover",
                  "harness/cross", "harness/deps", "harness/dkms",
                  "harness/docs", "harness/lint", "harness/mut", "harness/statements",
                  "harness/perf", "harness/rust_structs", "harness/series", "harness/works")
 
 
-def tree_hash(top=TOP, only=("",), without=()):
-    """Hash the files that git tracks or would add, or some; '' if git cannot say.
+def files_hash(files, only=("",), without=()):
+    """Hash files, {name: bytes}, or some.
 
     only, without: beginnings of the names of files that are hashed, or are not
     """
+    digest = hashlib.sha256()
+    for name, content in sorted(files.items()):
+        if name.startswith(only) and not name.startswith(without):
+            digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()[:16]
+
+
+def tree_hash(top=TOP, only=("",), without=()):
+    """The same for files that git tracks or would add; '' if git cannot say."""
     listed = subprocess.run(["git", "-C", top, "ls-files", "-z", "--cached", "--others",
                              "--exclude-standard"], capture_output=True)
     if listed.returncode:
         return ""
-    digest = hashlib.sha256()
-    for name in sorted(set(listed.stdout.decode().split("\0")) - {""}):
-        if not name.startswith(only) or name.startswith(without):
-            continue
-        path = pathlib.Path(top, name)
-        content = path.read_bytes() if path.is_file() else b""
-        digest.update(f"{name}\0{len(content)}\0".encode() + content)
-    return digest.hexdigest()[:16]
+    paths = {name: pathlib.Path(top, name)
+             for name in set(listed.stdout.decode().split("\0")) - {""}}
+    return files_hash({name: path.read_bytes() if path.is_file() else b""
+                       for name, path in paths.items()}, only, without)
 
 
 class Store:

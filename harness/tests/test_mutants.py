@@ -194,12 +194,23 @@ class RunTest(unittest.TestCase):
 
     def test_what_a_result_depends_on(self):
         """Other programs of the selftests do not void it, nor do words."""
-        with unittest.mock.patch.object(test_all, "tree_hash", return_value="") as called:
-            run.tree_of_mutant({**MUTANT, "test": "zswap_ops:write, held"})
-        without = called.call_args_list[0].kwargs["without"]
-        self.assertIn(f"{run.SELFTESTS}/zram_ops.c", without)
-        self.assertIn("README.md", without)
-        self.assertNotIn(f"{run.SELFTESTS}/zswap_ops.c", without)
+        made, source = {}, unittest.mock.Mock()
+
+        def keys():
+            with unittest.mock.patch.multiple(
+                    run.apply, kernel_version=lambda tree: "7.3", read_overlay=lambda version: {},
+                    generate=lambda tree, version, files: made):
+                return run.tree_of_mutant(source, {**MUTANT, "test": "zswap_ops:write, held"})
+
+        def changes(name):
+            before = keys()
+            made[pathlib.Path(name)] = b"text"
+            return keys() != before
+        self.assertFalse(changes(f"{run.SELFTESTS}/zram_ops.c"))
+        self.assertFalse(changes("Documentation/mm/zswap.rst"))
+        self.assertTrue(changes(f"{run.SELFTESTS}/zswap_ops.c"))
+        self.assertTrue(changes(f"{run.SELFTESTS}/zram_ops.sh"))
+        self.assertTrue(changes("mm/zswap.c"))
 
     def test_no_match(self):
         with self.assertRaisesRegex(vm.VmError, "matched 0 times in f.c"):
