@@ -330,7 +330,7 @@ PARTS = works.TEST_ALL
 def tree_of_guests(source, tests=None):
     """Hash what guests depend on; of the selftests only those named, if any are.
 
-    Of the kernel that is what comes out, not how it is written in this repository.
+    Of the kernel that is the code that comes out, not how it is written in this repository.
     """
     version = apply.kernel_version(source.tree)
     made = apply.generate(source.tree, version, apply.read_overlay(version))
@@ -338,7 +338,8 @@ def tree_of_guests(source, tests=None):
         str(path) for path in made
         if path.match(f"{SELFTESTS}/*.c") and path.stem not in tests]
     return "-".join((
-        test_all.files_hash({str(path): content for path, content in made.items()},
+        test_all.files_hash({str(path): test_all.code(path.name, content)
+                             for path, content in made.items()},
                             without=(*test_all.NOT_IN_GUESTS, *others)),
         test_all.tree_hash(only=("harness/",), without=test_all.NOT_IN_GUESTS)))
 
@@ -468,13 +469,13 @@ def do_mutants(source, args):
 
 def do_bench(source, args):
     script("deps.sh", "report")
-    state = test_all.tree_hash(without=(*test_all.PROSE, "harness/tests/"))
+    state = tree_of_guests(source) + test_all.tree_hash(only=("harness/sections/", "harness/bench"))
     patched = patched_kernel(source)
     kernels = types.SimpleNamespace(patched=patched,
                                     base=base_kernel(source, patched.tree),
                                     native=lambda: native_kernels(source, patched),
                                     perf=pathlib.Path(script("perf.sh")))
-    bench.run(kernels, args.only, args.quick, state and f"{state} {source.identity()}", stage)
+    bench.run(kernels, args.only, args.quick, f"{state} {source.identity()}", stage)
     if not args.only and not args.quick:
         source.note("bench")
 

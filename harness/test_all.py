@@ -9,6 +9,7 @@ import datetime
 import hashlib
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -49,6 +50,15 @@ def files_hash(files, only=("",), without=()):
         if name.startswith(only) and not name.startswith(without):
             digest.update(f"{name}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()[:16]
+
+
+def code(name, content):
+    """What of a file the tests can depend on: not comments, not how it is laid out."""
+    if name.endswith((".c", ".h")):
+        content = re.sub(rb"/\*.*?\*/", b"", content, flags=re.S)
+    elif name.endswith(".sh"):
+        content = re.sub(rb"^\s*#[^!].*$", b"", content, flags=re.M)
+    return re.sub(rb"\s+", b" ", content)
 
 
 def tree_hash(top=TOP, only=("",), without=()):

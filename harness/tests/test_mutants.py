@@ -202,15 +202,19 @@ class RunTest(unittest.TestCase):
                     generate=lambda tree, version, files: made):
                 return run.tree_of_mutant(source, {**MUTANT, "test": "zswap_ops:write, held"})
 
-        def changes(name):
+        def changes(name, text="text"):
             before = keys()
-            made[pathlib.Path(name)] = b"text"
+            made[pathlib.Path(name)] = text.encode()
             return keys() != before
         self.assertFalse(changes(f"{run.SELFTESTS}/zram_ops.c"))
         self.assertFalse(changes("Documentation/mm/zswap.rst"))
         self.assertTrue(changes(f"{run.SELFTESTS}/zswap_ops.c"))
         self.assertTrue(changes(f"{run.SELFTESTS}/zram_ops.sh"))
-        self.assertTrue(changes("mm/zswap.c"))
+        self.assertTrue(changes("mm/zswap.c", "/* of x */\n\tint x;\n\n"))
+        self.assertFalse(changes("mm/zswap.c", "/* of\n * y */\nint x; /* y */\n"))
+        self.assertTrue(changes("mm/zswap.c", "int y;"))
+        self.assertTrue(changes("a.sh", "#!/bin/sh\n# x\ntrue\n"))
+        self.assertFalse(changes("a.sh", "#!/bin/sh\n\t# y\ntrue\n"))
 
     def test_no_match(self):
         with self.assertRaisesRegex(vm.VmError, "matched 0 times in f.c"):
