@@ -79,11 +79,12 @@ def make_sources(tree, out, version):
     copy_files(tree, out)
     fill_in("Kbuild", out / "Kbuild", VERSION=version)
     drop_test_hooks(out)
-    driver = out / "zram_drv.c"
-    before = driver.read_text()
-    run("spatch", "--very-quiet", "--sp-file", HERE / "stock.cocci", "--in-place", driver)
-    if driver.read_text() == before:
-        raise apply.Error(f"stock.cocci does not match zram of {apply.kernel_version(tree)}")
+    for patch in sorted(HERE.glob("*.c.cocci")):
+        path = out / patch.stem
+        before = path.read_text()
+        run("spatch", "--very-quiet", "--sp-file", patch, "--in-place", path)
+        if path.read_text() == before:
+            raise apply.Error(f"{patch.name} does not match {apply.kernel_version(tree)}")
 
 
 def make_debian(top, version, releases):
