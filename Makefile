@@ -26,6 +26,8 @@ STATEMENTS =
 SKIP =
 # Who signs off the patches of "make series", "Name <address>".
 SIGNOFF =
+# Optional patches that series and series-check leave out, with commas.
+WITHOUT =
 # 1: apply to a kernel version that was never tested.
 FORCE =
 # 1: the applied tree is a git repository with a commit for each patch.
@@ -64,7 +66,7 @@ help:
 	@echo 'make bench-stock        measure it there, against the module of the distribution'
 	@echo 'make measure            a program that measures munmap() on this machine, as it is'
 	@echo 'make series             the kernel patches, to be mailed, in build/series'
-	@echo 'make series-check       build and boot each step of it, and run KUnit; ONLY=1: one'
+	@echo 'make series-check       build each step of it, boot those of clients; ONLY=1: one'
 	@echo 'make kernels            what was seen to work on which kernel'
 	@echo 'make boot               a shell in the patched kernel'
 	@echo 'make clean              remove what was built, keep what was fetched'
@@ -75,6 +77,7 @@ help:
 	@echo 'KINDS=plain             test or torture these kernels: plain,kasan,kcsan,rt,arm64'
 	@echo 'KERNEL=7.2              fetch this version, 6.12, 7.2 or newer; 7.3 unless told'
 	@echo "SIGNOFF='Name <addr>'   series: who signs off the patches"
+	@echo 'WITHOUT=sample,torture  series, series-check: leave these patches out; WITHOUT=? lists'
 	@echo 'FORCE=1                 apply: to a version that was never tested; see HACKING.md'
 	@echo 'GIT=1                   apply: a git repository with a commit for each patch'
 	@echo 'UPDATE=1                perf-check: write the baseline, harness/perf-baseline.toml'
@@ -111,10 +114,10 @@ apply: deps
 	@$(RUN) apply --out='$(OUT)' $(call switch,FORCE,--force) $(call switch,GIT,--git)
 
 series: deps
-	@$(RUN) series --signoff='$(SIGNOFF)'
+	@$(RUN) series --signoff='$(SIGNOFF)' --without='$(WITHOUT)'
 
 series-check: deps
-	@$(RUN) series-check --only='$(ONLY)'
+	@$(RUN) series-check --only='$(ONLY)' --without='$(WITHOUT)'
 
 docs: deps
 	@$(RUN) docs

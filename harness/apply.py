@@ -6,8 +6,10 @@ usage: apply.py KSRC OUT [--pristine] [--force]
 
 KSRC is copied, never changed. Of this repository,
   <file>             is copied to the same path;
-  <file>.c.cocci     is a semantic patch that converts <file>.c; other semantic
-                     patches are files like any other;
+  <file>.c.cocci     is a semantic patch that converts <file>.c, for what is of use
+                     without deferral; other semantic patches are files like any other;
+  <file>.c.defer.cocci
+                     is another, applied after it, and sees what it has brought;
   <file>.edit.toml   lists literal insertions and replacements in <file>; some have
                      a name, for series.toml;
   <name>.inc         is C; the semantic patch has put an #include of it where it
@@ -40,7 +42,7 @@ import typing
 
 import nearest
 import older
-from parts import RULE, TOP, Error, edit, files_below, how_of, split, strays
+from parts import COCCI, RULE, TOP, Error, edit, files_below, how_of, split, strays
 
 KERNEL_DIRS = tuple(map(pathlib.Path, (
     "Documentation", "drivers", "include", "kernel", "lib", "mm", "samples", "scripts", "tools")))
@@ -143,7 +145,7 @@ def convert(path, cocci, text):
     rules = rules_of(path, cocci)
     with tempfile.TemporaryDirectory() as tmp:
         tmp = pathlib.Path(tmp)
-        source, patch, result = tmp / path.stem, tmp / "patch.cocci", tmp / "out"
+        source, patch, result = tmp / "source.c", tmp / "patch.cocci", tmp / "out"
         source.write_text(text)
         patch.write_text(counting(cocci, rules))
         try:
@@ -199,10 +201,10 @@ def change(ksrc, files, suffix, how, text_of):
         if not path.name.endswith(suffix):
             continue
         name = pathlib.Path(str(path).removesuffix(suffix.removeprefix(".c")))
-        if name not in text_of and not (ksrc / name).is_file():
+        if name not in text_of and name not in files and not (ksrc / name).is_file():
             problems.append(f"{path}: there is no {name}")
             continue
-        text = text_of[name] if name in text_of else (ksrc / name).read_text()
+        text = text_of.get(name) or (files.get(name) or (ksrc / name).read_bytes()).decode()
         text_of[name], found = how(path, content.decode(), text)
         problems += found
     return problems
@@ -215,10 +217,12 @@ def generate(ksrc, version, files):
         return expand_includes(path, text, files), problems
 
     text_of = {}
-    problems = change(ksrc, files, ".c.cocci", convert_file, text_of)
+    problems = []
+    for suffix in COCCI:
+        problems += change(ksrc, files, suffix, convert_file, text_of)
     problems += change(ksrc, files, ".edit.toml", edit_file, text_of)
     result = {path: content for path, content in files.items()
-              if not path.name.endswith((".c.cocci", ".edit.toml", ".inc"))}
+              if not path.name.endswith((*COCCI, ".edit.toml", ".inc"))}
     problems += [f"{path}: the kernel has one of its own" for path in result
                  if (ksrc / path).exists()]
     if problems:

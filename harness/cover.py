@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The cover letter of the series, with the tables of the report in it."""
+"""The cover letters of the series, with the tables of the report in it."""
 
 import importlib
 import json
@@ -9,7 +9,7 @@ import sys
 import textwrap
 
 import older
-from sections import common, faults, instructions, unmap
+from sections import common, unmap
 
 RESULTS = pathlib.Path(__file__).resolve().parent.parent / "build/results/bench.json"
 WIDTH = 72
@@ -42,102 +42,94 @@ def middle(samples, digits=1):
     return f"{statistics.median(samples):.{digits}f}"
 
 
-def unmap_rows(samples):
+def unmap_rows(samples, column):
     shapes = dict.fromkeys((*unmap.shapes(samples, unmap.SIZES),
                             *unmap.shapes(samples, unmap.PROCESSES)))
     for shape in shapes:
-        base, patched, limit = (unmap.ms(samples, column, shape, "munmap")
-                                for column in ("base", "on", "limit"))
-        cpu, back = ([unmap.ms(samples, column, shape, *times)
-                      for column in ("base", "on")]
+        base, patched, limit = (unmap.ms(samples, one, shape, "munmap")
+                                for one in ("base", column, "limit"))
+        cpu, back = ([unmap.ms(samples, one, shape, *times) for one in ("base", column)]
                      for times in (("cpu", "workers"), ("back",)))
         yield [unmap.label(shape), common.cell(base), common.cell(patched),
                common.ratio(base, patched), middle(limit), common.ratio(*reversed(cpu)),
                *map(middle, back)]
 
 
-def unmap_tables(data):
+def unmap_tables(data, series):
     yield paragraph(
         "munmap() in ms; limit: on a RAM disk, where swap has nothing to free; cpu: CPU "
         "time of munmap() and workers, patched/base; back: when the last page is free "
         "again, in ms.")
-    for backend, samples in data.items():
+    for backend in series.backends:
         yield from table([backend, "base", "patched", "ratio", "limit", "cpu",
-                          "back: base", "patched"], unmap_rows(samples))
+                          "back: base", "patched"], unmap_rows(data[backend], series.column))
 
 
-def comparison_table(section, data, unit, digits):
-    """A line for each thing that a section compares."""
-    yield from table([unit, "base", "patched", "patched/base"], (
-        [one.what, common.cell(one.base, digits), common.cell(one.patched, digits),
-         common.ratio(one.patched, one.base)] for one in section.comparisons(data)))
+def comparisons(name, data, backends):
+    """Those of a section that are about a series."""
+    return [one for one in importlib.import_module(f"sections.{name}").comparisons(data)
+            if one.what.startswith(tuple(backends))]
 
 
-TABLES = {
-    "unmap": unmap_tables,
-    "instructions": lambda data: comparison_table(instructions, data, "instructions", 0),
-    "faults": lambda data: comparison_table(faults, data, "us", 1),
-}
-
-
-def worse(sections):
-    """What the patches make worse comes first, as in the report."""
+def worse(sections, backends):
+    """Regressions come first, as in the report."""
     lines = [line for name, data in sections.items()
-             for one in importlib.import_module(f"sections.{name}").comparisons(data)
-             if (line := one.worse())]
+             for one in comparisons(name, data, backends) if (line := one.worse())]
     if not lines:
-        yield "Nothing that was measured got worse by more than the samples vary.\n"
+        yield "No regression is larger than the samples vary.\n"
         return
-    yield "What got worse by more than the samples vary:\n"
+    yield "Regressions that are larger than the samples vary:\n"
     for line in lines:
         yield from textwrap.wrap(line, WIDTH, initial_indent="- ",
                                  subsequent_indent="  ")
     yield ""
 
 
-def runs(name, data):
-    """Label with the number of runs behind a table, from its samples."""
-    section = importlib.import_module(f"sections.{name}")
-    numbers = {len(samples) for one in section.comparisons(data)
-               for samples in (one.base, one.patched)}
-    low, high = min(numbers), max(numbers)
-    return f"{low} to {high} runs:\n" if low < high else f"{low} run{'s' * (low > 1)}:\n"
+def instruction_table(data, backends):
+    yield from table(["instructions", "base", "patched", "patched/base"], (
+        [one.what, common.cell(one.base, 0), common.cell(one.patched, 0),
+         common.ratio(one.patched, one.base)]
+        for one in comparisons("instructions", data, backends)))
 
 
-def measured(report):
+def measured(report, series):
     """The paragraphs on what was measured."""
     sections = report["sections"]
     yield paragraph(
-        f"Measured on Linux {report['kernel']} with these patches against "
+        f"Measured on Linux {report['kernel']} with all series against "
         f"{report['base_kernel']}, in QEMU {report['accelerator'].upper()}, "
         f"{report['cpus']} CPUs, on {report['date']}; median (min-max).")
-    yield from worse(sections)
-    for name, lines in TABLES.items():
-        if name in sections:
-            yield runs(name, sections[name])
-            yield from lines(sections[name])
-    if missing := TABLES.keys() - sections.keys():
+    if series.column == "off":
+        yield paragraph("This series alone is measured as all three with deferral switched "
+                        "off.")
+    else:
+        yield from worse(sections, series.backends)
+    if "unmap" in sections:
+        yield from unmap_tables(sections["unmap"], series)
+    if "instructions" in sections and series.column == "on":
+        yield from instruction_table(sections["instructions"], series.backends)
+    if missing := {"unmap", "instructions"} - sections.keys():
         yield f"*** Not in bench.json, so not here: {', '.join(sorted(missing))}.\n"
     if report["quick"]:
         yield "*** This is of a quick run: measure again, without QUICK=1.\n"
 
 
-def results():
+def results(series):
     """What the cover letter says of them, and a word on stderr if that is nothing."""
     if not RESULTS.exists():
         print("there is no build/results/bench.json, so the cover letter has no numbers: "
               "run \"make bench\", then \"make series\" again", file=sys.stderr)
         return NOT_MEASURED
-    return "\n".join(measured(json.loads(RESULTS.read_text())))
+    return "\n".join(measured(json.loads(RESULTS.read_text()), series))
 
 
-def text(letter, version, own):
+def text(series, version, own):
     """The subject, an empty line and the rest."""
     base = paragraph((OWN if own else FETCHED).format(
         version=version, short=".".join(version.split(".")[:2])))
     base += "".join(f"\n{paragraph(line[0].upper() + line[1:] + '.')}"
                     for line in older.says(version))
-    body = letter["body"]
-    for name, what in (("measured", results()), ("base", base)):
+    body = series.body
+    for name, what in (("measured", results(series)), ("base", base)):
         body = body.replace("{" + name + "}", what.strip())
-    return f"{letter['subject']}\n\n{body.strip()}\n"
+    return f"{series.subject}\n\n{body.strip()}\n"

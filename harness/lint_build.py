@@ -8,6 +8,7 @@ import re
 import subprocess
 
 import lint_common
+from parts import COCCI
 from lint_common import Skip
 
 FRAGMENTS = ("common", "x86_64", "debug")
@@ -24,7 +25,7 @@ def objects():
             continue
         if path.suffix == ".c":
             ours.add(path)
-        elif path.name.endswith((".c.cocci", ".c.edit.toml")):
+        elif path.name.endswith((*COCCI, ".c.edit.toml")):
             converted.add(path.with_name(path.name.split(".c.")[0] + ".c"))
     return tuple([str(path.with_suffix(".o")) for path in sorted(paths)]
                  for paths in (ours, converted))

@@ -48,6 +48,9 @@ def strays(folder):
     return git_files(folder, "--others", "--exclude-standard")
 
 
+# Semantic patches of a C file, in the order in which they are applied.
+COCCI = (".c.cocci", ".c.defer.cocci")
+
 # A rule begins with its name, in a line of its own.
 RULE = re.compile(r"@(\w+)(?: depends on [^@]*)?@$", re.M)
 
@@ -64,7 +67,7 @@ def split(path, text):
                  for edit in edits]
         return head, [(name[1] if name else "", edit)
                       for name, edit in zip(names, edits)]
-    if path.name.endswith(".c.cocci"):
+    if path.name.endswith(COCCI):
         # A rule begins with the comment before it.
         head, *rules = re.split(
             r"^(?=(?://.*\n)*" + RULE.pattern.replace("(", "(?:", 1) + ")",

@@ -215,7 +215,7 @@ def do_apply(source, args):
 def do_series(source, args):
     script("deps.sh", "series")
     stage("write the series")
-    series.make(source.tree, source.own, args.signoff, stage)
+    series.make(source.tree, source.own, args.signoff, args.without, stage)
     source.note("series")
 
 
@@ -226,7 +226,7 @@ def do_series_check(source, args):
         return Kernel(f"series-{source.name}", tree,
                       ("common", *KINDS["plain"], fragment), selftests)
 
-    series_check.run(source.tree, build, args.only, stage)
+    series_check.run(source.tree, build, args.only, args.without, stage)
 
 
 def do_docs(source, _args):
@@ -551,6 +551,9 @@ def main():
                              help="a repository with a commit for each patch")
         if name == "series":
             job.add_argument("--signoff", default="", help="'Name <address>'")
+        if name in ("series", "series-check"):
+            job.add_argument("--without", type=lambda text: text.split(",") if text else [],
+                             default=[], help="optional patches, with commas")
         if name == "series-check":
             job.add_argument("--only", default="", help="number or name of a patch")
         if name == "bench":

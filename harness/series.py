@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Write the overlay as a series of patches that can be mailed: build/series/.
+"""Write the overlay as series of patches that can be mailed: build/series/.
 
 Which part belongs to which patch is in series.toml. Each step is made by the same
 means as the whole, with the parts of the patches so far.
@@ -17,10 +17,11 @@ import types
 import apply
 import cover
 import older
-from parts import named, split
+from parts import COCCI, named, split
 
 HARNESS = pathlib.Path(__file__).resolve().parent
 TABLE = HARNESS / "series.toml"
+MESSAGES = HARNESS / "messages"
 BUILD = HARNESS.parent / "build"
 OUT = BUILD / "series"
 NOBODY = "*** your name *** <address>"
@@ -29,36 +30,58 @@ DATE = "2026-01-01T00:00:00Z"      # of all commits, so that their hashes stay t
 # Hooks, signatures and line ends are the user's own affair.
 ENV = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1",
        "GIT_AUTHOR_DATE": DATE, "GIT_COMMITTER_DATE": DATE}
-# MAINTAINERS comes last, so each new file is said to lack an entry.
-CHECKPATCH = ["--strict", "--no-summary", "--show-types", "--terse",
-              "--ignore", "FILE_PATH_CHANGES"]
+CHECKPATCH = ["--strict", "--no-summary", "--show-types", "--terse"]
+
+
+def read_message(name):
+    """(subject, body) of a patch or a cover letter."""
+    path = MESSAGES / f"{name}.txt"
+    if not path.is_file():
+        raise apply.Error(f"there is no {path}: write a subject, an empty line and a body")
+    subject, _, body = re.sub(r"^#.*\n", "", path.read_text(), flags=re.M).partition("\n\n")
+    return subject, body.strip()
 
 
 class Table:
-    """What series.toml says."""
+    """What series.toml says; without: names of patches to leave out."""
 
-    def __init__(self, path=TABLE):
+    def __init__(self, path=TABLE, without=()):
         table = tomllib.loads(path.read_text())
         self.prefix = table["prefix"]
-        self.cover = table["cover"]
-        self.patches = [types.SimpleNamespace(**patch) for patch in table["patch"]]
-        self.later = [types.SimpleNamespace(**later) for later in table["later"]]
-        self.number = {patch.name: i for i, patch in enumerate(self.patches)}
-        if unknown := [later.until for later in self.later
-                       if later.until not in self.number]:
-            raise apply.Error(f"series.toml: there is no patch '{unknown[0]}'")
+        self.series = [types.SimpleNamespace(**one) for one in table["series"]]
+        defaults = {"optional": False, "unsigned": ""}
+        every = [types.SimpleNamespace(series=series, **(defaults | patch))
+                 for series in self.series
+                 for patch in series.__dict__.pop("patch")]
+        optional = [patch.name for patch in every if patch.optional]
+        if bad := set(without) - set(optional):
+            raise apply.Error(f"WITHOUT={min(bad)}: no optional patch; there are "
+                              f"{', '.join(optional)}")
+        self.patches, self.without = every, without
+        for one in (*self.series, *every):
+            one.subject, one.body = read_message(one.name)
+        self.number = {patch.name: i for i, patch in enumerate(every)}
+
+    def kept(self):
+        """(number, patch) of those that are not left out."""
+        return [(number, patch) for number, patch in enumerate(self.patches)
+                if patch.name not in self.without]
 
 
 def claims(table, files):
-    """What the patches say that they bring: {(path, name): number of the patch}."""
-    claimed = {}
+    """What they say that they bring: {(path, name): number of the patch}.
+
+    A file that a patch names is not of the rest of a folder.
+    """
+    claimed, rest = {}, {}
     for number, patch in enumerate(table.patches):
         for part in patch.parts:
+            into = rest if part.endswith("/") else claimed
             for key in itertools.product(*named(part, files)):
-                if key in claimed:
+                if key in into:
                     raise apply.Error(f"series.toml: {part} belongs to two patches")
-                claimed[key] = number
-    return claimed
+                into[key] = number
+    return rest | claimed
 
 
 def owners(table, files):
@@ -86,7 +109,7 @@ def owners(table, files):
 def check_included(files):
     """C that no rule puts anywhere belongs to no patch either."""
     included = {path.parent / inc for path, content in files.items()
-                if path.name.endswith(".c.cocci")
+                if path.name.endswith(COCCI)
                 for inc in re.findall(r'^\+#include "([^"]+\.inc)"$',
                                       content.decode(), re.M)}
     if lost := [path for path in files
@@ -94,36 +117,16 @@ def check_included(files):
         raise apply.Error(f"{lost[0]} belongs to no patch: no rule includes it")
 
 
-def earlier(text, later):
-    """The text as it is before the patch that brings what `later` names."""
-    start = later.text if hasattr(later, "text") else later.first
-    if (count := text.count(start)) != 1:
-        raise apply.Error(f"series.toml: '{start.strip().splitlines()[0]}' is "
-                          f"{count} times in {later.file}, not once")
-    begin = text.index(start)
-    end = begin + len(start)
-    if not hasattr(later, "text"):
-        end = text.find(later.to, end) if later.to else len(text)
-        if end < 0:
-            raise apply.Error(f"series.toml: there is no "
-                              f"'{later.to.strip().splitlines()[0]}' in {later.file}")
-    return text[:begin] + getattr(later, "instead", "") + text[end:]
-
-
-def overlay_at(table, files, owner, number):
-    """The overlay with what the patches up to this number bring."""
+def chosen(files, owner, numbers):
+    """The overlay with the parts of some patches; all included C, which is of no harm."""
     result = {}
     for path, content in files.items():
-        text = content.decode()
-        for later in table.later:
-            if later.file == str(path) and table.number[later.until] > number:
-                text = earlier(text, later)
         if path.suffix == ".inc":
-            result[path] = text.encode()
+            result[path] = content
             continue
-        head, parts = split(path, text)
-        if chosen := [part for name, part in parts if owner[path, name] <= number]:
-            result[path] = "".join([head, *chosen]).encode()
+        head, parts = split(path, content.decode())
+        if kept := [part for name, part in parts if owner[path, name] in numbers]:
+            result[path] = "".join([head, *kept]).encode()
     return result
 
 
@@ -136,22 +139,32 @@ def signed(files, signoff):
     return files | {path: files[path].replace(line, line + f"M:\t{signoff}\n".encode())}
 
 
-def steps(ksrc, signoff=""):
+def steps(ksrc, signoff="", without=()):
     """Yields each patch with what it makes of the kernel: path to bytes.
 
     Those that an older kernel goes without are left out.
     """
-    table, version = Table(), apply.kernel_version(ksrc)
+    table, version = Table(without=without), apply.kernel_version(ksrc)
     files = apply.read_overlay()
     owner = owners(table, files)
-    before, patches = {}, set()
-    for number, patch in enumerate(table.patches):
-        patches.add(patch.name)
-        now = older.adapt(version, overlay_at(table, files, owner, number), patches)
+    before, numbers, names = {}, set(), set()
+    for number, patch in table.kept():
+        numbers.add(number)
+        names.add(patch.name)
+        now = older.adapt(version, chosen(files, owner, numbers), names)
         after = apply.generate(ksrc, version, signed(now, signoff))
         if after != before:
             yield patch, after
         before = after
+
+
+def whole_of(ksrc, table, signoff=""):
+    """What all patches make of the kernel: path to bytes."""
+    version, files = apply.kernel_version(ksrc), apply.read_overlay()
+    numbers, names = zip(*((number, patch.name) for number, patch in table.kept()))
+    files = older.adapt(version, chosen(files, owners(table, files), numbers),
+                        names if table.without else None)
+    return apply.generate(ksrc, version, signed(files, signoff))
 
 
 def git(repo, *args, who="percpu_defer <percpu_defer>", **more):
@@ -242,8 +255,8 @@ class Tree:
 
 def message(patch, who):
     """Of a commit."""
-    note = getattr(patch, "unsigned", "") if who == NOBODY else ""
-    return (f"{patch.subject}\n\n{patch.body.strip()}\n\n"
+    note = patch.unsigned if who == NOBODY else ""
+    return (f"{patch.subject}\n\n{patch.body}\n\n"
             f"Signed-off-by: {who}\n" + (f"---\n{note}" if note else ""))
 
 
@@ -295,43 +308,63 @@ def publish(tmp):
     shutil.rmtree(old, ignore_errors=True)
 
 
-def make(ksrc, own, signoff, stage):
-    """Write the series, and prove that it gives what make apply does."""
+def check_signoff(signoff):
     if signoff and not re.fullmatch(r"[^<>@]+ <[^<>@\s]+@[^<>@\s]+>", signoff):
         raise apply.Error(f"SIGNOFF='{signoff}' is not of the form 'Name <address>'")
+
+
+def commit_steps(built, ksrc, signoff, without, stage):
+    """Commit all patches. Returns the last commit of each series that has any."""
+    last = {}
+    for patch, files in steps(ksrc, signoff, without):
+        stage(f"  {patch.series.name}: {patch.subject}")
+        built.put(ksrc, files)
+        git(built.where, "commit", "--quiet", "--file=-", who=signoff or NOBODY,
+            input=message(patch, signoff or NOBODY))
+        last[patch.series.name] = git(built.where, "rev-parse", "HEAD")
+    return last
+
+
+def format_series(built, prefix, series, letter, base, start, end, out, who):
+    """Write the patches of a series and its cover letter. Returns their paths."""
+    git(built.where, "branch", "--force", "mailed", end)
+    git(built.where, "config", "branch.mailed.description", letter)
+    git(built.where, "format-patch", "--quiet", "--cover-letter", f"--base={base}",
+        "--cover-from-description=subject", f"--subject-prefix={prefix}",
+        "--no-signature", f"--output-directory={out / series.name}", f"{start}..mailed", who=who)
+    return sorted((out / series.name).glob("*.patch"))[1:]
+
+
+def make(ksrc, own, signoff, without, stage):
+    """Write the series, and prove that they give what make apply does."""
+    check_signoff(signoff)
     version, who = apply.kernel_version(ksrc), signoff or NOBODY
     tmp, work = OUT.with_suffix(".tmp"), BUILD / "tree/series"
-    table = Table()
-    owners(table, apply.read_overlay())       # says at once what is missing
+    table = Table(without=without)
     for folder in tmp, work:
         shutil.rmtree(folder, ignore_errors=True)
     source, base = (base_of_own(ksrc) if own else
                     base_of_fetched(ksrc, version, stage))
+    whole = whole_of(ksrc, table, signoff)
     work.mkdir(parents=True)
-
-    whole = apply.generate(ksrc, version, signed(apply.read_overlay(version), signoff))
     wanted, built, mailed = (Tree(work / name, source, base, whole)
                              for name in ("wanted", "built", "mailed"))
     wanted.put(ksrc, whole)
-    for patch, files in steps(ksrc, signoff):
-        stage(f"  {patch.subject}")
-        built.put(ksrc, files)
-        git(built.where, "commit", "--quiet", "--file=-", who=who,
-            input=message(patch, who))
+    last = commit_steps(built, ksrc, signoff, without, stage)
     same("the last patch", built, wanted)
 
-    git(built.where, "config", f"branch.{BRANCH}.description",
-        cover.text(table.cover, version, own))
-    git(built.where, "format-patch", "--quiet", "--cover-letter", f"--base={base}",
-        "--cover-from-description=subject", f"--subject-prefix={table.prefix}",
-        "--no-signature", f"--output-directory={tmp}", base, who=who)
-    _letter, *patches = sorted(tmp.glob("*.patch"))
-    stage("git am, on the unmodified kernel")
-    git(mailed.where, "am", "--quiet", *patches)
+    start = base
+    for series in table.series:
+        if series.name not in last:
+            continue
+        patches = format_series(built, table.prefix, series, cover.text(series, version, own),
+                                base, start, last[series.name], tmp, who)
+        start = last[series.name]
+        stage(f"{series.name}: git am, and checkpatch, which takes a minute")
+        git(mailed.where, "am", "--quiet", *patches)
+        checkpatch(ksrc, patches, signoff)
+        (tmp / series.name / "recipients.txt").write_text(recipients(ksrc, patches))
     same("git am", mailed, wanted)
-    stage("checkpatch, which takes a minute")
-    checkpatch(ksrc, patches, signoff)
-    (tmp / "recipients.txt").write_text(recipients(ksrc, patches))
     publish(tmp)
     shutil.rmtree(work)
     report(stage)
@@ -344,7 +377,7 @@ def repository(ksrc, own, out, stage, force):
         raise apply.Error(f"OUT={out} exists: a repository needs a new place")
     apply.check_place(ksrc, out)
     apply.check_new(out)
-    whole = apply.generate(ksrc, version, apply.read_overlay(version))
+    whole = whole_of(ksrc, Table())
     if not apply.is_tested(version):
         apply.warn_untested(ksrc, version, whole, force)
     source, base = (base_of_own(ksrc) if own else
@@ -361,7 +394,7 @@ def repository(ksrc, own, out, stage, force):
         stage(f"  {patch.subject}")
         put(ksrc, tmp, files)
         git(tmp, "commit", "--quiet", "--file=-",
-            input=f"{patch.subject}\n\n{patch.body.strip()}\n")
+            input=f"{patch.subject}\n\n{patch.body}\n")
     if files != whole:
         raise apply.Error("the last patch does not give what make apply does")
     (tmp / apply.STAMP).unlink()
@@ -371,9 +404,9 @@ def repository(ksrc, own, out, stage, force):
 
 def report(stage):
     """Where it is, and what only a human can do."""
-    blanks = sum(bool(re.search(r"(^|\s)\*\*\* ", line)) for path in OUT.glob("*.patch")
+    blanks = sum(bool(re.search(r"(^|\s)\*\*\* ", line)) for path in OUT.glob("*/*.patch")
                  for line in path.read_text().splitlines())
-    stage("the series is in build/series; git am gives what make apply does")
+    stage("the series are in build/series; git am of all gives what make apply does")
     if blanks:
         stage(f"{blanks} lines are for you to fill in: "
-              "grep -n -F '*** ' build/series/*.patch")
+              "grep -n -F '*** ' build/series/*/*.patch")

@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
-// zswap frees entries in batches (zswap_free.c.inc), and those of freed swap slots
-// later, from a drain (zswap_defer.c.inc). Until then they are in the tree and on
-// the LRU, dead. Swap takes them back before it hands out their slots again.
+// zswap frees entries in batches (zswap_free.c.inc), those of slots that swap frees among
+// them (zswap_invalidate.c.inc), and the stale one of a page that is zero-filled now
+// (zswap_forget.c.inc).
+
+// Comes after what the next rule puts there.
+@forget@
+position p;
+@@
+ static void zswap_entry_free@p(struct zswap_entry *entry) { ... }
++
++#include "zswap_forget.c.inc"
 
 @insert@
 position p;
@@ -10,131 +18,16 @@ position p;
 +
 +#include "zswap_free.c.inc"
 +
-+#include "zswap_defer.c.inc"
-
-// What is dead must not keep others out.
-@limits@
-typedef bool;
-identifier cur_pages, max_pages;
-position p;
-@@
- static bool zswap_check_limits@p(void)
- {
- 	unsigned long cur_pages = zswap_total_pages();
- 	unsigned long max_pages = zswap_max_pages();
-+	unsigned long limit = max_pages;
-+
-+	if (zswap_pool_reached_full)
-+		limit = zswap_accept_thr_pages() + 1;
-+	if (cur_pages >= limit && zswap_help(ZSWAP_HELP_MAX)) {
-+		cur_pages = zswap_total_pages();
-+		if (cur_pages < limit)
-+			zswap_limit_helps++;
-+	}
-
- 	...
- }
-
-@may_store@
-expression objcg;
-position p;
-@@
--obj_cgroup_may_zswap@p(objcg)
-+zswap_may_store(objcg)
-
-// The old pool is there until its last entry has gone.
-@compressor@
-expression pool;
-position p;
-@@
- zswap_compressor_param_set(...)
- {
- 	...
--	if (pool)
-+	if (pool) {
- 		percpu_ref_kill@p(&pool->ref);
-+		zswap_flush();
-+	}
- 	...
- }
-
-@load@
-identifier folio, entry, tree, offset, swp;
-position p;
-@@
- int zswap_load@p(struct folio *folio)
- {
- 	swp_entry_t swp = folio->swap;
- 	...
- 	entry = xa_load(tree, offset);
- 	if (!entry)
- 		return -ENOENT;
-+	VM_WARN_ON_ONCE(zswap_is_dead(swp));
-
- 	...
- 	xa_erase(tree, offset);
--	zswap_entry_free(entry);
-+	zswap_entry_free_deferred(entry);
- 	...
- }
++#include "zswap_invalidate.c.inc"
 
 @invalidate@
 position p;
 @@
 -void zswap_invalidate@p(...) { ... }
 
-@swapon@
-identifier type, nr_pages, trees;
+@invalidate_range@
 position p;
 @@
- int zswap_swapon@p(int type, unsigned long nr_pages)
- {
- 	...
- 	zswap_trees[type] = trees;
-+	zswap_defer_swapon(type, nr_pages);
- 	return 0;
- }
-
-@swapoff@
-identifier type, trees;
-position p;
-@@
- void zswap_swapoff@p(int type)
- {
- 	...
- 	if (!trees)
- 		return;
-+	zswap_defer_swapoff(type);
-
- 	...
- }
-
-@debugfs@
-position p;
-@@
-+#include "zswap_check.c.inc"
++#include "zswap_invalidate_range.c.inc"
 +
-+#include "zswap_debugfs.c.inc"
-+
- static int zswap_debugfs_init@p(void)
- {
- 	...
- 	debugfs_create_file("stored_incompressible_pages", ...);
-+	zswap_defer_debugfs_init();
-
- 	return 0;
- }
-
-@setup@
-position p;
-@@
- zswap_setup(...)
- {
- 	<...
-+	if (zswap_defer_setup()) {
-+		list_lru_destroy(&zswap_list_lru);
-+		goto lru_fail;
-+	}
- 	shrinker_register@p(zswap_shrinker);
- 	...>
- }
+ int zswap_swapon@p(...) { ... }

@@ -40,9 +40,10 @@ class ApplyTest(unittest.TestCase):
         pristine = pathlib.Path(os.environ["PD_PRISTINE"])
         names = ["Makefile", "Kbuild"]
         for path in apply.read_overlay(apply.kernel_version(pristine)):
-            for suffix in (".c.cocci", ".edit.toml"):
-                if path.name.endswith(suffix):
-                    names.append(str(path).removesuffix(suffix.removeprefix(".c")))
+            for suffix in (".c.defer.cocci", ".c.cocci", ".edit.toml"):
+                name = str(path).removesuffix(suffix.removeprefix(".c"))
+                if path.name.endswith(suffix) and (pristine / name).exists():
+                    names.append(name)
         for name in names:
             (self.ksrc / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(pristine / name, self.ksrc / name)
@@ -187,7 +188,7 @@ class ApplyTest(unittest.TestCase):
     def test_rule_without_match(self):
         # slot_allocated(), or zram_allocated()
         self.substitute(ZRAM, "_allocated(", "_used(")
-        said = self.expect_errors("zram_drv.c.cocci: rule 'allocated' matched 0 times, not 1",
+        said = self.expect_errors("zram_drv.c.defer.cocci: rule 'allocated' matched 0 times, not 1",
                                   "does not fit, nothing was done")
         self.assertRegex(said, r"wanted: static inline bool \w+_allocated.*\n +line \d+: "
                          r"static inline bool \w+_used\(")

@@ -6,6 +6,7 @@ files of it that the overlay touches.
 """
 
 import contextlib
+import functools
 import io
 import json
 import os
@@ -44,51 +45,60 @@ class TableTest(unittest.TestCase):
     def test_whole(self):
         """With all patches, nothing is left out, and nothing is different."""
         owner = series.owners(self.table, self.files)
-        last = len(self.table.patches) - 1
-        self.assertEqual(series.overlay_at(self.table, self.files, owner, last),
-                         self.files)
-        self.assertEqual(set(owner.values()), set(range(last + 1)))
+        numbers = range(len(self.table.patches))
+        self.assertEqual(series.chosen(self.files, owner, numbers), self.files)
+        self.assertEqual(set(owner.values()), set(numbers))
 
-    def test_first(self):
-        """The library comes first, and nothing but it."""
-        owner = series.owners(self.table, self.files)
-        first = series.overlay_at(self.table, self.files, owner, 0)
-        self.assertEqual({str(path) for path in first if path.suffix != ".inc"},
-                         {"include/linux/percpu_defer.h",
-                          "include/linux/percpu_defer_optional.h", "lib/Kconfig.edit.toml",
-                          "lib/Kconfig.debug.edit.toml", "lib/percpu_defer_core.c",
-                          "lib/tests/percpu_defer_perturb.c", "lib/percpu_defer.c",
-                          "include/trace/events/percpu_defer.h",
-                          "lib/percpu_defer.h", "lib/Makefile.edit.toml"})
-        self.assertNotIn(b"percpu_defer_map.o",
-                         first[pathlib.Path("lib/Makefile.edit.toml")])
+    def test_sizes(self):
+        """A maintainer can review a series."""
+        self.assertEqual([series.name for series in self.table.series],
+                         ["1-frees", "2-library", "3-zswap"])
+        for one in self.table.series:
+            self.assertLessEqual(
+                sum(patch.series is one for patch in self.table.patches), 10, one.name)
 
     def test_order(self):
-        """What is used comes before its users."""
+        """Definitions come before their users."""
         number = self.table.number
-        for before, after in (("core", "map"), ("map", "kunit"), ("core", "torture"),
-                              ("map", "sample"), ("sample", "docs"),
-                              ("map", "zram-defer"), ("zsmalloc-bulk", "zsmalloc-kunit"),
+        for before, after in (("core", "kunit"), ("core", "torture"), ("core", "sample"),
+                              ("core", "zram-defer"), ("zsmalloc-bulk", "zsmalloc-kunit"),
                               ("zsmalloc-bulk", "zram-bulk"), ("zram-bulk", "swap-range"),
                               ("memcg-bulk", "zswap-range"), ("swap-range", "zram-defer"),
                               ("swap-range", "zswap-defer"), ("zswap-range", "zswap-defer"),
-                              ("zram-defer", "selftests"), ("zswap-defer", "selftests")):
+                              ("zswap-range", "zswap-forget"), ("zram-defer", "selftests"),
+                              ("zswap-defer", "zswap-selftests")):
             self.assertLess(number[before], number[after], f"{before}, {after}")
 
     def test_clients_before(self):
-        """No client calls the library before the patch that makes it one."""
-        owner = series.owners(self.table, self.files)
-        for patch, client in (("zram-defer", "drivers/block/zram/"), ("zswap-defer", "mm/z")):
-            before = series.overlay_at(self.table, self.files, owner,
-                                       self.table.number[patch] - 1)
-            rules = b"".join(text for path, text in before.items() if path.suffix != ".inc")
-            for path, text in before.items():
-                if str(path).startswith(client) and (path.suffix != ".inc" or
-                                                     path.name.encode() in rules):
-                    self.assertNotIn(b"percpu_defer_", text, path)
+        """No client uses the library before the patch that makes it one."""
+        result = {}
+        for patch, files in series.steps(pathlib.Path(os.environ["PD_PRISTINE"])):
+            result[patch.name] = b"".join(text for path, text in files.items()
+                                          if str(path).startswith(("drivers/", "mm/z")))
+        self.assertEqual(len(result), len(self.table.patches))
+        self.assertNotIn(b"percpu_defer", result["docs"])
+        self.assertIn(b"percpu_defer", result["zram-defer"])
+
+    def test_without(self):
+        """Each optional patch can be left out; a name that is none is refused."""
+        ksrc = pathlib.Path(os.environ["PD_PRISTINE"])
+        every = series.whole_of(ksrc, self.table)
+        needs = {"selftests": ["zswap-selftests"], "zswap-defer": ["zswap-selftests"]}
+        for patch in self.table.patches:
+            if patch.optional:
+                with self.subTest(patch.name):
+                    without = [patch.name, *needs.get(patch.name, ())]
+                    some = series.whole_of(ksrc, series.Table(without=without))
+                    self.assertNotEqual(some, every)
+                    *_, (_last, files) = series.steps(ksrc, without=without)
+                    self.assertEqual(files, some)
+        with self.assertRaisesRegex(apply.Error, "WITHOUT=core: no optional patch; there are "):
+            series.Table(without=["core"])
 
     def test_messages(self):
         """They say why, are no wider than a mail, and quote no measurement."""
+        names = {path.stem for path in series.MESSAGES.iterdir()}
+        self.assertEqual(names, {one.name for one in (*self.table.series, *self.table.patches)})
         for patch in self.table.patches:
             self.assertLessEqual(len(patch.subject), 70, patch.subject)
             self.assertRegex(patch.subject, r"^[\w/]+: \S", patch.name)
@@ -123,21 +133,12 @@ class TableTest(unittest.TestCase):
 
     def test_rule_gone(self):
         path = pathlib.Path("mm/zswap.c.cocci")
-        self.files[path] = self.files[path].replace(b"@limits@", b"@limit@")
-        self.refuse("'limit', belongs to no patch")
+        self.files[path] = self.files[path].replace(b"@forget@", b"@forgot@")
+        self.refuse("'forgot', belongs to no patch")
 
     def test_twice(self):
-        self.table.patches[1].parts.append("lib/percpu_defer.c")
+        self.table.patches[0].parts.append("lib/percpu_defer.c")
         self.refuse("lib/percpu_defer.c belongs to two patches")
-
-    def test_later_does_not_match(self):
-        """An edited file must not leave half a function in an early patch."""
-        path = pathlib.Path("drivers/block/zram/zram_drv_free.c.inc")
-        owner = series.owners(self.table, self.files)
-        self.files[path] = self.files[path].replace(b"static void __slot_free(",
-                                                    b"static void __free_slot(")
-        with self.assertRaisesRegex(apply.Error, "0 times in .*zram_drv_free.c.inc"):
-            series.overlay_at(self.table, self.files, owner, 0)
 
 
 class SplitTest(unittest.TestCase):
@@ -157,23 +158,29 @@ class SplitTest(unittest.TestCase):
 
 
 class MakeTest(unittest.TestCase):
-    """A small overlay of two patches, as a series on a small kernel."""
+    """A small overlay of two series of a patch each, on a small kernel."""
 
     TABLE = """
 prefix = "PATCH"
-cover = { subject = "one, two", body = "Why.\\n\\n{measured}\\n\\n{base}" }
-later = [{ until = "two", file = "lib/new.c", text = "int b;\\n" }]
-[[patch]]
+[[series]]
+name = "1-a"
+column = "off"
+backends = []
+[[series.patch]]
 name = "one"
-subject = "lib: one"
-body = "Because of one."
 parts = ["lib/new.c", "MAINTAINERS.edit.toml"]
-[[patch]]
+[[series]]
+name = "2-b"
+column = "on"
+backends = []
+[[series.patch]]
 name = "two"
-subject = "lib: two"
-body = "Because of two."
-parts = ["lib/Kconfig.edit.toml"]
+optional = true
+parts = ["lib/Kconfig.edit.toml", "lib/new.c.edit.toml"]
 """
+    MESSAGES = {"1-a": "one\n\nWhy.\n\n{measured}\n\n{base}\n",
+                "2-b": "# comment\ntwo\n\nWhy.\n", "one": "lib: one\n\nBecause of one.\n",
+                "two": "lib: two\n\nBecause of two.\n"}
 
     def setUp(self):
         tmp = tempfile.TemporaryDirectory()
@@ -186,15 +193,21 @@ parts = ["lib/Kconfig.edit.toml"]
             (self.ksrc / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(pristine / name, self.ksrc / name)
         (top / "series.toml").write_text(self.TABLE)
+        (top / "messages").mkdir()
+        for name, text in self.MESSAGES.items():
+            (top / f"messages/{name}.txt").write_text(text)
         files = apply.read_overlay()
         overlay = {pathlib.Path(name): files[pathlib.Path(name)]
                    for name in ("MAINTAINERS.edit.toml", "lib/Kconfig.edit.toml")}
         # Edits of what the small MAINTAINERS has, and no more.
-        overlay[pathlib.Path("lib/new.c")] = b"int a;\nint b;\n"
-        self.table = series.Table(top / "series.toml")
+        overlay[pathlib.Path("lib/new.c")] = b"int a;\n"
+        overlay[pathlib.Path("lib/new.c.edit.toml")] = (
+            b"[[edit]]\nafter = \"int a;\\n\"\ntext = \"int b;\\n\"\n")
+        table = functools.partial(series.Table, top / "series.toml")
         for patch in (unittest.mock.patch.object(series, "BUILD", self.build),
                       unittest.mock.patch.object(series, "OUT", self.build / "series"),
-                      unittest.mock.patch.object(series, "Table", lambda: self.table),
+                      unittest.mock.patch.object(series, "MESSAGES", top / "messages"),
+                      unittest.mock.patch.object(series, "Table", table),
                       unittest.mock.patch.object(apply, "read_overlay", lambda *_: overlay),
                       unittest.mock.patch.object(apply, "kernel_version",
                                                  lambda _: "7.3.4"),
@@ -205,31 +218,39 @@ parts = ["lib/Kconfig.edit.toml"]
             patch.start()
             self.addCleanup(patch.stop)
 
-    def make(self, signoff="", own=False):
+    def make(self, signoff="", own=False, without=()):
         """Returns what is said on stderr."""
         with contextlib.redirect_stderr(io.StringIO()) as said:
-            series.make(self.ksrc, own, signoff, lambda text: None)
+            series.make(self.ksrc, own, signoff, without, lambda text: None)
         return said.getvalue()
 
     def text(self, start):
-        found, = (self.build / "series").glob(f"{start}*")
+        found, = (self.build / "series").glob(f"*/{start}*")
         return found.read_text()
 
     def test_good(self):
         said = self.make("Some One <some@example.com>")
         self.assertIn('run "make bench"', said)
         self.assertEqual(
-            sorted(path.name for path in (self.build / "series").iterdir()),
-            ["0000-cover-letter.patch", "0001-lib-one.patch", "0002-lib-two.patch",
-             "recipients.txt"])
-        for number in "12":
+            sorted(str(path.relative_to(self.build / "series"))
+                   for path in (self.build / "series").rglob("*.*")),
+            ["1-a/0000-cover-letter.patch", "1-a/0001-lib-one.patch", "1-a/recipients.txt",
+             "2-b/0000-cover-letter.patch", "2-b/0001-lib-two.patch", "2-b/recipients.txt"])
+        for name in ("one", "two"):
             self.assertIn("Signed-off-by: Some One <some@example.com>\n",
-                          self.text(f"000{number}"))
-        self.assertIn("+M:\tSome One <some@example.com>\n", self.text("0001"))
-        self.assertIn("+int a;\n", self.text("0001"))
-        self.assertNotIn("int b;", self.text("0001"))
-        self.assertIn("+int b;\n", self.text("0002"))
-        self.assertIn("*** What was measured belongs here", self.text("0000"))
+                          self.text(f"0001-lib-{name}"))
+        one, two = self.text("0001-lib-one"), self.text("0001-lib-two")
+        self.assertIn("+M:\tSome One <some@example.com>\n", one)
+        self.assertIn("+int a;\n", one)
+        self.assertNotIn("int b;", one)
+        self.assertIn("+int b;\n", two)
+        cover_of_one, cover_of_two = (
+            (self.build / f"series/{name}/0000-cover-letter.patch").read_text()
+            for name in ("1-a", "2-b"))
+        self.assertIn("*** What was measured belongs here", cover_of_one)
+        self.assertIn("Subject: [PATCH 0/1] two\n", cover_of_two)
+        base = re.search(r"^base-commit: \w+$", cover_of_one, re.M)[0]
+        self.assertIn(f"{base}\nprerequisite-patch-id: ", cover_of_two)
         self.assertEqual(sorted(path.name for path in self.build.iterdir()),
                          ["series", "tree"])
 
@@ -237,15 +258,16 @@ parts = ["lib/Kconfig.edit.toml"]
         bases = set()
         for _ in range(2):
             self.make()
-            bases.add(re.search(r"^base-commit: (\w+)$", self.text("0000"), re.M)[1])
+            letter = (self.build / "series/1-a/0000-cover-letter.patch").read_text()
+            bases.add(re.search(r"^base-commit: (\w+)$", letter, re.M)[1])
             shutil.rmtree(self.build / "tree")
             (self.ksrc / "lib/Kconfig").touch()
         self.assertEqual(len(bases), 1)
 
     def test_nobody(self):
         self.make()
-        self.assertIn(f"Signed-off-by: {series.NOBODY}\n", self.text("0002"))
-        self.assertNotIn("+M:", self.text("0001"))
+        self.assertIn(f"Signed-off-by: {series.NOBODY}\n", self.text("0001-lib-two"))
+        self.assertNotIn("+M:", self.text("0001-lib-one"))
 
     def test_bad_signoff(self):
         for bad in ("me", "me@example.com", "Me <me>", "Me <me@example.com"):
@@ -273,7 +295,8 @@ parts = ["lib/Kconfig.edit.toml"]
             series.git(self.ksrc, *args)
         self.make(own=True)
         head = series.git(self.ksrc, "rev-parse", "HEAD")
-        self.assertIn(f"\nbase-commit: {head}\n", self.text("0000"))
+        letter = (self.build / "series/1-a/0000-cover-letter.patch").read_text()
+        self.assertIn(f"\nbase-commit: {head}\n", letter)
         (self.ksrc / "lib/Kconfig").write_text("changed")
         with self.assertRaisesRegex(apply.Error, "changes that are not committed"):
             self.make(own=True)
@@ -297,17 +320,17 @@ parts = ["lib/Kconfig.edit.toml"]
     def test_patch_that_differs(self):
         """The proof must be able to fail; what there was before stays."""
         self.make()
-        before = self.text("0002")
+        before = self.text("0001-lib-two")
         real = series.steps
 
-        def steps(ksrc, signoff):
-            for patch, files in real(ksrc, signoff):
+        def steps(*args):
+            for patch, files in real(*args):
                 yield patch, files | {pathlib.Path("lib/new.c"): b"int c;\n"}
 
         with unittest.mock.patch.object(series, "steps", steps):
             with self.assertRaisesRegex(apply.Error, "the last patch does not give.*lib/new.c"):
                 self.make()
-        self.assertEqual(self.text("0002"), before)
+        self.assertEqual(self.text("0001-lib-two"), before)
 
     def test_mail_that_differs(self):
         """So must that of git am, after which a file is another one."""
@@ -315,7 +338,7 @@ parts = ["lib/Kconfig.edit.toml"]
 
         def git(repo, *args, **more):
             said = real(repo, *args, **more)
-            if args[0] == "am":
+            if args[0] == "am" and "2-b" in str(args[2]):
                 (repo / "lib/new.c").write_text("int d;\n")
                 real(repo, "add", "lib/new.c")
             return said
@@ -355,13 +378,14 @@ class CoverTest(unittest.TestCase):
                 "cpus": 2, "date": "2026-11-25", "quick": False, "repetitions": 3,
                 "sections": {"unmap": {backend: samples for backend in common.BACKENDS}}}
 
-    def text(self, report):
+    def text(self, report, column="on"):
         with tempfile.TemporaryDirectory() as tmp:
             results = pathlib.Path(tmp) / "bench.json"
             results.write_text(json.dumps(report))
             with unittest.mock.patch.object(cover, "RESULTS", results):
-                return cover.text({"subject": "s", "body": "b\n\n{measured}\n\n{base}"},
-                                  "7.3.4", False)
+                return cover.text(types.SimpleNamespace(
+                    subject="s", body="b\n\n{measured}\n\n{base}", column=column,
+                    backends=common.BACKENDS), "7.3.4", False)
 
     def test_tables(self):
         text = self.text(self.report())
@@ -370,21 +394,17 @@ class CoverTest(unittest.TestCase):
         self.assertEqual(line.split(), [
             "1", "x", "256", "MB", "120.0", "(120.0-120.0)", "4.0", "(4.0-4.0)", "30.00",
             "3.0", "0.03", "130.0", "500.0"])
-        self.assertIn("What got worse", text)
+        self.assertIn("Regressions that are larger", text)
         self.assertIn("instead of 130.0", text)
-        self.assertIn("*** Not in bench.json, so not here: faults, instructions.", text)
+        self.assertIn("*** Not in bench.json, so not here: instructions.", text)
         self.assertLess(max(map(len, text.splitlines())), 100)
 
-    def test_number_of_runs(self):
-        """It is that of the samples of a table, not what the report was asked for."""
-        report = self.report() | {"repetitions": 4}
-        faults = {time: [1000.0] * 9 for time in cover.faults.TIMES}
-        report["sections"]["faults"] = {backend: dict.fromkeys(
-            ("base", "off", "on", "limit"), faults) for backend in common.BACKENDS}
-        text = self.text(report)
-        self.assertIn("\n3 to 5 runs:\n\nmunmap() in ms", text)
-        self.assertIn("\n9 runs:\n\nus  ", text)
-        self.assertNotIn("4 runs", text)
+    def test_without_deferral(self):
+        text = self.text(self.report(), column="off")
+        line, = (line for line in text[text.index("\nzram"):text.index("\nzswap")]
+                 .splitlines() if line.startswith("1 x 256 MB"))
+        self.assertEqual(line.split()[6:9], ["60.0", "(60.0-60.0)", "2.00"])
+        self.assertNotIn("Regressions", text)
 
     def test_quick_run(self):
         self.assertIn("*** This is of a quick run", self.text(self.report() |
