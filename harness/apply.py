@@ -17,7 +17,7 @@ KSRC is copied, never changed. Of this repository,
 Each rule and each edit has to match as often as it says (once, unless told
 otherwise), or nothing is done, and all that do not match are listed.
 
-For some kernels, older.py changes all this before. A kernel that is none of TESTED gets
+For some kernels, overlay_compat.py changes all this before. A kernel that is none of TESTED gets
 it with --force only: a way to fill a slot that it alone has would lose data. The findings
 of the checkers in harness/checkers are printed.
 
@@ -41,7 +41,7 @@ import tomllib
 import typing
 
 import nearest
-import older
+import overlay_compat
 from parts import COCCI, RULE, TOP, Error, edit, files_below, how_of, split, strays
 
 KERNEL_DIRS = tuple(map(pathlib.Path, (
@@ -101,7 +101,7 @@ def report_strays():
 def read_overlay(version=""):
     """The same with what is in them, path to bytes, as this version needs it."""
     files = {path: (TOP / path).read_bytes() for path in overlay()}
-    return older.adapt(version, files) if older.table(version) else files
+    return overlay_compat.adapt(version, files) if version else files
 
 
 class Rule(typing.NamedTuple):
@@ -417,7 +417,7 @@ def check_place(ksrc, out):
 
 def report(version):
     """Say what is different for this version, and which files were left out."""
-    for line in older.says(version):
+    for line in overlay_compat.says(version):
         print(line, file=sys.stderr)
     report_strays()
 

@@ -8,7 +8,7 @@ import statistics
 import sys
 import textwrap
 
-import older
+import overlay_compat
 from sections import common, unmap
 
 RESULTS = pathlib.Path(__file__).resolve().parent.parent / "build/results/bench.json"
@@ -128,7 +128,7 @@ def text(series, version, own):
     base = paragraph((OWN if own else FETCHED).format(
         version=version, short=".".join(version.split(".")[:2])))
     base += "".join(f"\n{paragraph(line[0].upper() + line[1:] + '.')}"
-                    for line in older.says(version))
+                    for line in overlay_compat.says(version))
     body = series.body
     for name, what in (("measured", results(series)), ("base", base)):
         body = body.replace("{" + name + "}", what.strip())

@@ -87,10 +87,10 @@ def rejoin(rules):
 
 
 def named(part, files):
-    """What "file", "folder/" or "file:rule,rule" stands for: paths, and names."""
+    """What "file", "folder/", "beginning*" or "file:rule,rule" stands for: paths, names."""
     path, _, names = part.partition(":")
-    paths = ([one for one in files if str(one).startswith(path)]
-             if path.endswith("/") else [pathlib.Path(path)])
+    paths = ([one for one in files if str(one).startswith(path.rstrip("*"))]
+             if path.endswith(("/", "*")) else [pathlib.Path(path)])
     return paths, names.split(",")
 
 

@@ -16,7 +16,7 @@ import types
 
 import apply
 import cover
-import older
+import overlay_compat
 from parts import COCCI, named, split
 
 HARNESS = pathlib.Path(__file__).resolve().parent
@@ -151,7 +151,7 @@ def steps(ksrc, signoff="", without=()):
     for number, patch in table.kept():
         numbers.add(number)
         names.add(patch.name)
-        now = older.adapt(version, chosen(files, owner, numbers), names)
+        now = overlay_compat.adapt(version, chosen(files, owner, numbers), names)
         after = apply.generate(ksrc, version, signed(now, signoff))
         if after != before:
             yield patch, after
@@ -162,7 +162,7 @@ def whole_of(ksrc, table, signoff=""):
     """What all patches make of the kernel: path to bytes."""
     version, files = apply.kernel_version(ksrc), apply.read_overlay()
     numbers, names = zip(*((number, patch.name) for number, patch in table.kept()))
-    files = older.adapt(version, chosen(files, owners(table, files), numbers),
+    files = overlay_compat.adapt(version, chosen(files, owners(table, files), numbers),
                         names if table.without else None)
     return apply.generate(ksrc, version, signed(files, signoff))
 

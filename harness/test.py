@@ -11,7 +11,7 @@ import unittest
 
 import apply
 import ktap
-import older
+import overlay_compat
 import vm
 from expectations import Count, Expectations
 
@@ -90,7 +90,7 @@ def expected(version, kind):
              "zswap_late.sh", "kmemleak.sh"}
     names |= {"percpu_defer_bench"} if kind == "plain" else \
         {"torture.sh", "zram_trace"}
-    without = older.without_tests(version)
+    without = overlay_compat.without_tests(version)
     return names - without.keys(), sorted(set(without.values()))
 
 

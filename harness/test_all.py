@@ -32,8 +32,8 @@ class Part(typing.NamedTuple):
 # Beginnings of the names of files that are prose, and of those that no guest depends on.
 PROSE = ("README.md", "HACKING.md", "RESULTS.md", "MAINTAINERS", "Documentation/", "harness/doc/")
 NOT_IN_GUESTS = (*PROSE, "scripts/coccinelle/", "harness/tests/", "harness/model",
-                 "harness/apply", "harness/older", "harness/parts", "harness/nearest",
-                 "harness/kernels/", "harness/checkers/",
+                 "harness/apply", "harness/overlay_compat", "harness/parts", "harness/nearest",
+                 "harness/compat/", "harness/checkers/",
                  "harness/sections/", "harness/plots/", "harness/bench", "harness/cover",
                  "harness/cross", "harness/deps", "harness/dkms",
                  "harness/docs", "harness/lint", "harness/mut", "harness/statements",

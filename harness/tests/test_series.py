@@ -25,7 +25,7 @@ sys.path.insert(0, str(HARNESS))
 
 import apply            # pylint: disable=wrong-import-position
 import cover            # pylint: disable=wrong-import-position
-import older            # pylint: disable=wrong-import-position
+import overlay_compat   # pylint: disable=wrong-import-position
 import series           # pylint: disable=wrong-import-position
 import series_check     # pylint: disable=wrong-import-position
 import vm               # pylint: disable=wrong-import-position
@@ -281,7 +281,7 @@ parts = ["lib/Kconfig.edit.toml", "lib/new.c.edit.toml"]
         def adapt(version, overlay, patches):
             steps.append((version, sorted(patches)))
             return {kept: overlay[kept]}
-        with unittest.mock.patch.object(older, "adapt", adapt), \
+        with unittest.mock.patch.object(overlay_compat, "adapt", adapt), \
                 unittest.mock.patch.object(apply, "generate", lambda *args: args[2]):
             names = [patch.name for patch, _files in series.steps(self.ksrc)]
         self.assertEqual(names, ["one"])

@@ -54,9 +54,10 @@ static void expect_content(struct kunit *test, unsigned int i)
 {
 	struct owner *o = test->priv;
 	void *mem = zs_obj_read_begin(o->pool, o->handle[i], o->size[i], o->buf);
+	void *wrong = memchr_inv(mem, (u8)i, o->size[i]);
 
-	KUNIT_EXPECT_NULL(test, memchr_inv(mem, (u8)i, o->size[i]));
 	zs_obj_read_end(o->pool, o->handle[i], o->size[i], mem);
+	KUNIT_EXPECT_NULL(test, wrong);
 }
 
 static unsigned int any_size(struct owner *o)

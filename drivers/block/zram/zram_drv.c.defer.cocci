@@ -20,6 +20,13 @@ position p;
  	return E;
  }
 
+@selected_def@
+position p;
+@@
++#include "zram_drv_pp.c.inc"
++
+ static inline bool slot_allocated@p(...) { ... }
+
 // A slot that died after it was selected for post-processing has lost the
 // selection, as one that was freed has.
 // matches: 3
@@ -220,9 +227,10 @@ position p;
 @attr@
 declarer name DEVICE_ATTR_RO;
 declarer name DEVICE_ATTR_RW;
+declarer name DEVICE_ATTR_WO;
 position p;
 @@
- DEVICE_ATTR_RO@p(debug_stat);
+ DEVICE_ATTR_WO@p(compact);
 +static DEVICE_ATTR_RW(deferred_free);
 +static DEVICE_ATTR_RO(deferred_pages);
 
