@@ -340,8 +340,8 @@ def tree_of_guests(source, tests=None):
     return "-".join((
         test_all.files_hash({str(path): test_all.code(path.name, content)
                              for path, content in made.items()},
-                            without=(*test_all.NOT_IN_GUESTS, *others)),
-        test_all.tree_hash(only=("harness/",), without=test_all.NOT_IN_GUESTS)))
+                            without=(*test_all.PROSE, *others)),
+        test_all.tree_hash(only=test_all.IN_GUESTS)))
 
 
 def parts(source, args):
@@ -443,9 +443,8 @@ def do_torture(source, args):
 
 
 def tree_of_mutant(source, mutant):
-    """Hash what its result depends on: of the selftests only the one that is to fail."""
-    return tree_of_guests(source, {mutant["test"].partition(":")[0]}) + \
-        test_all.tree_hash(only=("harness/mutants.py",))
+    """Hash what its result depends on: of the selftests only the one that must fail."""
+    return tree_of_guests(source, {mutant["test"].partition(":")[0]})
 
 
 def run_mutants(source, args, only, statements=False):

@@ -29,15 +29,10 @@ class Part(typing.NamedTuple):
     tree: str = ""              # hash of what it depends on, if not on all of ours
 
 
-# Beginnings of the names of files that are prose, and of those that no guest depends on.
-PROSE = ("README.md", "HACKING.md", "RESULTS.md", "MAINTAINERS", "Documentation/", "harness/doc/")
-NOT_IN_GUESTS = (*PROSE, "scripts/coccinelle/", "harness/tests/", "harness/model",
-                 "harness/apply", "harness/overlay_compat", "harness/parts", "harness/nearest",
-                 "harness/compat/", "harness/checkers/",
-                 "harness/sections/", "harness/plots/", "harness/bench", "harness/cover",
-                 "harness/cross", "harness/deps", "harness/dkms",
-                 "harness/docs", "harness/lint", "harness/mut", "harness/statements",
-                 "harness/perf", "harness/rust_structs", "harness/series", "harness/works")
+# Beginnings of the names of files of the kernel that no guest depends on, and of those of
+# the harness that a guest has, configures its kernel by, or is judged by.
+PROSE = ("MAINTAINERS", "Documentation/", "scripts/coccinelle/")
+IN_GUESTS = ("harness/guest/", "harness/config/", "harness/skips.toml", "harness/suites.toml")
 
 
 def files_hash(files, only=("",), without=()):

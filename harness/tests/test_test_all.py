@@ -151,7 +151,7 @@ class HashTest(unittest.TestCase):
     def test_names_are_there(self):
         """Each beginning of a name is that of some file of ours."""
         names = list(map(str, parts.git_files(test_all.TOP)))
-        for beginning in test_all.NOT_IN_GUESTS:
+        for beginning in test_all.IN_GUESTS:
             self.assertTrue(any(name.startswith(beginning) for name in names), beginning)
 
     def test_failed_step(self):
