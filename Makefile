@@ -34,6 +34,8 @@ FORCE =
 GIT =
 # 1: what is counted now is what later counts are compared with.
 UPDATE =
+# Folder whose samples "make report" draws, instead of the last report.
+FROM =
 
 export PYTHONDONTWRITEBYTECODE = 1
 # $(call switch,NAME,option): the option, if NAME is 1; nothing, if it is 0 or empty.
@@ -80,10 +82,10 @@ help:
 	@echo 'WITHOUT=sample,torture  series, series-check: leave these patches out; WITHOUT=? lists'
 	@echo 'FORCE=1                 apply: to a version that was never tested; see HACKING.md'
 	@echo 'GIT=1                   apply: a git repository with a commit for each patch'
-	@echo 'UPDATE=1                perf-check: write the baseline, harness/perf-baseline.toml'
+	@echo 'UPDATE=1                perf-check: write the baseline, perf-baseline.toml'
 
 deps:
-	@./harness/deps.sh
+	@./harness/machine/deps.sh
 
 bench: deps
 	@$(RUN) bench $(call switch,QUICK,--quick) --only='$(ONLY)'
@@ -108,7 +110,7 @@ mutants: deps
 	@$(RUN) mutants --seconds=$(SECONDS) --only='$(ONLY)' $(call switch,STATEMENTS,--statements)
 
 model: deps
-	@./harness/model.sh
+	@./harness/checks/model.sh
 
 apply: deps
 	@$(RUN) apply --out='$(OUT)' $(call switch,FORCE,--force) $(call switch,GIT,--git)
@@ -130,17 +132,16 @@ cross: deps
 
 # For the kernels that were tested, unless KERNEL is on the command line.
 dkms: deps
-	@PD_START=$$(date +%s) ./harness/dkms.sh \
-		$(if $(filter command,$(firstword $(origin KERNEL))),$(KERNEL))
+	@$(RUN) dkms $(if $(filter command,$(firstword $(origin KERNEL))),$(KERNEL))
 
 test-stock: deps
-	@./harness/dkms_stock.py test '$(KERNEL)' '$(SECONDS)'
+	@$(RUN) test-stock --seconds='$(SECONDS)'
 
 report:
-	@./harness/deps.sh report && ./harness/bench.py
+	@$(RUN) report $(FROM)
 
 bench-stock: deps
-	@./harness/dkms_stock.py bench '$(KERNEL)'
+	@$(RUN) bench-stock
 
 # No kernel is needed for it.
 measure:
@@ -153,7 +154,7 @@ boot: deps
 	@$(RUN) boot
 
 kernels:
-	@./harness/works.py
+	@$(RUN) kernels
 
 clean:
 	rm -rf build/kernel build/tree build/log build/accel build/lint build/cross

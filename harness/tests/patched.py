@@ -9,14 +9,13 @@ import sys
 HARNESS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HARNESS))
 
-import apply    # pylint: disable=wrong-import-position
-import overlay_compat    # pylint: disable=wrong-import-position
+from overlay import apply, compat_tables    # pylint: disable=wrong-import-position
 
 
 def skip_older(case):
     """Skip a test about the words of the kernel that the overlay is written for."""
     version = apply.kernel_version(pathlib.Path(os.environ["PD_PRISTINE"]))
-    if overlay_compat.folder(version).exists():
+    if compat_tables.folder(version).exists():
         case.skipTest(f"is about a newer kernel than {version}")
 
 

@@ -14,14 +14,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import types
 import unittest
 import unittest.mock
 
 HARNESS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HARNESS))
 
-import apply    # pylint: disable=wrong-import-position
-import parts    # pylint: disable=wrong-import-position
+from overlay import apply, parts    # pylint: disable=wrong-import-position
+from shared import Error    # pylint: disable=wrong-import-position
 
 ZRAM = "drivers/block/zram/zram_drv.c"
 
@@ -29,6 +30,18 @@ ZRAM = "drivers/block/zram/zram_drv.c"
 def contents(tree):
     return {p.relative_to(tree): (p.read_bytes(), p.stat().st_mtime_ns)
             for p in tree.rglob("*") if p.is_file()}
+
+
+def run_apply(ksrc, out, pristine=False):
+    """As run.py does it: returns an exit code and what is said on stderr."""
+    said, code = io.StringIO(), 0
+    with contextlib.redirect_stderr(said):
+        try:
+            apply.apply(ksrc.resolve(), out.resolve(), pristine)
+        except (Error, OSError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            code = 1
+    return types.SimpleNamespace(returncode=code, stderr=said.getvalue())
 
 
 class ApplyTest(unittest.TestCase):
@@ -48,10 +61,8 @@ class ApplyTest(unittest.TestCase):
             (self.ksrc / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(pristine / name, self.ksrc / name)
 
-    def run_apply(self, *more):
-        return subprocess.run(
-            [HARNESS / "apply.py", "--force", self.ksrc, self.out, *more],
-            capture_output=True, text=True)
+    def run_apply(self, pristine=False):
+        return run_apply(self.ksrc, self.out, pristine)
 
     def expect_error(self, *words):
         """Exit 1, one line that has the words, no OUT, KSRC untouched."""
@@ -132,7 +143,7 @@ class ApplyTest(unittest.TestCase):
         self.assertFalse((self.out / "rubbish").exists())
 
     def test_pristine(self):
-        self.assertEqual(self.run_apply("--pristine").returncode, 0)
+        self.assertEqual(self.run_apply(pristine=True).returncode, 0)
         self.assertEqual((self.out / ZRAM).read_bytes(),
                          (self.ksrc / ZRAM).read_bytes())
 
@@ -160,7 +171,7 @@ class ApplyTest(unittest.TestCase):
                 unittest.mock.patch.object(apply, "TESTED", ((6, 1),)):
             try:
                 apply.apply(self.ksrc, self.out, False, force)
-            except apply.Error as error:
+            except Error as error:
                 self.assertFalse(self.out.exists())
                 return said.getvalue() + str(error)
         self.assertTrue((self.out / "lib/percpu_defer.c").is_file())
@@ -226,7 +237,7 @@ class ApplyTest(unittest.TestCase):
 
     def test_no_space(self):
         with unittest.mock.patch.object(apply, "COPY_MB", 1 << 40):
-            with self.assertRaisesRegex(apply.Error, "make room"):
+            with self.assertRaisesRegex(Error, "make room"):
                 apply.apply(self.ksrc, self.out, False)
         self.assertFalse(self.out.exists())
 
@@ -273,7 +284,7 @@ class OverlayTest(unittest.TestCase):
 
     def test_broken_repository(self):
         (self.top / ".git").write_text("gitdir: gone\n")
-        with self.assertRaisesRegex(apply.Error, "^[^\n]*lib: git ls-files fails"):
+        with self.assertRaisesRegex(Error, "^[^\n]*lib: git ls-files fails"):
             self.overlay()
 
 
@@ -302,7 +313,7 @@ class CopyTest(unittest.TestCase):
 
     def expect_kept(self, name, *words):
         before = (self.out / name).read_text()
-        with self.assertRaises(apply.Error) as caught:
+        with self.assertRaises(Error) as caught:
             self.apply_changed()
         for word in (*words, "move it away, or give another OUT"):
             self.assertIn(word, str(caught.exception))
@@ -361,10 +372,8 @@ class CopyTest(unittest.TestCase):
         (tools / "tar").write_text('#!/bin/sh\ncase "$*" in *-xf*) exit 1 ;; esac\n'
                                    f'exec {shutil.which("tar")} "$@"\n')
         (tools / "tar").chmod(0o755)
-        run = subprocess.run(
-            [HARNESS / "apply.py", "--pristine", self.ksrc, self.out], text=True,
-            capture_output=True, timeout=20,
-            env=os.environ | {"PATH": f"{tools}:{os.environ['PATH']}"})
+        with unittest.mock.patch.dict(os.environ, PATH=f"{tools}:{os.environ['PATH']}"):
+            run = run_apply(self.ksrc, self.out, pristine=True)
         self.assertEqual(run.returncode, 1)
         self.assertIn("the copy of", run.stderr.splitlines()[-1])
         self.assertFalse(self.out.exists())
@@ -377,7 +386,7 @@ class CopyTest(unittest.TestCase):
         (self.ksrc / "our x").write_text("another")
         self.out = repository / "build"
         with unittest.mock.patch.object(apply, "TOP", repository):
-            with self.assertRaisesRegex(apply.Error, "no path with blanks"):
+            with self.assertRaisesRegex(Error, "no path with blanks"):
                 self.apply()
             repository = repository.rename(self.ksrc / "our[x]*")
         self.out = repository / "build"
@@ -397,7 +406,7 @@ class CopyTest(unittest.TestCase):
         self.assertTrue((self.out / "lib/a").is_file())
         for name in ("an out", "an:out"):
             self.out = self.top / name
-            with self.assertRaisesRegex(apply.Error, "blanks or colons; give another OUT"):
+            with self.assertRaisesRegex(Error, "blanks or colons; give another OUT"):
                 self.apply()
             self.assertFalse(self.out.exists())
 
@@ -405,7 +414,7 @@ class CopyTest(unittest.TestCase):
         (self.ksrc / ".config").write_text("")
         with (self.ksrc / "Makefile").open("a") as makefile:
             makefile.write("mrproper:\n\t@echo 'no rule' >&2; exit 1\n")
-        with self.assertRaisesRegex(apply.Error, "make mrproper fails"):
+        with self.assertRaisesRegex(Error, "make mrproper fails"):
             self.apply()
         (self.ksrc / "Makefile").write_text(self.MAKEFILE + "mrproper:\n\trm .config\n")
         self.apply()
@@ -417,7 +426,7 @@ class FetchTest(unittest.TestCase):
     def run_fetch(self, *args, **env):
         with tempfile.TemporaryDirectory() as build:
             run = subprocess.run(
-                [HARNESS / "fetch.sh", *args], capture_output=True, text=True,
+                [HARNESS / "machine/fetch.sh", *args], capture_output=True, text=True,
                 env=os.environ | {"PD_BUILD": build} | env)
             left = [p for p in pathlib.Path(build).glob("src/*")]
         self.assertEqual(run.returncode, 1, run.stderr)

@@ -17,10 +17,10 @@ import unittest.mock
 HARNESS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HARNESS))
 
-import bench            # pylint: disable=wrong-import-position
-import perf_check       # pylint: disable=wrong-import-position
-import vm               # pylint: disable=wrong-import-position
-from sections import common, unmap    # pylint: disable=wrong-import-position
+from machine import vm    # pylint: disable=wrong-import-position
+from report import bench, perf_check    # pylint: disable=wrong-import-position
+from report.sections import common, unmap    # pylint: disable=wrong-import-position
+from shared import Error    # pylint: disable=wrong-import-position
 
 KERNELS = types.SimpleNamespace(
     base=types.SimpleNamespace(version="7.3-base"),
@@ -28,7 +28,7 @@ KERNELS = types.SimpleNamespace(
 
 
 def setUpModule():
-    subprocess.run([HARNESS / "deps.sh", "report"], check=True)
+    subprocess.run([HARNESS / "machine/deps.sh", "report"], check=True)
 
 
 def section(base, patched):
@@ -112,7 +112,7 @@ class ReportTest(unittest.TestCase):
     def test_failing_section(self):
         """Samples are kept, and so is the report of an earlier run."""
         def fail(*_args):
-            raise vm.VmError("the guest died")
+            raise Error("the guest died")
 
         self.run_bench(one=section([1, 2], [1, 2]))
         before = self.files()
@@ -120,7 +120,7 @@ class ReportTest(unittest.TestCase):
                                 ("plots", ["one", "two"])):
             bad = section([5, 6], [1, 2])
             setattr(bad, broken, fail)
-            with self.assertRaisesRegex(vm.VmError, "the guest died"):
+            with self.assertRaisesRegex(Error, "the guest died"):
                 self.run_bench(one=section([5, 6], [1, 2]), two=bad)
             self.assertEqual(self.files(), before)
             shutil.rmtree(self.expect_samples(*samples))
@@ -128,15 +128,14 @@ class ReportTest(unittest.TestCase):
     def test_draw_again(self):
         bad = section([5, 6], [1, 2])
         bad.plots = lambda data: [("plot", "polt")]
-        with self.assertRaisesRegex(vm.VmError, "cannot draw .*again: harness/bench.py /"):
+        with self.assertRaisesRegex(Error, "cannot draw .*again: make report FROM=/"):
             self.run_bench(one=bad)
         partial = self.expect_samples("one")
         loaded = unittest.mock.patch.object(
             bench, "load", lambda names, quick: {"one": section([5, 6], [1, 2])})
         known = unittest.mock.patch.object(bench, "ORDER", ("one",))
-        with (loaded, known, contextlib.redirect_stdout(io.StringIO()),
-              unittest.mock.patch.object(sys, "argv", ["", str(partial)])):
-            bench.main()
+        with loaded, known, contextlib.redirect_stdout(io.StringIO()):
+            bench.redraw(partial)
         self.assertIn("plot.svg", {path.name for path in partial.iterdir()})
 
     def test_draw_what_is_not_there(self):
@@ -144,11 +143,9 @@ class ReportTest(unittest.TestCase):
         for text in (None, "no JSON", "[]", '{"sections": {"x": 1}}'):
             if text:
                 (self.results / "bench.json").write_text(text)
-            run = subprocess.run([HARNESS / "bench.py", self.results], capture_output=True,
-                                 text=True)
-            self.assertEqual(run.returncode, 1)
-            self.assertEqual(len(run.stderr.splitlines()), 1, run.stderr)
-            self.assertIn("give a folder that make bench wrote", run.stderr)
+            with self.assertRaisesRegex(Error, "give a folder that make bench wrote") as caught:
+                bench.redraw(self.results)
+            self.assertEqual(len(str(caught.exception).splitlines()), 1)
 
     def sections(self, folder="results"):
         samples = json.loads((self.results.with_name(folder) / "bench.json").read_text())
@@ -188,7 +185,7 @@ class ReportTest(unittest.TestCase):
         before = self.files()
         bad = section([1, 2], [1, 2])
         bad.plots = lambda data: [("plot", "polt")]
-        with self.assertRaises(vm.VmError):
+        with self.assertRaises(Error):
             self.run_bench(["two"], state="b", two=bad)
         self.assertEqual(self.files(), before)
 
@@ -200,13 +197,13 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(self.folders(), ["results", "results-quick"])
 
     def test_bad_plot(self):
-        with self.assertRaisesRegex(vm.VmError, "cannot draw 'x'.*invalid command"):
+        with self.assertRaisesRegex(Error, "cannot draw 'x'.*invalid command"):
             bench.draw("x", "polt sin(x)")
 
     def test_choose(self):
         self.assertEqual(bench.choose("faults,unmap"), ["unmap", "faults"])
         self.assertEqual(bench.choose(""), [])
-        with self.assertRaisesRegex(vm.VmError, "no section 'lkm'; there are unmap,"):
+        with self.assertRaisesRegex(Error, "no section 'lkm'; there are unmap,"):
             bench.choose("lkm")
 
     def test_load(self):
@@ -269,7 +266,7 @@ class CollectTest(unittest.TestCase):
 
     def test_lines_missing(self):
         for lines in ((), ("it on 1 2 3",)):
-            with self.assertRaisesRegex(vm.VmError, "'job' printed"):
+            with self.assertRaisesRegex(Error, "'job' printed"):
                 self.collect(*lines)
 
 
@@ -287,21 +284,20 @@ class PerfCheckTest(unittest.TestCase):
             self.assertEqual(self.compare(100.9, what), [])
             self.assertIn(f"zram, {what}", self.compare(101.1, what)[0])
 
-    def test_built_elsewhere(self):
-        """The lines printed for a build folder are a baseline."""
+    def test_baseline(self):
+        """The lines that are written can be read."""
         with tempfile.TemporaryDirectory() as tmp:
             build = pathlib.Path(tmp)
-            (build / "include/config").mkdir(parents=True)
-            (build / "include/config/kernel.release").write_text("7.3.4\n")
             (build / ".config").write_text('CONFIG_CC_VERSION_TEXT="gcc 12"\n')
             lines = perf_check.as_toml({"zram": {"push, runs of 1": [3, 1, 2]}},
-                                       perf_check.Built(build, build))
+                                       types.SimpleNamespace(
+                                           image=build / "arch/x86/boot/bzImage", version="7.3.4"))
         self.assertEqual(tomllib.loads("\n".join(lines)),
                          {"kernel": "7.3.4", "compiler": "gcc 12",
                           "zram": {"push, runs of 1": 2.0}})
 
     def test_no_baseline(self):
-        with self.assertRaisesRegex(vm.VmError, "has no 'drain' of zram"):
+        with self.assertRaisesRegex(Error, "has no 'drain' of zram"):
             perf_check.compare({"zram": {"drain": [1]}}, {"zram": {"push": 100}})
 
 

@@ -46,7 +46,7 @@ class BuildTest(unittest.TestCase):
         end, lock = os.pipe()
         os.set_blocking(end, False)
         build = subprocess.Popen(
-            [HARNESS / "build.sh", self.top / "tree", self.top / "out", self.top / "empty"],
+            [HARNESS / "machine/build.sh", self.top / "tree", self.top / "out", self.top / "empty"],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, pass_fds=[lock],
             preexec_fn=heed_signals,
             env=os.environ | {"PATH": f"{self.top}/bin:{os.environ['PATH']}",
@@ -121,9 +121,9 @@ class ScriptTest(unittest.TestCase):
                               "touch ready\nsleep 60 &\nwait\n")
             script.chmod(0o755)
             code = (f"import pathlib, signal, sys; sys.path.insert(0, '{HARNESS}'); "
-                    f"import run; run.HARNESS = pathlib.Path('{tmp}'); "
+                    f"import shared; shared.HARNESS = pathlib.Path('{tmp}'); "
                     "signal.signal(signal.SIGTERM, lambda *_: sys.exit(3)); "
-                    "run.script('script.sh')")
+                    "shared.script('script.sh')")
             runner = subprocess.Popen([sys.executable, "-B", "-c", code])
             while not (script.parent / "ready").exists() and runner.poll() is None:
                 time.sleep(0.1)

@@ -7,8 +7,8 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-import vm                   # pylint: disable=wrong-import-position
-from sections import busy   # pylint: disable=wrong-import-position
+from report.sections import busy    # pylint: disable=wrong-import-position
+from shared import Error    # pylint: disable=wrong-import-position
 
 
 def samples(**told):
@@ -24,11 +24,11 @@ class CheckTest(unittest.TestCase):
         busy.check(samples())
 
     def test_bound_overrun(self):
-        with self.assertRaisesRegex(vm.VmError, "910 pages were pending"):
+        with self.assertRaisesRegex(Error, "910 pages were pending"):
             busy.check(samples(left=910 * 4096))
 
     def test_left_behind(self):
-        with self.assertRaisesRegex(vm.VmError, "stayed pending"):
+        with self.assertRaisesRegex(Error, "stayed pending"):
             busy.check(samples(pending=1))
 
     def test_base_of_starved(self):

@@ -11,9 +11,9 @@ HARNESS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HARNESS))
 sys.path.insert(0, str(HARNESS / "tests"))
 
-import console      # pylint: disable=wrong-import-position
-import patched      # pylint: disable=wrong-import-position
-import test         # pylint: disable=wrong-import-position
+from checks import test    # pylint: disable=wrong-import-position
+from machine import console    # pylint: disable=wrong-import-position
+import patched    # pylint: disable=wrong-import-position
 
 # A line, and the file of the kernel that prints it, with the words to be found there.
 OF_THE_KERNEL = (

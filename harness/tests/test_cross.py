@@ -12,10 +12,8 @@ import unittest.mock
 HARNESS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HARNESS))
 
-import cross            # pylint: disable=wrong-import-position
-import lint_build       # pylint: disable=wrong-import-position
-import rust_structs     # pylint: disable=wrong-import-position
-import vm               # pylint: disable=wrong-import-position
+from checks import cross, lint_build, rust_structs    # pylint: disable=wrong-import-position
+from shared import Error    # pylint: disable=wrong-import-position
 
 BASE = """
 struct ops {
@@ -105,7 +103,7 @@ class MachinesTest(unittest.TestCase):
 
     def test_compilers(self):
         """deps.sh installs the compiler of each machine."""
-        deps = (HARNESS / "deps.sh").read_text()
+        deps = (HARNESS / "machine/deps.sh").read_text()
         packages = deps.split("CROSS_PACKAGES='")[1].split("'")[0].split()
         self.assertEqual({f"gcc-{machine.prefix}".strip("-")
                           for machine in cross.MACHINES.values() if machine.prefix},
@@ -114,7 +112,7 @@ class MachinesTest(unittest.TestCase):
     def test_choose(self):
         self.assertEqual(cross.choose(""), list(cross.CHECKS))
         self.assertEqual(cross.choose("rust,arm64"), ["arm64", "rust"])
-        with self.assertRaisesRegex(vm.VmError, "no check is called 'typo'"):
+        with self.assertRaisesRegex(Error, "no check is called 'typo'"):
             cross.choose("arm64,typo")
 
 
@@ -151,7 +149,7 @@ class CompileTest(unittest.TestCase):
                 return types.SimpleNamespace(returncode=code, stdout=output)
             out.mkdir(parents=True, exist_ok=True)
             return types.SimpleNamespace(returncode=0, stdout=self.symbols)
-        with unittest.mock.patch.object(cross.lint_common, "BUILD", self.build), \
+        with unittest.mock.patch.object(cross, "BUILD", self.build), \
              unittest.mock.patch.object(cross.subprocess, "run", run):
             return cross.one("i386", self.work)
 

@@ -30,7 +30,7 @@ class DepsTest(unittest.TestCase):
         path.chmod(0o755)
 
     def run_deps(self):
-        return subprocess.run([HARNESS / "deps.sh"], capture_output=True, text=True,
+        return subprocess.run([HARNESS / "machine/deps.sh"], capture_output=True, text=True,
                               env={"PATH": str(self.bin),
                                    "PD_BUILD": str(self.build)})
 

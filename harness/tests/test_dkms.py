@@ -10,13 +10,12 @@ import unittest
 HARNESS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HARNESS))
 
-import dkms_package         # pylint: disable=wrong-import-position
-import dkms_stock           # pylint: disable=wrong-import-position
-from apply import Error     # pylint: disable=wrong-import-position
+from dkms import package, stock    # pylint: disable=wrong-import-position
+from shared import Error    # pylint: disable=wrong-import-position
 
 
 def setUpModule():
-    subprocess.run([HARNESS / "deps.sh", "dkms"], check=True)
+    subprocess.run([HARNESS / "machine/deps.sh", "dkms"], check=True)
 
 
 def folder(test):
@@ -37,13 +36,13 @@ class SourcesTest(unittest.TestCase):
     def test_test_hooks_are_cut_out(self):
         write(self.out / "a.c", "#ifdef CONFIG_PERCPU_DEFER_PERTURB\nhook();\n#endif\nrest();\n")
         write(self.out / "include/linux/b.h", "rest();\n")
-        dkms_package.drop_test_hooks(self.out)
+        package.drop_test_hooks(self.out)
         self.assertEqual((self.out / "a.c").read_text(), "rest();\n")
         self.assertEqual((self.out / "include/linux/b.h").read_text(), "rest();\n")
 
     def test_unpatched_tree(self):
         with self.assertRaisesRegex(Error, "was percpu_defer applied"):
-            dkms_package.copy_files(folder(self), self.out)
+            package.copy_files(folder(self), self.out)
 
 
 class ConfTest(unittest.TestCase):
@@ -51,7 +50,7 @@ class ConfTest(unittest.TestCase):
 
     def setUp(self):
         top = folder(self)
-        dkms_package.make_debian(top, "2.0", ["6.12.117", "7.3.4"])
+        package.make_debian(top, "2.0", ["6.12.117", "7.3.4"])
         self.conf = top / "debian/zram-percpu-defer-dkms.dkms"
 
     def ask(self, release, what):
@@ -84,7 +83,7 @@ class HookTest(unittest.TestCase):
     def hook(self, release, status="", result=0):
         """Return what it said, and what it asked DKMS for."""
         hook = self.top / "hook"
-        dkms_package.fill_in("install_module", hook, VERSION="2.0")
+        package.fill_in("install_module", hook, VERSION="2.0")
         text = hook.read_text()
         for path in ("/usr/src", "/lib/modules", "/etc/dkms"):
             self.assertIn(path, text)
@@ -128,7 +127,7 @@ exit {result}
 
     def test_removed(self):
         """The hook of the kernel packages stays until the package is purged."""
-        run = subprocess.run(["sh", dkms_package.HERE / "kernel_hook", "6.1.0-37-amd64"],
+        run = subprocess.run(["sh", package.HERE / "kernel_hook", "6.1.0-37-amd64"],
                              capture_output=True, text=True, check=True)
         self.assertEqual(run.stdout + run.stderr, "")
 
@@ -140,7 +139,7 @@ class CheckTest(unittest.TestCase):
         headers = folder(self)
         if config is not None:
             write(headers / ".config", config)
-        return subprocess.run(["sh", dkms_package.HERE / "check.sh", "7.3.4-amd64", headers],
+        return subprocess.run(["sh", package.HERE / "check.sh", "7.3.4-amd64", headers],
                               capture_output=True, text=True)
 
     def test_module(self):
@@ -158,18 +157,18 @@ class CheckTest(unittest.TestCase):
 class JudgeTest(unittest.TestCase):
     def samples(self, ours):
         """Milliseconds of munmap, all back and CPU; stock has 100 of each."""
-        row = dkms_stock.ROWS[0]
-        times = dict(zip(dkms_stock.TIMES, (*(n * 10**6 for n in ours), 0)))
-        stock = dict.fromkeys(dkms_stock.TIMES, [10**8]) | {"workers": [0]}
-        return {f"stock {row[0]} {row[1]}": stock,
+        row = stock.ROWS[0]
+        times = dict(zip(stock.TIMES, (*(n * 10**6 for n in ours), 0)))
+        theirs = dict.fromkeys(stock.TIMES, [10**8]) | {"workers": [0]}
+        return {f"stock {row[0]} {row[1]}": theirs,
                 f"ours {row[0]} {row[1]}": {name: [n] for name, n in times.items()}}
 
     def misses(self, ours, faster):
-        rows, goals = dkms_stock.ROWS, dkms_stock.FASTER
-        self.addCleanup(setattr, dkms_stock, "ROWS", rows)
-        self.addCleanup(setattr, dkms_stock, "FASTER", goals)
-        dkms_stock.ROWS, dkms_stock.FASTER = rows[:1], {rows[0]: faster} if faster else {}
-        return list(dkms_stock.misses(self.samples(ours)))
+        rows, goals = stock.ROWS, stock.FASTER
+        self.addCleanup(setattr, stock, "ROWS", rows)
+        self.addCleanup(setattr, stock, "FASTER", goals)
+        stock.ROWS, stock.FASTER = rows[:1], {rows[0]: faster} if faster else {}
+        return list(stock.misses(self.samples(ours)))
 
     def test_good(self):
         self.assertEqual(self.misses((12, 114, 114), 8), [])

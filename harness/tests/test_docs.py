@@ -11,8 +11,9 @@ import unittest
 HARNESS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HARNESS))
 
-import apply        # pylint: disable=wrong-import-position
-import docs_check   # pylint: disable=wrong-import-position
+from checks import docs_check    # pylint: disable=wrong-import-position
+from overlay import apply    # pylint: disable=wrong-import-position
+from shared import Error    # pylint: disable=wrong-import-position
 
 CHANGED = ("Documentation/ABI/testing/sysfs-block-zram", "Documentation/core-api/index.rst",
            "Documentation/core-api/percpu_defer.rst", "Documentation/filesystems/locking.rst",
@@ -84,7 +85,7 @@ class DocsTest(unittest.TestCase):
 
     def test_other_tree(self):
         (self.tree / apply.STAMP).unlink()
-        with self.assertRaisesRegex(apply.Error, "not made by apply.py; give"):
+        with self.assertRaisesRegex(Error, "not made by apply.py; give"):
             docs_check.to_build(self.tree)
 
 

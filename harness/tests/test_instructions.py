@@ -10,9 +10,9 @@ import unittest
 HARNESS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HARNESS))
 
-import perf_check                               # pylint: disable=wrong-import-position
-import vm                                       # pylint: disable=wrong-import-position
-from sections import instructions, short_runs   # pylint: disable=wrong-import-position
+from report import perf_check    # pylint: disable=wrong-import-position
+from report.sections import instructions, short_runs    # pylint: disable=wrong-import-position
+from shared import Error    # pylint: disable=wrong-import-position
 
 
 def pages(length):
@@ -88,17 +88,17 @@ class CountTest(unittest.TestCase):
 
     def test_other_length(self):
         self.guest.pages = lambda length: pages("long")
-        with self.assertRaisesRegex(vm.VmError, "zram: only 0 % .* in runs of 1"):
+        with self.assertRaisesRegex(Error, "zram: only 0 % .* in runs of 1"):
             self.count("off")
 
     def test_drained_before(self):
         self.guest.cancelled["waiting"] = 400
-        with self.assertRaisesRegex(vm.VmError, "zram: only 400 of 512 slots waited"):
+        with self.assertRaisesRegex(Error, "zram: only 400 of 512 slots waited"):
             self.count("on")
 
     def test_taken(self):
         self.guest.refused["64"] = 32
-        with self.assertRaisesRegex(vm.VmError, "zram: only 32 of 64 pushes were refused"):
+        with self.assertRaisesRegex(Error, "zram: only 32 of 64 pushes were refused"):
             self.count("refused")
 
 

@@ -14,10 +14,10 @@ HARNESS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HARNESS))
 sys.path.insert(0, str(HARNESS / "tests"))
 
-import apply    # pylint: disable=wrong-import-position
-import kcsan    # pylint: disable=wrong-import-position
-import patched  # pylint: disable=wrong-import-position
-import vm       # pylint: disable=wrong-import-position
+from checks import kcsan    # pylint: disable=wrong-import-position
+from overlay import apply    # pylint: disable=wrong-import-position
+import patched    # pylint: disable=wrong-import-position
+from shared import Error    # pylint: disable=wrong-import-position
 
 REPORT = """\
 [    9.001000] BUG: KCSAN: data-race in zram_push [zram] / taken
@@ -172,16 +172,16 @@ class FakeTest(Tree):
         self.assertTrue(self.foreign("helper+0x8/0x30 others+0x8/0x30 ours+0x8/0x30"))
 
     def test_no_lines(self):
-        with self.assertRaisesRegex(vm.VmError, "no source line of bare.*DWARF5=y"):
+        with self.assertRaisesRegex(Error, "no source line of bare.*DWARF5=y"):
             self.foreign("others+0x8/0x30", "bare+0x8/0x30")
 
     def test_no_symbol(self):
         for frame in ("gone+0x8/0x30", "others+0x38/0x40"):
-            with self.assertRaisesRegex(vm.VmError, "has no "):
+            with self.assertRaisesRegex(Error, "has no "):
                 self.foreign(frame)
 
     def test_no_module(self):
-        with self.assertRaisesRegex(vm.VmError, "has no module zram;"):
+        with self.assertRaisesRegex(Error, "has no module zram;"):
             self.foreign("others+0x8/0x30@[zram]")
 
     def test_module(self):
@@ -245,12 +245,12 @@ class ElfTest(Tree):
     def test_no_debug_info(self):
         self.compile("-nostdlib", "-no-pie", "-Wl,-e,theirs", name="vmlinux",
                      source=["f.c"], debug="-g0")
-        with self.assertRaisesRegex(vm.VmError, "no source line of theirs"):
+        with self.assertRaisesRegex(Error, "no source line of theirs"):
             self.foreign("vmlinux", "theirs")
 
     def test_not_built(self):
         (self.out / "vmlinux").unlink()
-        with self.assertRaisesRegex(vm.VmError, "nm: .*is binutils installed"):
+        with self.assertRaisesRegex(Error, "nm: .*is binutils installed"):
             self.races().is_foreign(self.report("theirs+0x1/0x9"))
 
 

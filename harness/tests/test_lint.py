@@ -13,11 +13,9 @@ import unittest.mock
 
 HARNESS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HARNESS))
-import lint         # pylint: disable=wrong-import-position
-import lint_build   # pylint: disable=wrong-import-position
-import lint_text    # pylint: disable=wrong-import-position
-import vm           # pylint: disable=wrong-import-position
-from lint_common import Finding, Skip, parse    # pylint: disable=wrong-import-position
+from checks import lint, lint_build, lint_text    # pylint: disable=wrong-import-position
+from checks.lint_common import Finding, Skip, parse    # pylint: disable=wrong-import-position
+from shared import Error    # pylint: disable=wrong-import-position
 
 TREE = pathlib.Path("/kernel")
 # gcc, gcc without a column, clang with an error, sparse with a second line.
@@ -127,7 +125,7 @@ class TextTest(unittest.TestCase):
 
     def test_copy(self):
         with tempfile.TemporaryDirectory() as tmp, \
-                unittest.mock.patch("lint_common.BUILD", pathlib.Path(tmp)):
+                unittest.mock.patch.object(lint_text, "BUILD", pathlib.Path(tmp)):
             copy = lint_text.Copy()
             self.assertTrue((copy.top / "mm/zswap_free.c").is_file())
             self.assertEqual(copy.original(Finding("mm/zswap_free.c", 1, "x")).path,
@@ -141,7 +139,7 @@ class TextTest(unittest.TestCase):
             for name in ("lib/a.sh", ".ci/run", "build/b.sh", "c.py"):
                 (top / name).parent.mkdir(exist_ok=True)
                 (top / name).write_text("")
-            with unittest.mock.patch("apply.TOP", top):
+            with unittest.mock.patch.object(lint_text, "TOP", top):
                 for _ in "tarball", "repository":
                     self.assertEqual(lint_text.tracked("*.sh", ".ci/run"),
                                      [".ci/run", "lib/a.sh"])
@@ -199,13 +197,13 @@ class RunTest(unittest.TestCase):
     def test_choose(self):
         self.assertEqual(lint.choose(""), list(lint.CHECKS))
         self.assertEqual(lint.choose("sparse,gcc"), ["gcc", "sparse"])
-        with self.assertRaisesRegex(vm.VmError, "no check is called 'x'; there are gcc"):
+        with self.assertRaisesRegex(Error, "no check is called 'x'; there are gcc"):
             lint.choose("x")
 
     def test_named(self):
         self.assertEqual(lint.named(""), [])
         self.assertEqual(lint.named("context,clang"), ["clang", "context"])
-        with self.assertRaisesRegex(vm.VmError, "no check is called 'all'"):
+        with self.assertRaisesRegex(Error, "no check is called 'all'"):
             lint.named("all")
 
     def test_newer(self):

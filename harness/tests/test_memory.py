@@ -8,7 +8,7 @@ import unittest
 HARNESS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HARNESS))
 
-from sections import memory     # pylint: disable=wrong-import-position
+from report.sections import memory    # pylint: disable=wrong-import-position
 
 MB = 2**20
 MS = 10**6

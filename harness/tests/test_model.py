@@ -9,7 +9,7 @@ import tempfile
 import unittest
 
 HARNESS = pathlib.Path(__file__).resolve().parent.parent
-MODELS = sorted((HARNESS / "model").glob("*.pml"))
+MODELS = sorted((HARNESS / "checks/model").glob("*.pml"))
 
 COUNTER = """/*
  * Variants that must be found faulty:
@@ -32,7 +32,7 @@ def run(folder=None, build=None):
     env = dict(os.environ)
     if folder:
         env.update(PD_MODELS=str(folder), PD_BUILD=str(build))
-    return subprocess.run([HARNESS / "model.sh"], capture_output=True, text=True,
+    return subprocess.run([HARNESS / "checks/model.sh"], capture_output=True, text=True,
                           env=env, check=False)
 
 

@@ -16,12 +16,10 @@ HARNESS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HARNESS))
 sys.path.insert(0, str(HARNESS / "tests"))
 
-import mutants          # pylint: disable=wrong-import-position
-import patched          # pylint: disable=wrong-import-position
-import run              # pylint: disable=wrong-import-position
-import test             # pylint: disable=wrong-import-position
-import test_all         # pylint: disable=wrong-import-position
-import vm               # pylint: disable=wrong-import-position
+from checks import mutants, parts, test, test_all    # pylint: disable=wrong-import-position
+from machine import kernels    # pylint: disable=wrong-import-position
+import patched    # pylint: disable=wrong-import-position
+from shared import Error    # pylint: disable=wrong-import-position
 
 SELFTESTS = test.TOP / "tools/testing/selftests/percpu_defer"
 
@@ -63,7 +61,7 @@ class ListTest(unittest.TestCase):
     def test_kernels_and_jobs(self):
         for mutant in mutants.load():
             with self.subTest(mutant["name"]):
-                self.assertIn(mutant.get("kernel", "plain"), run.KINDS)
+                self.assertIn(mutant.get("kernel", "plain"), kernels.KINDS)
                 job = HARNESS / "guest" / f"{mutant.get('job', 'test')}.sh"
                 self.assertTrue(job.is_file(), job)
 
@@ -75,7 +73,7 @@ class ListTest(unittest.TestCase):
                               (good + 'test = "t"\nsuit = "s"\n', "suit is missing or unk"),
                               (2 * (good + 'test = "t"\n'), "there are two")):
                 path.write_text(text)
-                with self.assertRaisesRegex(vm.VmError, why):
+                with self.assertRaisesRegex(Error, why):
                     mutants.load(path)
 
 
@@ -103,7 +101,7 @@ class RunTest(unittest.TestCase):
         self.asked = types.SimpleNamespace(job=job, params=params, limits=limits)
         (self.tmp / "log.console").write_text(self.console)
         if self.error:
-            raise vm.VmError(self.error, self.lines)
+            raise Error(self.error, self.lines)
         return self.lines
 
     def build(self, change, kind):
@@ -198,18 +196,18 @@ class RunTest(unittest.TestCase):
 
         def keys():
             with unittest.mock.patch.multiple(
-                    run.apply, kernel_version=lambda tree: "7.3", read_overlay=lambda version: {},
+                    parts.apply, kernel_version=lambda tree: "7.3", read_overlay=lambda version: {},
                     generate=lambda tree, version, files: made):
-                return run.tree_of_mutant(source, {**MUTANT, "test": "zswap_ops:write, held"})
+                return parts.tree_of_mutant(source, {**MUTANT, "test": "zswap_ops:write, held"})
 
         def changes(name, text="text"):
             before = keys()
             made[pathlib.Path(name)] = text.encode()
             return keys() != before
-        self.assertFalse(changes(f"{run.SELFTESTS}/zram_ops.c"))
+        self.assertFalse(changes(f"{parts.SELFTESTS}/zram_ops.c"))
         self.assertFalse(changes("Documentation/mm/zswap.rst"))
-        self.assertTrue(changes(f"{run.SELFTESTS}/zswap_ops.c"))
-        self.assertTrue(changes(f"{run.SELFTESTS}/zram_ops.sh"))
+        self.assertTrue(changes(f"{parts.SELFTESTS}/zswap_ops.c"))
+        self.assertTrue(changes(f"{parts.SELFTESTS}/zram_ops.sh"))
         self.assertTrue(changes("mm/zswap.c", "/* of x */\n\tint x;\n\n"))
         self.assertFalse(changes("mm/zswap.c", "/* of\n * y */\nint x; /* y */\n"))
         self.assertTrue(changes("mm/zswap.c", "int y;"))
@@ -217,7 +215,7 @@ class RunTest(unittest.TestCase):
         self.assertFalse(changes("a.sh", "#!/bin/sh\n\t# y\ntrue\n"))
 
     def test_no_match(self):
-        with self.assertRaisesRegex(vm.VmError, "matched 0 times in f.c"):
+        with self.assertRaisesRegex(Error, "matched 0 times in f.c"):
             self.run_mutants({**MUTANT, "replace": "gone"})
 
     def test_not_built(self):
@@ -228,7 +226,7 @@ class RunTest(unittest.TestCase):
         def build(change, kind):
             kernel = good(change, kind)
             if len(self.built) == 1:
-                raise vm.VmError("")
+                raise Error("")
             return kernel
         with unittest.mock.patch.object(self, "build", build):
             count, said = self.run_mutants(MUTANT, other, tree="")
@@ -237,7 +235,7 @@ class RunTest(unittest.TestCase):
 
     def test_only(self):
         self.assertEqual(mutants.choose([MUTANT], "fault"), [MUTANT])
-        with self.assertRaisesRegex(vm.VmError, "no mutant has this in its name(.|\n)*a fault"):
+        with self.assertRaisesRegex(Error, "no mutant has this in its name(.|\n)*a fault"):
             mutants.choose([MUTANT], "typo")
 
 

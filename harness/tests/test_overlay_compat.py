@@ -12,11 +12,9 @@ import unittest.mock
 HARNESS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HARNESS))
 
-import apply    # pylint: disable=wrong-import-position
-import ktap     # pylint: disable=wrong-import-position
-import overlay_compat    # pylint: disable=wrong-import-position
-import test     # pylint: disable=wrong-import-position
-import works    # pylint: disable=wrong-import-position
+from checks import ktap, test, works    # pylint: disable=wrong-import-position
+from overlay import apply, compat_tables    # pylint: disable=wrong-import-position
+from shared import Error    # pylint: disable=wrong-import-position
 
 OVERLAY = {
     "mm/a.c.cocci": "// a\n\n@one@\nslot_lock\n\n@two@\nslot_unlock my_slot_lock\n",
@@ -32,7 +30,7 @@ class OlderTest(unittest.TestCase):
         tmp = tempfile.TemporaryDirectory()
         self.addCleanup(tmp.cleanup)
         self.top = pathlib.Path(tmp.name)
-        patch = unittest.mock.patch.object(overlay_compat, "COMPAT", self.top)
+        patch = unittest.mock.patch.object(compat_tables, "COMPAT", self.top)
         patch.start()
         self.addCleanup(patch.stop)
 
@@ -40,22 +38,22 @@ class OlderTest(unittest.TestCase):
         (self.top / "6.1.toml").write_text(toml)
         overlay = {pathlib.Path(path): text.encode() for path, text in OVERLAY.items()}
         return {str(path): content.decode()
-                for path, content in overlay_compat.adapt("6.1.7", overlay, patches).items()}
+                for path, content in compat_tables.adapt("6.1.7", overlay, patches).items()}
 
     def refuse(self, toml, *words):
-        with self.assertRaises(apply.Error) as caught:
+        with self.assertRaises(Error) as caught:
             self.adapt(toml)
-        for word in ("harness/compat/6.1.toml: ", *words):
+        for word in ("harness/overlay/compat/6.1.toml: ", *words):
             self.assertIn(word, str(caught.exception))
 
     def test_versions(self):
-        self.assertEqual(overlay_compat.table("6.1.7"), {})
+        self.assertEqual(compat_tables.table("6.1.7"), {})
         (self.top / "6.1.toml").write_text("replace = {}")
         (self.top / "5.15.toml").write_text("")
-        self.assertEqual(overlay_compat.table("6.1-rc3"), {"replace": {}})
-        self.assertEqual(overlay_compat.table("6.1.7"), {"replace": {}})
-        self.assertEqual(overlay_compat.table("6.10.7"), {})
-        self.assertEqual(overlay_compat.supported(), [(5, 15), (6, 1)])
+        self.assertEqual(compat_tables.table("6.1-rc3"), {"replace": {}})
+        self.assertEqual(compat_tables.table("6.1.7"), {"replace": {}})
+        self.assertEqual(compat_tables.table("6.10.7"), {})
+        self.assertEqual(compat_tables.supported(), [(5, 15), (6, 1)])
 
     def test_without(self):
         files = self.adapt('[[without]]\nparts = ["lib/", "mm/a.c.cocci:one"]')
@@ -138,7 +136,7 @@ class OlderTest(unittest.TestCase):
 
     def test_is_said(self):
         self.adapt('[[without]]\nparts = ["lib/"]\nsay = "no lib"\ntests = ["swap_reuse"]')
-        self.assertEqual(overlay_compat.says("6.1.7"), ["no lib"])
+        self.assertEqual(compat_tables.says("6.1.7"), ["no lib"])
         names, said = test.expected("6.1.7", 0)
         self.assertEqual(said, ["no lib"])
         self.assertEqual(test.expected("7.3.4", 0), (names | {"swap_reuse"}, []))
@@ -149,10 +147,10 @@ class TableTest(unittest.TestCase):
     """The tables of this repository match its overlay."""
 
     def test_all(self):
-        for number in overlay_compat.supported():
+        for number in compat_tables.supported():
             version = ".".join(map(str, number)) + ".1"
             self.assertFalse(apply.read_overlay(version) == apply.read_overlay())
-            for without in overlay_compat.table(version).get("without", ()):
+            for without in compat_tables.table(version).get("without", ()):
                 self.assertTrue(without["why"])
 
     def test_newer(self):

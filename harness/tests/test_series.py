@@ -23,17 +23,13 @@ import unittest.mock
 HARNESS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HARNESS))
 
-import apply            # pylint: disable=wrong-import-position
-import cover            # pylint: disable=wrong-import-position
-import overlay_compat   # pylint: disable=wrong-import-position
-import series           # pylint: disable=wrong-import-position
-import series_check     # pylint: disable=wrong-import-position
-import vm               # pylint: disable=wrong-import-position
-from sections import common, unmap    # pylint: disable=wrong-import-position
+from overlay import apply, compat_tables, cover, series, series_check    # pylint: disable=wrong-import-position
+from report.sections import common, unmap    # pylint: disable=wrong-import-position
+from shared import Error    # pylint: disable=wrong-import-position
 
 
 def setUpModule():
-    subprocess.run([HARNESS / "deps.sh", "series"], check=True)
+    subprocess.run([HARNESS / "machine/deps.sh", "series"], check=True)
 
 
 class TableTest(unittest.TestCase):
@@ -92,7 +88,7 @@ class TableTest(unittest.TestCase):
                     self.assertNotEqual(some, every)
                     *_, (_last, files) = series.steps(ksrc, without=without)
                     self.assertEqual(files, some)
-        with self.assertRaisesRegex(apply.Error, "WITHOUT=core: no optional patch; there are "):
+        with self.assertRaisesRegex(Error, "WITHOUT=core: no optional patch; there are "):
             series.Table(without=["core"])
 
     def test_messages(self):
@@ -109,7 +105,7 @@ class TableTest(unittest.TestCase):
                               patch.name)
 
     def refuse(self, *words):
-        with self.assertRaises(apply.Error) as caught:
+        with self.assertRaises(Error) as caught:
             series.owners(self.table, self.files)
         for word in words:
             self.assertIn(word, str(caught.exception))
@@ -271,7 +267,7 @@ parts = ["lib/Kconfig.edit.toml", "lib/new.c.edit.toml"]
 
     def test_bad_signoff(self):
         for bad in ("me", "me@example.com", "Me <me>", "Me <me@example.com"):
-            with self.assertRaisesRegex(apply.Error, "not of the form"):
+            with self.assertRaisesRegex(Error, "not of the form"):
                 self.make(bad)
 
     def test_older_kernel(self):
@@ -281,14 +277,14 @@ parts = ["lib/Kconfig.edit.toml", "lib/new.c.edit.toml"]
         def adapt(version, overlay, patches):
             steps.append((version, sorted(patches)))
             return {kept: overlay[kept]}
-        with unittest.mock.patch.object(overlay_compat, "adapt", adapt), \
+        with unittest.mock.patch.object(compat_tables, "adapt", adapt), \
                 unittest.mock.patch.object(apply, "generate", lambda *args: args[2]):
             names = [patch.name for patch, _files in series.steps(self.ksrc)]
         self.assertEqual(names, ["one"])
         self.assertEqual(steps, [("7.3.4", ["one"]), ("7.3.4", ["one", "two"])])
 
     def test_own_repository(self):
-        with self.assertRaisesRegex(apply.Error, "is no git repository"):
+        with self.assertRaisesRegex(Error, "is no git repository"):
             self.make(own=True)
         for args in (("init", "--quiet"), ("add", "--all"),
                      ("commit", "--quiet", "--message=Linux")):
@@ -298,7 +294,7 @@ parts = ["lib/Kconfig.edit.toml", "lib/new.c.edit.toml"]
         letter = (self.build / "series/1-a/0000-cover-letter.patch").read_text()
         self.assertIn(f"\nbase-commit: {head}\n", letter)
         (self.ksrc / "lib/Kconfig").write_text("changed")
-        with self.assertRaisesRegex(apply.Error, "changes that are not committed"):
+        with self.assertRaisesRegex(Error, "changes that are not committed"):
             self.make(own=True)
 
     def test_repository(self):
@@ -310,11 +306,11 @@ parts = ["lib/Kconfig.edit.toml", "lib/new.c.edit.toml"]
         self.assertEqual(series.git(out, "status", "--porcelain"), "")
         self.assertEqual((out / "lib/new.c").read_text(), "int a;\nint b;\n")
         self.assertEqual(series.git(out, "show", "HEAD~:lib/new.c"), "int a;")
-        with self.assertRaisesRegex(apply.Error, "exists: a repository needs"):
+        with self.assertRaisesRegex(Error, "exists: a repository needs"):
             series.repository(self.ksrc, False, out, lambda text: None, False)
-        with self.assertRaisesRegex(apply.Error, "takes no path with blanks"):
+        with self.assertRaisesRegex(Error, "takes no path with blanks"):
             series.repository(self.ksrc, False, self.build / "a b", lambda text: None, False)
-        with self.assertRaisesRegex(apply.Error, "lies in the kernel tree"):
+        with self.assertRaisesRegex(Error, "lies in the kernel tree"):
             series.repository(self.ksrc, False, self.ksrc / "new", lambda text: None, False)
 
     def test_patch_that_differs(self):
@@ -328,7 +324,7 @@ parts = ["lib/Kconfig.edit.toml", "lib/new.c.edit.toml"]
                 yield patch, files | {pathlib.Path("lib/new.c"): b"int c;\n"}
 
         with unittest.mock.patch.object(series, "steps", steps):
-            with self.assertRaisesRegex(apply.Error, "the last patch does not give.*lib/new.c"):
+            with self.assertRaisesRegex(Error, "the last patch does not give.*lib/new.c"):
                 self.make()
         self.assertEqual(self.text("0001-lib-two"), before)
 
@@ -344,7 +340,7 @@ parts = ["lib/Kconfig.edit.toml", "lib/new.c.edit.toml"]
             return said
 
         with unittest.mock.patch.object(series, "git", git):
-            with self.assertRaisesRegex(apply.Error, "git am does not give what"):
+            with self.assertRaisesRegex(Error, "git am does not give what"):
                 self.make()
 
 
@@ -361,7 +357,7 @@ class CheckpatchTest(unittest.TestCase):
                          "1.patch:3: WARNING:X: what\n")
 
     def test_errors_stop(self):
-        with self.assertRaisesRegex(apply.Error, "finds 1 errors"):
+        with self.assertRaisesRegex(Error, "finds 1 errors"):
             self.check("out/1.patch:3: ERROR:X: what\nout/1.patch:4: CHECK:Y: what\n")
 
 
@@ -419,7 +415,7 @@ class CheckTest(unittest.TestCase):
         self.assertEqual([number for number, *_ in series_check.choose(steps, "")], [1, 2])
         self.assertEqual([number for number, *_ in series_check.choose(steps, "b")], [2])
         self.assertEqual([number for number, *_ in series_check.choose(steps, "1")], [1])
-        with self.assertRaisesRegex(vm.VmError, "no patch '3'"):
+        with self.assertRaisesRegex(Error, "no patch '3'"):
             series_check.choose(steps, "3")
 
     def test_options_that_are_not_there_yet(self):
@@ -442,7 +438,7 @@ class CheckTest(unittest.TestCase):
             log.write_text("  CC x.o\n")
             series_check.expect_no_warnings(log)
             log.write_text("x.c:1:2: warning: 'f' defined but not used\n")
-            with self.assertRaisesRegex(vm.VmError, "'f' defined but not used"):
+            with self.assertRaisesRegex(Error, "'f' defined but not used"):
                 series_check.expect_no_warnings(log)
 
 

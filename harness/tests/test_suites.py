@@ -14,8 +14,8 @@ import unittest.mock
 HARNESS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HARNESS))
 
-import suites           # pylint: disable=wrong-import-position
-import vm               # pylint: disable=wrong-import-position
+from checks import suites    # pylint: disable=wrong-import-position
+from shared import Error    # pylint: disable=wrong-import-position
 
 SUITE = suites.Suite("mm-zram", "kselftest", "zram", ("mm:ksft_cow.sh",), 60, 480, 2)
 
@@ -170,13 +170,13 @@ class RunTest(unittest.TestCase):
         self.booted = []
 
     def run_suite(self, outputs):
-        """outputs: {label: output, or the VmError, or a list of these}."""
+        """outputs: {label: output, or the Error, or a list of these}."""
         def boot(image, initramfs, _job, params, **limits):
             self.booted.append((image, initramfs.read_text(), params, limits))
             output = outputs[image]
             if isinstance(output, list):
                 output = output.pop(0) if len(output) > 1 else output[0]
-            if isinstance(output, vm.VmError):
+            if isinstance(output, Error):
                 raise output
             return output.splitlines()
         said = io.StringIO()
@@ -213,7 +213,7 @@ class RunTest(unittest.TestCase):
         """The results before the end are compared all the same."""
         half = NESTED.partition("# selftests: mm: ksft_mremap.sh")[0]
         count, said = self.run_suite({
-            "base": NESTED, "patched": vm.VmError("BUG: y", half.splitlines())})
+            "base": NESTED, "patched": Error("BUG: y", half.splitlines())})
         self.assertGreater(count.failed, 0)
         self.assertIn("error: mm-zram: patched: BUG: y", said)
         self.assertIn(f"{MREMAP}/mremap_test: did not run", said)
@@ -250,7 +250,7 @@ class ListTest(unittest.TestCase):
         self.assertEqual([suite.name for suite in suites.choose("fio,mm-zram")],
                          ["fio", "mm-zram"])
         self.assertEqual(len(suites.choose("")), len(suites.load()))
-        with self.assertRaisesRegex(vm.VmError, "no suite has this name; there are mm-zram"):
+        with self.assertRaisesRegex(Error, "no suite has this name; there are mm-zram"):
             suites.choose("mm")
 
 

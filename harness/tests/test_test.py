@@ -13,10 +13,8 @@ import unittest
 HARNESS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HARNESS))
 
-import expectations     # pylint: disable=wrong-import-position
-import ktap             # pylint: disable=wrong-import-position
-import test             # pylint: disable=wrong-import-position
-import vm               # pylint: disable=wrong-import-position
+from checks import expectations, ktap, test    # pylint: disable=wrong-import-position
+from shared import Error    # pylint: disable=wrong-import-position
 
 KUNIT = """BEGIN percpu_defer
 KTAP version 1
@@ -143,7 +141,7 @@ class FakeKernel:
         for line in self.lines:
             on_line(line)
         if self.error:
-            raise vm.VmError(self.error, self.lines)
+            raise Error(self.error, self.lines)
         return self.lines
 
 
@@ -208,7 +206,7 @@ class NamesTest(unittest.TestCase):
 
     def test_choose_nothing(self):
         for name in ("o_ag", "zram", "zram_ops:x", "test_v", "percpu_defer:m_age"):
-            with self.assertRaises(vm.VmError) as caught:
+            with self.assertRaises(Error) as caught:
                 test.choose(name)
             self.assertIn("zswap_ops", str(caught.exception))
             self.assertIn("o_age", str(caught.exception))

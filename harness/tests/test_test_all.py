@@ -13,12 +13,10 @@ import unittest.mock
 HARNESS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HARNESS))
 
-import parts            # pylint: disable=wrong-import-position
-import run              # pylint: disable=wrong-import-position
-import test_all         # pylint: disable=wrong-import-position
-import vm               # pylint: disable=wrong-import-position
-import works            # pylint: disable=wrong-import-position
-from expectations import Count      # pylint: disable=wrong-import-position
+from checks import parts, test_all, works    # pylint: disable=wrong-import-position
+from checks.expectations import Count    # pylint: disable=wrong-import-position
+from overlay.parts import git_files    # pylint: disable=wrong-import-position
+from shared import Error    # pylint: disable=wrong-import-position
 
 
 class PartsTest(unittest.TestCase):
@@ -44,7 +42,7 @@ class PartsTest(unittest.TestCase):
 
     def test_goes_on(self):
         """If one of three parts fails, the next run repeats only that one."""
-        bad = self.part("b", error=vm.VmError("died"))
+        bad = self.part("b", error=Error("died"))
         first = self.run_parts(a=self.part("a"), b=bad, c=self.part("c"))
         self.assertEqual(self.ran, ["a", "b", "c"])
         self.assertEqual(first["b"]["why"], "died")
@@ -103,9 +101,8 @@ class PartsTest(unittest.TestCase):
 
     def test_names(self):
         args = type("Args", (), {"seconds": 1, "torture": 1, "minutes": 1})
-        with unittest.mock.patch.object(run, "tree_of_guests"):
-            self.assertEqual(tuple(run.parts(None, args)), run.PARTS)
-        self.assertEqual(set(works.TEST_ALL), set(run.PARTS))
+        with unittest.mock.patch.object(parts, "tree_of_guests"):
+            self.assertEqual(tuple(parts.parts(None, args)), works.TEST_ALL)
 
 
 class HashTest(unittest.TestCase):
@@ -150,15 +147,15 @@ class HashTest(unittest.TestCase):
 
     def test_names_are_there(self):
         """Each beginning of a name is that of some file of ours."""
-        names = list(map(str, parts.git_files(test_all.TOP)))
+        names = list(map(str, git_files(test_all.TOP)))
         for beginning in test_all.IN_GUESTS:
             self.assertTrue(any(name.startswith(beginning) for name in names), beginning)
 
     def test_failed_step(self):
         """What has been told needs no more words: one end for all of run.py."""
-        with self.assertRaises(run.Failed) as caught, \
+        with self.assertRaises(Error) as caught, \
                 contextlib.redirect_stdout(io.StringIO()):
-            run.conclude(Count(failed=1))
+            test_all.conclude(Count(failed=1))
         self.assertEqual(str(caught.exception), "")
         self.assertEqual(caught.exception.lines, [])
 

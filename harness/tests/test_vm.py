@@ -17,7 +17,8 @@ import unittest.mock
 HARNESS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HARNESS))
 
-import vm       # pylint: disable=wrong-import-position
+from machine import vm    # pylint: disable=wrong-import-position
+from shared import Error    # pylint: disable=wrong-import-position
 
 FAKE_QEMU = """#!/bin/sh
 console=${NONE-}
@@ -52,7 +53,7 @@ class VmTest(unittest.TestCase):
             try:
                 return vm.run("kernel", "initramfs", "job", {},
                               log=self.tmp / "log", **more), err.getvalue()
-            except vm.VmError as error:
+            except Error as error:
                 return str(error), err.getvalue()
 
     def use_tcg(self):
@@ -131,7 +132,7 @@ class VmTest(unittest.TestCase):
         self.use_tcg()
         self.qemu("echo BUG: x >$console; echo one >$output; echo EXIT 0 >>$output")
         with contextlib.redirect_stderr(io.StringIO()), \
-                self.assertRaises(vm.VmError) as caught:
+                self.assertRaises(Error) as caught:
             vm.run("kernel", "initramfs", "job", {}, log=self.tmp / "log")
         self.assertEqual(caught.exception.lines, ["one", "EXIT 0"])
 

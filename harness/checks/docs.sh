@@ -1,0 +1,35 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Builds the pages of the documentation that are added or changed, with the kernel's own
+# tools, and checks kernel-doc and the ABI files; fails on any warning about these.
+# usage: docs.sh TREE PAGES      with commas between these
+# Prints where the pages are, and the log.
+set -eu
+. "$(dirname -- "$0")/../machine/common.sh"
+
+[ $# = 2 ] || die "usage: docs.sh TREE PAGES"
+tree=$1 pages=$2
+out=$BUILD/docs
+log=$out.log
+
+"$HARNESS/machine/deps.sh" docs
+rm -rf "$out"
+mkdir -p "$out"
+stage "build the documentation (log: $log)"
+make -C "$tree" O="$out" \
+	SPHINXOPTS="-D include_patterns=$pages -D exclude_patterns=netlink" htmldocs \
+	>"$log" 2>&1 ||
+	{ tail -n 20 "$log" >&2; die "the documentation does not build (see $log)"; }
+
+stage "check kernel-doc and the ABI files"
+sed -n '2,${/percpu_defer.*\.[ch]$/p}' "$tree/.percpu_defer" |
+	grep -E '^(include/linux|lib)/' | (cd "$tree" && xargs scripts/kernel-doc -none -Wall) \
+	>>"$log" 2>&1 || die "kernel-doc failed (see $log)"
+# Its name in Linux 7.2 and newer, and in older ones.
+for validate in tools/docs/get_abi.py scripts/get_abi.pl; do
+	[ ! -f "$tree/$validate" ] || break
+done
+(cd "$tree" && "./$validate" --dir Documentation/ABI validate) >>"$log" 2>&1 ||
+	die "$validate failed (see $log)"
+
+echo "$out/Documentation/output" "$log"

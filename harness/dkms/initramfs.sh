@@ -1,0 +1,73 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Packs what a guest with a stock kernel runs: busybox, jobs, programs, and of the modules
+# in a root of the distribution those that DKMS has installed, and what they need.
+# usage: dkms_initramfs.sh TREE ROOT RELEASE OUT.cpio.gz
+# TREE is a patched kernel tree: the programs are its selftests.
+set -eu
+. "$(dirname -- "$0")/../machine/common.sh"
+. "$(dirname -- "$0")/../machine/pack.sh"
+
+[ $# = 4 ] || die "usage: dkms_initramfs.sh TREE ROOT RELEASE OUT.cpio.gz"
+selftests=$1/tools/testing/selftests
+from=$2
+release=$3
+out=$4
+root=$out.root
+log=$out.log
+
+# build_programs: with the headers of the selftests
+build_programs() {
+	for program in swap_reuse swap_unmap zram_dead zram_ops; do
+		compile "$selftests/percpu_defer/$program.c" "$root/job/$program" || return
+	done
+	compile "$HARNESS/dkms/stock_rounds.c" "$root/job/stock_rounds"
+}
+
+# compile SOURCE PROGRAM
+compile() {
+	gcc -O2 -Wall -Wextra -static -pthread -I "$selftests" -I "$selftests/percpu_defer" \
+		"$1" -o "$2"
+}
+
+# modules NAME...: the files of these and of what they need
+modules() {
+	for module; do
+		modprobe --dirname "$from" --set-version "$release" --show-depends "$module"
+	done | awk '$1 == "insmod" { print $2 }' | sort -u
+}
+
+# copy_module FILE TARGET-FOLDER: busybox loads no compressed ones
+copy_module() {
+	case $1 in
+	*.xz) xz -dc "$1" >"$2/$(basename -- "$1" .xz)" ;;
+	*) cp "$1" "$2" ;;
+	esac
+}
+
+# The stock zram is a copy that dkms_root.sh has kept.
+install_modules() {
+	folder=$root/lib/modules/$release
+	mkdir -p "$folder" "$root/stock"
+	cp "$from/lib/modules/$release"/modules.builtin* \
+		"$from/lib/modules/$release/modules.order" "$folder" &&
+		needed=$(modules zram brd null_blk) || return
+	for file in $needed; do
+		copy_module "$file" "$folder" || return
+	done
+	copy_module "$from"/tmp/zram.ko* "$root/stock" &&
+		depmod --basedir "$root" "$release"
+}
+
+rm -rf "$root"
+mkdir -p "$root/bin" "$root/job"
+: >"$log"
+build_programs >>"$log" 2>&1 ||
+	{ tail -n 20 "$log" >&2; die "the programs do not build (see $log)"; }
+install_modules >>"$log" 2>&1 ||
+	{ tail -n 20 "$log" >&2; die "cannot pack the modules of $release (see $log)"; }
+cp "$("$HARNESS/machine/busybox.sh")" "$root/bin/busybox"
+cp "$HARNESS/guest/init" "$root/init"
+cp "$HARNESS/guest/sections.sh" "$HARNESS"/dkms/guest/*.sh "$root/job/"
+chmod +x "$root/init" "$root"/job/*.sh
+pack_archive "$root" "$out"

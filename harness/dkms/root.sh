@@ -1,0 +1,119 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# A root of the distribution, with a stock kernel, its headers and DKMS, below build/dkms.
+# usage: dkms_root.sh install VERSION DEB    install the package of "make dkms" as a user
+#                                            would; print the root and the kernel's release
+#        dkms_root.sh remove VERSION         remove it; see that the stock module is back
+# VERSION as 7.3.4
+set -eu
+. "$(dirname -- "$0")/../machine/common.sh"
+. "$(dirname -- "$0")/../machine/apt.sh"
+
+case $#:${1-} in
+3:install | 2:remove) ;;
+*) die "usage: dkms_root.sh install VERSION DEB | remove VERSION" ;;
+esac
+job=$1
+version=$2
+deb=${3-}
+[ "$(id -u)" = 0 ] || die "a root of the distribution takes root: sudo make ..."
+# Kernels of the 7.x series are backports for the suite after that of Debian 12.
+case $version in
+6.*) suite=$(. /etc/os-release && echo "$VERSION_CODENAME") backports= ;;
+*) suite=trixie backports=trixie-backports ;;
+esac
+package=zram-percpu-defer-dkms
+root=$BUILD/dkms/root-$suite
+log=$BUILD/log/dkms-$suite.log
+mkdir -p "$BUILD/dkms" "$BUILD/log"
+
+# in_root COMMAND...: with its own mounts, which go with it
+in_root() {
+	# shellcheck disable=SC2016 # for the shell that is started
+	unshare --mount --fork sh -c '
+		mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" &&
+		exec chroot "$0" env DEBIAN_FRONTEND=noninteractive LC_ALL=C "$@"' \
+		"$root" "$@" </dev/null >>"$log" 2>&1
+}
+
+# step TEXT COMMAND...
+step() {
+	stage "$suite: $1 (log: $log)"
+	shift
+	"$@" || {
+		tail -n 20 "$log" >&2
+		die "$suite: that did not work (see $log); network?"
+	}
+}
+
+make_root() {
+	rm -rf "$root.tmp"
+	debootstrap --variant=minbase "$suite" "$root.tmp" "$(mirror)" >>"$log" 2>&1 || return
+	# Security updates as here, if it is the suite of this machine.
+	if [ -z "$backports" ]; then
+		cp -r /etc/apt/sources.list* "$root.tmp/etc/apt/"
+	else
+		echo "deb $(mirror) $backports main" >>"$root.tmp/etc/apt/sources.list"
+	fi
+	find /etc/apt/apt.conf.d -name '*proxy*' -exec cp -t "$root.tmp/etc/apt/apt.conf.d" {} +
+	mv "$root.tmp" "$root"
+}
+
+# The newest of this version that the root knows.
+find_release() {
+	chroot "$root" apt-cache search --names-only "^linux-headers-${version}[^ ]*-amd64\$" |
+		sed 's/ .*//; s/linux-headers-//' | grep -v 'cloud\|rt' | sort -V | tail -n 1
+}
+
+# module_of NAME: where the module is that modprobe would take
+module_of() {
+	modinfo --basedir "$root" -k "$release" -F filename "$1"
+}
+
+# Where the module of the distribution is; it has no copy elsewhere.
+stock_module() {
+	module=$(module_of zram)
+	case $module in
+	*/kernel/*) echo "$module" ;;
+	*) die "the stock module of $release is not back: modprobe would take $module" ;;
+	esac
+}
+
+install_package() {
+	: >"$log"
+	if [ ! -d "$root" ]; then
+		need_space "$BUILD" 3000 "a root of $suite"
+		step "make a root" make_root
+	fi
+	step "ask for packages" in_root apt-get -qq update
+	release=$(find_release)
+	[ -n "$release" ] || die "$suite has no headers of Linux $version"
+	# shellcheck disable=SC2086 # nothing, or an option with its value
+	step "install Linux $release, its headers and DKMS" in_root \
+		apt-get -qq -y ${backports:+-t $backports} install --no-install-recommends \
+		dkms gcc libc6-dev make "linux-headers-$release" "linux-image-$release"
+	if chroot "$root" dpkg-query -W "$package" >/dev/null 2>&1; then
+		step "remove an earlier package" in_root apt-get -qq -y purge "$package"
+	fi
+	# DKMS moves the stock module away, so it is kept before.
+	stock=$(stock_module)
+	cp "$stock" "$root/tmp/"
+	cp "$deb" "$root/tmp/package.deb"
+	step "install $(basename -- "$deb")" in_root apt-get -qq -y --reinstall \
+		--allow-downgrades install --no-install-recommends /tmp/package.deb
+	for module in percpu_defer zram; do
+		case $(module_of $module) in
+		*/updates/dkms/*) ;;
+		*) die "DKMS has not installed $module for $release (see $log)" ;;
+		esac
+	done
+	echo "$root $release"
+}
+
+remove_package() {
+	release=$(find_release)
+	step "remove the package" in_root apt-get -qq -y purge "$package"
+	stock_module >/dev/null
+}
+
+"${job}_package"

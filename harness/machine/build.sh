@@ -1,0 +1,66 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Configures and builds a kernel out of tree.
+# usage: build.sh TREE OUT FRAGMENT...
+# A FRAGMENT is the name of one in harness/config, or a path.
+# For ARCH with CROSS_COMPILE, if they are in the environment.
+# Prints nothing on stdout.
+set -eu
+. "$(dirname -- "$0")/common.sh"
+
+[ $# -ge 3 ] || die "usage: build.sh TREE OUT FRAGMENT..."
+tree=$1
+out=$2
+shift 2
+log=$out.log
+# What a build prints, line by line; only to say how far it is.
+usual_steps=1900
+
+# Ends with the build, also if that is killed: it holds the lock of run.py, too.
+show_progress() {
+	nap=
+	trap 'kill $nap 2>/dev/null; exit' TERM
+	while kill -0 $$ 2>/dev/null; do
+		sleep 15 &
+		nap=$!
+		wait $nap
+		stage "  build: step $(wc -l <"$log") of about $usual_steps"
+	done
+}
+
+# Nothing is left behind: make stops its own children.
+# shellcheck disable=SC2317 # a trap calls it
+stop() {
+	trap '' INT TERM HUP
+	kill $progress $build 2>/dev/null || true
+	wait
+	exit "$1"
+}
+
+case ${ARCH-} in
+arm64) image=Image ;;
+um) image=linux ;;
+*) image=bzImage ;;
+esac
+
+mkdir -p "$out"
+need_space "$out" 2000 "a kernel build"
+"$HARNESS/machine/configure.sh" "$tree" "$out" "$@"
+stage "build $(basename "$out") (log: $log)"
+progress=
+build=
+trap 'stop 130' INT
+trap 'stop 143' TERM HUP
+show_progress &
+progress=$!
+# In the background, because a shell handles no signal while it waits for a command.
+make -C "$tree" O="$out" -j"$JOBS" "$image" modules >"$log" 2>&1 &
+build=$!
+code=0
+wait $build || code=$?
+kill $progress 2>/dev/null || true
+wait $progress || true
+[ $code = 0 ] || {
+	grep -m 20 -iE 'error|undefined' "$log" >&2 || tail -n 20 "$log" >&2
+	die "the kernel does not build (see $log)"
+}

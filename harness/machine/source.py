@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A kernel source, and the trees that are made of it."""
+
+import hashlib
+import pathlib
+
+from checks import works
+from overlay import apply
+from shared import BUILD, script, stage
+
+
+class Source:
+    """A kernel source, the user's own or the distribution's."""
+
+    def __init__(self, args):
+        if args.ksrc:
+            self.tree = args.ksrc.expanduser().resolve()
+            tag = hashlib.sha256(str(self.tree).encode()).hexdigest()[:8]
+            self.name = f"own-{tag}"
+        else:
+            self.tree = pathlib.Path(script("machine/fetch.sh", args.kernel))
+            self.name = self.tree.name.removeprefix("linux-")
+        self.own = bool(args.ksrc)
+
+    def patched_tree(self, out=None, force=True):
+        """force: of a version that was never tested, too: it is about to be."""
+        out = out or BUILD / "tree" / f"patched-{self.name}"
+        stage("apply percpu_defer to the kernel")
+        apply.apply(self.tree, out, False, force)
+        self.note("apply")
+        return out
+
+    def note(self, *what):
+        """For "make kernels", which tells nothing about a tree of the user's own."""
+        if not self.own:
+            works.note(apply.kernel_version(self.tree), *what)
+
+    def identity(self):
+        """Changes when the kernel source does."""
+        return apply.origin(self.tree).strip() if self.own else \
+            apply.kernel_version(self.tree)
+
+    def base_tree(self):
+        """What we fetched is clean and stays so; another's tree is copied."""
+        if not self.own:
+            return self.tree
+        out = BUILD / "tree" / f"base-{self.name}"
+        apply.apply(self.tree, out, True)
+        return out

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Fit the overlay to a kernel older than those that it is written for.
+
+compat/<version>.toml says how, in this order:
+  [[without]]          `parts` of the overlay that are left out, as in series.toml, and
+                       `why`; `say`, if there is one, is printed whenever the overlay is
+                       applied, and `tests` in the guest are not expected to run
+  [replace."<file>"]   words or other text and what they are there; also of all files of
+                       a folder ("<folder>/")
+  [patches]            parts of the files below, and which patch of the series they
+                       belong to; those that replace others belong to the same
+Files in compat/<version>/ replace those of the overlay that have the same name. Of
+semantic patches and lists of edits, each rule or named edit replaces the one of the same
+name, and others are added. Each entry has to match, or nothing is done.
+"""
+
+import itertools
+import re
+import tomllib
+
+from overlay.parts import COCCI, files_below, named, split
+from shared import HARNESS, Error
+
+COMPAT = HARNESS / "overlay/compat"
+
+
+def folder(version):
+    """Files for '6.12.117'; the table next to it has .toml in its name.
+
+    A version that has none gets that of the next newer one.
+    """
+    number = tuple(map(int, re.findall(r"\d+", version)[:2]))
+    newer = [one for one in supported() if one >= number]
+    return COMPAT / ".".join(map(str, newer[0] if newer else number))
+
+
+def table(version):
+    """Empty for a kernel that needs none."""
+    if not version:
+        return {}
+    path = folder(version).with_suffix(folder(version).suffix + ".toml")
+    return tomllib.loads(path.read_text()) if path.is_file() else {}
+
+
+def supported():
+    """The versions that have a table: [(6, 12)]."""
+    return sorted(tuple(map(int, path.stem.split("."))) for path in COMPAT.glob("*.toml"))
+
+
+def leave_out(part, files):
+    paths, names = named(part, files)
+    for path in paths:
+        if path not in files:
+            raise Error(f"there is no {path}")
+        if names == [""]:
+            del files[path]
+            continue
+        head, old = split(path, files[path])
+        if kept := [text for name, text in old if name not in names]:
+            files[path] = head + "".join(kept)
+        else:
+            del files[path]
+        if unknown := set(names) - {name for name, _text in old}:
+            raise Error(f"there is no {path}:{min(unknown)}")
+    if not paths:
+        raise Error(f"there is no {part}")
+
+
+def replace(entry, files):
+    """Words as a whole, other text wherever it is."""
+    name, called = entry
+    paths = set(named(name, files)[0])
+    if lost := paths - files.keys():
+        raise Error(f"there is no {min(lost)}")
+    text = re.compile("|".join(rf"\b{old}\b" if re.fullmatch(r"\w+", old) else re.escape(old)
+                               for old in sorted(called, key=len, reverse=True)))
+    found = set()
+
+    def new(match):
+        found.add(match[0])
+        return called[match[0]]
+    for path in paths:
+        files[path] = text.sub(new, files[path])
+    if unused := called.keys() - found:
+        raise Error(f"{name}: there is no '{min(unused)}'")
+
+
+def merge(path, old, new):
+    """Put the parts of a file into that of the overlay."""
+    if not path.name.endswith((*COCCI, ".edit.toml")) or not old:
+        return new
+    head, parts = split(path, old)
+    fresh = dict(split(path, new)[1])
+    kept = [fresh.pop(name, text) for name, text in parts]
+    return "".join([head, *kept, *("\n" + text for text in fresh.values())])
+
+
+def additions(entries, top, files, patches):
+    """The files of the folder, {path: text}; for a step, what its patches bring of them."""
+    extra = {path: (top / path).read_text() for path in files_below(top)}
+    brings = {(path, name): patch for part, patch in entries.items()
+              for path, name in itertools.product(*named(part, extra))}
+    if lost := [path for path, _name in brings if path not in extra]:
+        raise Error(f"there is no {lost[0]} in {top.name}/; git add it, or remove it from "
+                    "[patches]")
+    result = {}
+    for path, text in extra.items():
+        head, parts = split(path, text)
+        there = {name for name, _text in split(path, files[path])[1]} if path in files else ()
+        if lost := [name for name, _text in parts
+                    if patches is None and name not in there and (path, name) not in brings]:
+            raise Error(f"{path} is not in [patches]" + (lost[0] and f" with '{lost[0]}'"))
+        if kept := [part for name, part in parts
+                    if patches is None or name in there or brings.get((path, name)) in patches]:
+            result[path] = head + "".join(kept)
+    return result
+
+
+def adapt(version, overlay, patches=None):
+    """The overlay, path to bytes, as this version needs it.
+
+    patches: the names of those so far, if it is the overlay of a step of the series.
+    What an entry is about may come with a later one.
+    """
+    entries, top = table(version), folder(version)
+    files = {path: content.decode() for path, content in overlay.items()}
+    changes = [*((leave_out, part) for without in entries.get("without", ())
+                 for part in without["parts"]),
+               *((replace, entry) for entry in entries.get("replace", {}).items())]
+    try:
+        for change, entry in changes:
+            try:
+                change(entry, files)
+            except Error:
+                if patches is None:
+                    raise
+        more = additions(entries.get("patches", {}), top, files, patches)
+        for path, text in more.items():
+            files[path] = merge(path, files.get(path, ""), text)
+    except Error as error:
+        raise Error(f"harness/overlay/compat/{top.name}.toml: {error}") from error
+    return {path: text.encode() for path, text in files.items()}
+
+
+def says(version):
+    """A line about each thing that this version goes without."""
+    return [without["say"] for without in table(version).get("without", ())
+            if "say" in without]
+
+
+def without_tests(version):
+    """What does not run in the guest: {test: the line that says why}."""
+    return {test: without["say"] for without in table(version).get("without", ())
+            for test in without.get("tests", ())}

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Write a report of what is measured on two kernels, the sections in sections/.
+
+A report is about one state of both kernels. A run with ONLY adds its sections to the report
+of that state, or replaces them. The report of another state is kept next to it, and quick
+reports have a folder of their own. Samples are written as sections finish, to a folder named
+after the time; it becomes the report when all is measured and drawn.
+
+A section is a module that has
+    TITLE              its heading
+    SHOWS              a sentence on what it shows
+    measure(kernels, quick, stage)
+                       boots guests; returns its samples, as JSON can hold them.
+                       kernels has .base, .patched, and .perf, an archive for guests
+    tables(data)       yields lines of Markdown
+    plots(data)        yields names and gnuplot scripts that have their data in them
+    comparisons(data)  yields common.Samples or common.Events, all that could be worse
+    headline(data)     yields the lines that a report begins with; may be missing
+"""
+
+import datetime
+import importlib
+import json
+import os
+import re
+import shutil
+import subprocess
+
+from machine import vm
+from report.sections import common
+from shared import BUILD, Error
+
+RESULTS = BUILD / "results"
+ORDER = ("unmap", "native", "short_runs", "busy", "memory", "lmk", "killers", "faults", "others",
+         "accounting", "mixed", "attribution", "instructions")
+# What explains the times more than it is one, and takes long: a quick report has it only
+# when it is asked for.
+EXPLAINS = ("attribution", "instructions")
+# Reports that agree on these are of the same state.
+SAME = ("kernel", "base_kernel", "state", "accelerator", "cpus", "quick")
+TERMINAL = 'set terminal svg size 720,420 font "sans-serif,12" background "white"'
+STYLE = """body { font: 16px/1.45 sans-serif; max-width: 75em; margin: 2em auto }
+table { border-collapse: collapse; margin: 1em 0; font-size: 14px }
+th, td { border: 1px solid #bbb; padding: .25em .6em; text-align: right }
+th:first-child, td:first-child { text-align: left }
+th { background: #eee } svg { max-width: 100%; height: auto }"""
+
+
+def choose(only):
+    """Names of sections, from a list with commas between them, in the report's order."""
+    wanted = [name for name in only.split(",") if name]
+    if unknown := [name for name in wanted if name not in ORDER]:
+        raise Error(f"the report has no section '{unknown[0]}'; "
+                         f"there are {', '.join(ORDER)}")
+    return [name for name in ORDER if name in wanted]
+
+
+def load(names, quick):
+    """The sections with these names; if there are none, what a report has by default."""
+    names = names or [name for name in ORDER if not (quick and name in EXPLAINS)]
+    return {name: importlib.import_module(f"report.sections.{name}") for name in names}
+
+
+def draw(name, script):
+    """The plot as SVG."""
+    run = subprocess.run(["gnuplot"], input=f"{TERMINAL}\n{script}", text=True,
+                         capture_output=True)
+    if run.returncode or not run.stdout.rstrip().endswith("</svg>"):
+        said = run.stderr.strip().splitlines() or ["nothing"]
+        raise Error(f"gnuplot cannot draw '{name}', it says: {said[-1]}")
+    return run.stdout
+
+
+def opening(report, sections):
+    """Markdown: headline, regressions, and what was measured."""
+    yield "# percpu_defer against the unmodified kernel\n"
+    lines = [line for name, section in sections.items() if hasattr(section, "headline")
+             for line in section.headline(report["sections"][name])]
+    yield from (f"- {line}" for line in lines)
+    yield "" if lines else "No section that was measured has a figure for the headline.\n"
+    compared = [(name, one) for name, section in sections.items()
+                for one in section.comparisons(report["sections"][name])]
+    lines = [f"- `{name}`: {line}" for name, one in compared if (line := one.worse())]
+    if lines:
+        yield ("**Regressions** with the patched kernel's defaults, by more than the "
+               f"samples vary. Of {len(compared)} comparisons, "
+               f"{sum(one.chance() for _name, one in compared):.0f} would stand here if the "
+               "kernels did not differ.\n")
+        yield from lines
+    else:
+        yield ("**No regressions** with the patched kernel's defaults, by more than "
+               "the samples vary.")
+    yield (f"\nLinux {report['kernel']} with percpu_defer against {report['base_kernel']}, "
+           f"QEMU {report['accelerator'].upper()}, {report['cpus']} CPUs, "
+           f"{report['repetitions']} repetitions unless something else is said"
+           f"{', a quick run' if report['quick'] else ''}, {dates(report)}. "
+           "base: the unmodified kernel; off, patched: the patched one with the switch "
+           "off and on, alternating; limit: the patched one on a RAM disk, where swap "
+           "has nothing to free. Cells are the median (min-max).\n")
+
+
+def dates(report):
+    """When the sections were measured: one day, or the first and the last."""
+    days = sorted(report["dates"].values())
+    return days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}"
+
+
+def chapter(name, section, data, plots):
+    """Markdown of a section."""
+    yield f"## {section.TITLE}\n"
+    yield f"{section.SHOWS} Only this: `make bench ONLY={name}`.\n"
+    yield from section.tables(data)
+    yield from (f"\n![{plot}]({plot}.svg)" for plot in plots)
+    yield ""
+
+
+def html(text, plots):
+    """One file that needs no other."""
+    body = subprocess.run(["markdown_py", "-x", "tables"], input=text, text=True,
+                          check=True, stdout=subprocess.PIPE).stdout
+    body = re.sub(r'<img alt="[^"]*" src="([^"]*)\.svg" />',
+                  lambda image: plots[image[1]][plots[image[1]].index("<svg"):], body)
+    title = text.partition("\n")[0].removeprefix("# ")
+    return (f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+            f"<title>{title}</title>\n<style>\n{STYLE}\n</style>\n</head>\n"
+            f"<body>\n{body}\n</body>\n</html>\n")
+
+
+def write(folder, name, text):
+    """Write a file of a report; it is complete or as it was before."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tmp = folder / f"{name}.tmp"
+    tmp.write_text(text)
+    os.replace(tmp, folder / name)
+
+
+def earlier(folder, report):
+    """The report in a folder, if it is of the same state."""
+    samples = folder / "bench.json"
+    old = json.loads(samples.read_text()) if samples.exists() else {}
+    same = report["state"] and all(old.get(name) == report[name] for name in SAME)
+    return old if same else {}
+
+
+def publish(partial, folder, same):
+    """Put a complete report in the place of an earlier one, which is kept unless it is of
+    the same state.
+    """
+    old = folder.with_name(f"{folder.name}.{datetime.datetime.now():%Y%m%d-%H%M%S.%f}-before")
+    if folder.exists():
+        folder.rename(old)
+    partial.rename(folder)
+    if same:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def make_files(report, sections):
+    """The files of a report by name, without the samples."""
+    text, drawn = list(opening(report, sections)), {}
+    for name, section in sections.items():
+        data = report["sections"][name]
+        plots = {plot: draw(plot, script) for plot, script in section.plots(data)}
+        text += chapter(name, section, data, plots)
+        drawn |= plots
+    text = "\n".join(text)
+    return {"report.md": text, "report.html": html(text, drawn),
+            **{f"{plot}.svg": svg for plot, svg in drawn.items()}}
+
+
+def finish(folder):
+    """Draw the report of the samples in a folder; returns its text."""
+    try:
+        report = json.loads((folder / "bench.json").read_text())
+        names = [name for name in ORDER if name in report["sections"]]
+        files = make_files(report, load(names, report["quick"]))
+    except (Error, OSError, LookupError, subprocess.SubprocessError) as error:
+        raise Error(f"{error}; mend that, then draw the samples again: "
+                         f"make report FROM={folder}") from error
+    for name, text in files.items():
+        write(folder, name, text)
+    return files["report.md"]
+
+
+def measure(kernels, sections, report, partial, stage):
+    """Run the sections, and write the samples whenever one has finished."""
+    for name, section in sections.items():
+        stage(f"section '{name}'")
+        report["sections"][name] = section.measure(kernels, report["quick"], stage)
+        report["dates"][name] = datetime.date.today().isoformat()
+        write(partial, "bench.json", json.dumps(report, indent=1) + "\n")
+
+
+def run(kernels, names, quick, state, stage):
+    """Measure the sections with these names, or all, and write the report.
+
+    state: a string that changes when what is measured does.
+    """
+    folder = RESULTS.with_name(f"{RESULTS.name}-quick") if quick else RESULTS
+    partial = RESULTS.with_name(f"{RESULTS.name}.{datetime.datetime.now():%Y%m%d-%H%M%S}")
+    report = {"kernel": kernels.patched.version, "base_kernel": kernels.base.version,
+              "state": state, "accelerator": vm.accelerator(kernels.patched.image),
+              "cpus": vm.CPUS, "quick": quick, "repetitions": common.repetitions(quick),
+              "sections": {}, "dates": {}}
+    try:
+        measure(kernels, load(names, quick), report, partial, stage)
+    finally:
+        if partial.exists():
+            stage(f"the samples are in build/{partial.name}/bench.json")
+    old = earlier(folder, report)
+    if names and old:
+        for part in "sections", "dates":
+            report[part] = old[part] | report[part]
+        write(partial, "bench.json", json.dumps(report, indent=1) + "\n")
+    text = finish(partial)
+    publish(partial, folder, bool(old))
+    stage(f"the report is build/{folder.name}/report.html")
+    print(text)
+
+
+def redraw(folder):
+    """Draw the report of a folder again."""
+    try:
+        report = json.loads((folder / "bench.json").read_text())
+        choose(",".join(report["sections"]))
+        dates(report)
+    except (Error, OSError, ValueError, LookupError, TypeError) as error:
+        raise Error(f"{folder}: {error}; give a folder that make bench wrote") from error
+    finish(folder)
+    print(f"{folder / 'report.html'}")

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What all modules share: where things are, the one class of errors, scripts, progress."""
+
+import fcntl
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+HARNESS = pathlib.Path(__file__).resolve().parent
+TOP = HARNESS.parent
+BUILD = TOP / "build"
+
+HELD = []       # open files that scripts inherit
+
+
+class Error(Exception):
+    """Becomes the one line that a user sees; without a text, a step has said why.
+
+    lines: what the job of a guest has printed, if it is about one
+    """
+
+    def __init__(self, text="", lines=()):
+        super().__init__(text)
+        self.lines = list(lines)
+
+
+def stage(text):
+    """One line per stage, with the time since the command began."""
+    start = int(os.environ.setdefault("PD_START", str(int(time.time()))))
+    passed = int(time.time()) - start
+    print(f"[{passed // 60:3}:{passed % 60:02}] {text}", file=sys.stderr, flush=True)
+
+
+def lock():
+    """One run at a time below build/; held by our children too, should we die."""
+    BUILD.mkdir(exist_ok=True)
+    file = os.open(BUILD / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise Error("another run is at work here: wait for its end, or for the build that it "
+                    "left behind") from error
+    HELD.append(file)
+
+
+def script(name, *args, env=None):
+    """Run a script of the harness; returns what it prints.
+
+    Should we be terminated, the script is so, too, and has the time to clean up.
+    """
+    with subprocess.Popen([HARNESS / name, *map(str, args)], text=True,
+                          stdout=subprocess.PIPE, env=env, pass_fds=HELD) as run:
+        try:
+            said = run.communicate()[0]
+        except BaseException:
+            run.terminate()
+            raise
+    if run.returncode:
+        raise Error
+    return said.strip()
