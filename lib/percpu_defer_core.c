@@ -260,8 +260,7 @@ void percpu_defer_set_cap(struct percpu_defer_core *core, unsigned long cap)
 		return;
 	WRITE_ONCE(core->batch, READ_ONCE(core->state) == PERCPU_DEFER_ON ?
 		   clamp(max / (8 * cpus), 1L, PERCPU_DEFER_BATCH) : LONG_MIN);
-	/* A worker cannot run beside the pusher on a single CPU, only instead of it. */
-	WRITE_ONCE(core->early, cpus > 1 ? min(PERCPU_DEFER_EARLY * cpus, max / 8) : max / 8);
+	WRITE_ONCE(core->early, min(PERCPU_DEFER_EARLY * cpus, max / 8));
 	WRITE_ONCE(core->cap, max);
 }
 EXPORT_SYMBOL_GPL(percpu_defer_set_cap);
