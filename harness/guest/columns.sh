@@ -42,8 +42,8 @@ resize() {
 select_column() {
 	[ -z "$swap" ] || swapoff "$swap"
 	case $1 in
-	on) echo 1 >"$switch" ;;
-	off) echo 0 >"$switch" ;;
+	on) echo 1 >"$switch" || exit 1 ;;
+	off) echo 0 >"$switch" || exit 1 ;;
 	esac
 	case $1 in
 	limit) swap=/dev/ram0 enabled=N ;;

@@ -71,12 +71,12 @@ def native_kernels(source, patched):
     """Both kernels for user-mode Linux, with the programs of the patched kernel."""
     env = os.environ | {"ARCH": "um"}
 
-    def build(name, tree):
+    def build(name, tree, *fragments):
         out = BUILD / "kernel" / f"{name}-{source.name}"
-        script("machine/build.sh", tree, out, "um", env=env)
+        script("machine/build.sh", tree, out, *fragments, env=env)
         return uml.Kernel(out, patched.initramfs)
-    return types.SimpleNamespace(base=build("um-base", source.base_tree()),
-                                 patched=build("um", patched.tree))
+    return types.SimpleNamespace(base=build("um-base", source.base_tree(), "um"),
+                                 patched=build("um", patched.tree, "um", "um-patched"))
 
 
 def suites_kernels(source):
