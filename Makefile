@@ -69,7 +69,6 @@ help:
 	@echo 'make measure            a program that measures munmap() on this machine, as it is'
 	@echo 'make series             the kernel patches, to be mailed, in build/series'
 	@echo 'make series-check       build each step of it, boot those of clients; ONLY=1: one'
-	@echo 'make kernels            what was seen to work on which kernel'
 	@echo 'make boot               a shell in the patched kernel'
 	@echo 'make clean              remove what was built, keep what was fetched'
 	@echo 'make distclean          remove build/ altogether'
@@ -153,13 +152,10 @@ measure:
 boot: deps
 	@$(RUN) boot
 
-kernels:
-	@$(RUN) kernels
-
 clean:
 	rm -rf build/kernel build/tree build/log build/accel build/lint build/cross
 
 distclean:
 	rm -rf build
 
-.PHONY: help deps bench report perf-check test test-all test-others torture mutants model docs lint cross apply dkms test-stock bench-stock measure series series-check boot kernels clean distclean
+.PHONY: help deps bench report perf-check test test-all test-others torture mutants model docs lint cross apply dkms test-stock bench-stock measure series series-check boot clean distclean

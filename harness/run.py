@@ -9,7 +9,7 @@ import signal
 import sys
 import types
 
-from checks import cross, docs_check, lint, parts, suites, test, test_all, works
+from checks import cross, docs_check, lint, parts, suites, test, test_all
 from dkms import package, stock
 from machine import vm
 from machine.kernels import (KINDS, Kernel, base_kernel, native_kernels, patched_kernel,
@@ -34,7 +34,6 @@ def do_series(source, args):
     script("machine/deps.sh", "series")
     stage("write the series")
     series.make(source.tree, source.own, args.signoff, args.without, stage)
-    source.note("series")
 
 
 def do_series_check(source, args):
@@ -88,16 +87,12 @@ def do_test(source, args):
     every = parts.parts(source, args)
     chosen = {name: every[name] for name in ("harness", *args.kinds)}
     test_all.finish(test_all.run_parts(chosen, parts.store(source), stage, again=True))
-    source.note("test", args.kinds)
 
 
 def do_test_all(source, args):
     chosen = {name: part for name, part in parts.parts(source, args).items()
               if name in args.parts}
-    results = test_all.run_parts(chosen, parts.store(source), stage)
-    source.note("test-all", [name for name in results
-                             if results[name]["result"] == "green"])
-    test_all.finish(results)
+    test_all.finish(test_all.run_parts(chosen, parts.store(source), stage))
 
 
 def do_test_others(source, args):
@@ -123,14 +118,13 @@ def do_mutants(source, args):
 
 def do_bench(source, args):
     script("machine/deps.sh", "report")
-    state = parts.tree_of_guests(source) + test_all.tree_hash(only=("harness/report/",))
+    state = parts.tree_of_guests(source) + test_all.tree_hash(
+        only=("harness/report/sections/", "harness/report/bench.py"))
     patched = patched_kernel(source)
     kernels = types.SimpleNamespace(patched=patched, base=base_kernel(source, patched.tree),
                                     native=lambda: native_kernels(source, patched),
                                     perf=pathlib.Path(script("report/perf.sh")))
     bench.run(kernels, args.only, args.quick, f"{state} {source.identity()}", stage)
-    if not args.only and not args.quick:
-        source.note("bench")
 
 
 def do_report(args):
@@ -155,14 +149,10 @@ def do_bench_stock(args):
     stock.measure(stock.Stock(args.kernel))
 
 
-def do_kernels(_args):
-    print(works.table())
-
-
 def names(choices, what, empty=()):
     """A list with commas, as an argument."""
     def of(text):
-        found = text.split(",") if text else list(empty)
+        found = text.split(",") if text or not empty else list(empty)
         if unknown := [name for name in found if name not in choices]:
             raise argparse.ArgumentTypeError(
                 f"no {what} is called '{unknown[0]}'; there are {', '.join(choices)}")
@@ -202,8 +192,8 @@ MINUTES = option("minutes", "how long each of torture and perturbation runs", ty
 TORTURE = option("torture", "how many seconds the torture test runs", type=int, default=60)
 CHOSEN_KINDS = option("kinds", f"kernels: {','.join(KINDS)}", required=True, type=names(
     [kind for kind in KINDS if kind not in ("perturb", "sync")], "kernel"))
-PARTS = option("parts", f"parts, with commas: {','.join(works.TEST_ALL)}", default="",
-               type=names(works.TEST_ALL, "part", works.TEST_ALL))
+PARTS = option("parts", f"parts, with commas: {','.join(parts.NAMES)}", default="",
+               type=names(parts.NAMES, "part", parts.NAMES))
 # (function, options) of jobs on a kernel source, of those that fetch their own, and of those
 # that only read.
 JOBS = {
@@ -235,7 +225,6 @@ STOCK_JOBS = {
 READING_JOBS = {
     "report": (do_report, ("folder", {"nargs": "?", "type": pathlib.Path,
                                       "default": bench.RESULTS})),
-    "kernels": (do_kernels,),
 }
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """The pages that docs.sh builds, and the warnings about them.
 
-A tree is one that apply.py made: its stamp names all files that are added or changed.
+A tree is one of make apply: its stamp names all files that are added or changed.
 Only these pages are built, some seconds instead of an hour. So a warning that a page or a
 label does not exist counts only if the tree has none of that name.
 """
@@ -26,7 +26,7 @@ def changed(tree):
     """Files of the tree that are added or changed."""
     stamp = tree / apply.STAMP
     if not stamp.is_file():
-        raise Error(f"{tree}: not made by apply.py; give one that is")
+        raise Error(f"{tree}: not made by make apply; give one that is")
     return [pathlib.Path(line) for line in stamp.read_text().splitlines()[1:]]
 
 

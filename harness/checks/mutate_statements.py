@@ -222,7 +222,8 @@ def mutants(texts, overlay, allowed=None):
                                 ours_of(path, overlay))
     names = {one["name"] for one in found}
     if lost := allowed.keys() - names:
-        raise Error(f"statements.toml: there is no mutant '{min(lost)}'; see --list")
+        raise Error(f"statements.toml: there is no mutant '{min(lost)}'; there are "
+                    f"{', '.join(sorted(names))}")
     return [{**one, "survives": allowed[one["name"]]} if one["name"] in allowed else one
             for one in found]
 

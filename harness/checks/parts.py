@@ -73,6 +73,8 @@ def others(source, only=()):
 
 
 PERTURBED = ("zram", "zswap")
+NAMES = ("harness", "model", "plain", "kasan", "perturb-zram", "perturb-zswap", "nohz", "sync",
+         "kcsan", "rt", "arm64", "torture-kasan", "torture-kcsan", "others", "mutants")
 
 
 def store(source):

@@ -93,7 +93,7 @@ def expected(version, kind):
 def tests_of(job):
     """The tests that have to run in a job."""
     text = (HARNESS / f"guest/{job}.sh").read_text()
-    return set(re.findall(r"^(?:kunit|selftest) (\w+)", text, re.M))
+    return set(re.findall(r"^(?:kunit|selftest) ([\w.]+)", text, re.M))
 
 
 def perturbed(client):

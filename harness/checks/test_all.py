@@ -28,10 +28,12 @@ class Part(typing.NamedTuple):
 
 
 # Beginnings of the names of files of the kernel that no guest depends on, and of those of
-# the harness that a guest has, configures its kernel by, or is judged by.
+# the harness that guests have or are made by, or that judge them.
 PROSE = ("MAINTAINERS", "Documentation/", "scripts/coccinelle/")
-IN_GUESTS = ("harness/guest/", "harness/config/", "harness/checks/skips.toml",
-             "harness/checks/suites.toml")
+IN_GUESTS = ("harness/guest/", "harness/config/", "harness/machine/",
+             *(f"harness/checks/{name}" for name in (
+                 "expectations.py", "kcsan.py", "ktap.py", "mutants.py", "parts.py",
+                 "skips.toml", "suites.", "test.py")))
 
 
 def files_hash(files, only=("",), without=()):

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0
 # Packs what a guest with a stock kernel runs: busybox, jobs, programs, and of the modules
 # in a root of the distribution those that DKMS has installed, and what they need.
-# usage: dkms_initramfs.sh TREE ROOT RELEASE OUT.cpio.gz
+# usage: initramfs.sh TREE ROOT RELEASE OUT.cpio.gz
 # TREE is a patched kernel tree: the programs are its selftests.
 set -eu
 . "$(dirname -- "$0")/../machine/common.sh"
 . "$(dirname -- "$0")/../machine/pack.sh"
 
-[ $# = 4 ] || die "usage: dkms_initramfs.sh TREE ROOT RELEASE OUT.cpio.gz"
+[ $# = 4 ] || die "usage: initramfs.sh TREE ROOT RELEASE OUT.cpio.gz"
 selftests=$1/tools/testing/selftests
 from=$2
 release=$3
@@ -45,7 +45,7 @@ copy_module() {
 	esac
 }
 
-# The stock zram is a copy that dkms_root.sh has kept.
+# The stock zram is a copy that root.sh has kept.
 install_modules() {
 	folder=$root/lib/modules/$release
 	mkdir -p "$folder" "$root/stock"

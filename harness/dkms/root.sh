@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # A root of the distribution, with a stock kernel, its headers and DKMS, below build/dkms.
-# usage: dkms_root.sh install VERSION DEB    install the package of "make dkms" as a user
-#                                            would; print the root and the kernel's release
-#        dkms_root.sh remove VERSION         remove it; see that the stock module is back
+# usage: root.sh install VERSION DEB    install the package of "make dkms" as a user
+#                                       would; print the root and the kernel's release
+#        root.sh remove VERSION         remove it; see that the stock module is back
 # VERSION as 7.3.4
 set -eu
 . "$(dirname -- "$0")/../machine/common.sh"
@@ -11,7 +11,7 @@ set -eu
 
 case $#:${1-} in
 3:install | 2:remove) ;;
-*) die "usage: dkms_root.sh install VERSION DEB | remove VERSION" ;;
+*) die "usage: root.sh install VERSION DEB | remove VERSION" ;;
 esac
 job=$1
 version=$2

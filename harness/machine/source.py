@@ -4,7 +4,6 @@
 import hashlib
 import pathlib
 
-from checks import works
 from overlay import apply
 from shared import BUILD, script, stage
 
@@ -27,13 +26,7 @@ class Source:
         out = out or BUILD / "tree" / f"patched-{self.name}"
         stage("apply percpu_defer to the kernel")
         apply.apply(self.tree, out, False, force)
-        self.note("apply")
         return out
-
-    def note(self, *what):
-        """For "make kernels", which tells nothing about a tree of the user's own."""
-        if not self.own:
-            works.note(apply.kernel_version(self.tree), *what)
 
     def identity(self):
         """Changes when the kernel source does."""

@@ -40,9 +40,12 @@ from overlay import compat_tables, nearest
 from overlay.parts import COCCI, RULE, edit, files_below, how_of, split, strays
 from shared import TOP, Error
 
-KERNEL_DIRS = tuple(map(pathlib.Path, (
-    "Documentation", "drivers", "include", "kernel", "lib", "mm", "samples", "scripts", "tools")))
 KERNEL_FILES = ("MAINTAINERS.edit.toml",)
+# Folders at the top of a kernel.
+KERNEL_DIRS = tuple(map(pathlib.Path, (
+    "arch", "block", "certs", "crypto", "Documentation", "drivers", "fs", "include", "init",
+    "io_uring", "ipc", "kernel", "lib", "mm", "net", "rust", "samples", "scripts", "security",
+    "sound", "tools", "usr", "virt")))
 TESTED = ((6, 12), (7, 2), (7, 3))
 # Semantic patches that find ways to lose data, and the calls that each looks at.
 CHECKERS = {"harness/overlay/checkers/zram_filled.cocci": "set_slot_handle|zram_set_handle",

@@ -100,12 +100,16 @@ def additions(entries, top, files, patches):
     extra = {path: (top / path).read_text() for path in files_below(top)}
     brings = {(path, name): patch for part, patch in entries.items()
               for path, name in itertools.product(*named(part, extra))}
-    if lost := [path for path, _name in brings if path not in extra]:
-        raise Error(f"there is no {lost[0]} in {top.name}/; git add it, or remove it from "
-                    "[patches]")
+    parts_there = {(path, name) for path, text in extra.items()
+                   for name, _text in split(path, text)[1]}
+    if lost := brings.keys() - parts_there:
+        raise Error(f"there is no {':'.join(map(str, filter(None, min(lost))))} in {top.name}/; "
+                    "git add it, or remove it from [patches]")
     result = {}
     for path, text in extra.items():
         head, parts = split(path, text)
+        if path.name.endswith(".edit.toml") and "" in dict(parts):
+            raise Error(f"{path} in {top.name}/: give each edit a name")
         there = {name for name, _text in split(path, files[path])[1]} if path in files else ()
         if lost := [name for name, _text in parts
                     if patches is None and name not in there and (path, name) not in brings]:

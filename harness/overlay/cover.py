@@ -46,28 +46,31 @@ def unmap_rows(samples, column):
     shapes = dict.fromkeys((*unmap.shapes(samples, unmap.SIZES),
                             *unmap.shapes(samples, unmap.PROCESSES)))
     for shape in shapes:
-        base, patched, limit = (unmap.ms(samples, one, shape, "munmap")
-                                for one in ("base", column, "limit"))
-        cpu, back = ([unmap.ms(samples, one, shape, *times) for one in ("base", column)]
-                     for times in (("cpu", "workers"), ("back",)))
-        yield [unmap.label(shape), common.cell(base), common.cell(patched),
-               common.ratio(base, patched), middle(limit), common.ratio(*reversed(cpu)),
-               *map(middle, back)]
+        row = unmap.columns(samples, shape)
+        munmap, cpu, back = ([metric.value(row[one])
+                              for one in ("base", column, "limit", "off")]
+                             for metric in unmap.METRICS)
+        yield [unmap.label(shape), common.cell(munmap[0]),
+               *([middle(munmap[3])] if column == "on" else ()), common.cell(munmap[1]),
+               common.ratio(*munmap[:2]), middle(munmap[2]), common.ratio(cpu[1], cpu[0]),
+               *map(middle, back[:2])]
 
 
 def unmap_tables(data, series):
     yield paragraph(
-        "munmap() in ms; limit: on a RAM disk, where swap has nothing to free; cpu: CPU "
-        "time of munmap() and workers, patched/base; back: when the last page is free "
-        "again, in ms.")
+        "munmap() in ms; off: without deferral, as after the first series; limit: on a RAM "
+        "disk, where swap has nothing to free; cpu: CPU time of munmap() and workers, "
+        "patched/base; back: when the last page is free again, in ms.")
+    off = ["off"] if series.column == "on" else []
     for backend in series.backends:
-        yield from table([backend, "base", "patched", "ratio", "limit", "cpu",
+        yield from table([backend, "base", *off, "patched", "ratio", "limit", "cpu",
                           "back: base", "patched"], unmap_rows(data[backend], series.column))
 
 
 def comparisons(name, data, backends):
     """Those of a section that are about a series."""
-    return [one for one in importlib.import_module(f"report.sections.{name}").comparisons(data)
+    section = importlib.import_module(f"report.sections.{name}")
+    return [one for one in common.comparisons(section, data)
             if one.what.startswith(tuple(backends))]
 
 
@@ -98,7 +101,7 @@ def measured(report, series):
     yield paragraph(
         f"Measured on Linux {report['kernel']} with all series against "
         f"{report['base_kernel']}, in QEMU {report['accelerator'].upper()}, "
-        f"{report['cpus']} CPUs, on {report['date']}; median (min-max).")
+        f"{report['cpus']} CPUs, {common.dates(report)}; median (min-max).")
     if series.column == "off":
         yield paragraph("This series alone is measured as all three with deferral switched "
                         "off.")

@@ -46,7 +46,7 @@ class Table:
         table = tomllib.loads(path.read_text())
         self.prefix = table["prefix"]
         self.series = [types.SimpleNamespace(**one) for one in table["series"]]
-        defaults = {"optional": False, "unsigned": ""}
+        defaults = {"optional": False, "unsigned": "", "needs": []}
         every = [types.SimpleNamespace(series=series, **(defaults | patch))
                  for series in self.series
                  for patch in series.__dict__.pop("patch")]
@@ -54,6 +54,9 @@ class Table:
         if bad := set(without) - set(optional):
             raise Error(f"WITHOUT={min(bad)}: no optional patch; there are "
                               f"{', '.join(optional)}")
+        for patch in every:
+            if patch.name not in without and (lost := set(patch.needs) & set(without)):
+                raise Error(f"WITHOUT={min(lost)}: {patch.name} needs it; leave that out as well")
         self.patches, self.without = every, without
         for one in (*self.series, *every):
             one.subject, one.body = read_message(one.name)
@@ -253,7 +256,9 @@ class Tree:
 def message(patch, who):
     """Of a commit."""
     note = patch.unsigned if who == NOBODY else ""
-    return (f"{patch.subject}\n\n{patch.body}\n\n"
+    # Trailers of the message go on.
+    gap = "\n" if re.search(r"\n\n(?:[A-Z][\w-]+: .+\n?)+\Z", patch.body) else "\n\n"
+    return (f"{patch.subject}\n\n{patch.body}{gap}"
             f"Signed-off-by: {who}\n" + (f"---\n{note}" if note else ""))
 
 

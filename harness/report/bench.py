@@ -11,11 +11,18 @@ A section is a module that has
     SHOWS              a sentence on what it shows
     measure(kernels, quick, stage)
                        boots guests; returns its samples, as JSON can hold them.
-                       kernels has .base, .patched, and .perf, an archive for guests
-    tables(data)       yields lines of Markdown
+                       kernels has .base, .patched, .native(), kernels for user-mode Linux,
+                       and .perf, an archive for guests. common.collect() reads the lines
+                       that a guest job prints
+    grids(data)        yields common.Grid, of which tables and comparisons are made: each
+                       row has columns "base" and "on", and a label that begins with zram
+                       or zswap
+and that may have
+    more_tables(data)  yields lines of Markdown
+    more_comparisons(data)
+                       yields common.Samples or common.Events, what else could be worse
+    headline(data)     yields lines that a report begins with
     plots(data)        yields names and gnuplot scripts that have their data in them
-    comparisons(data)  yields common.Samples or common.Events, all that could be worse
-    headline(data)     yields the lines that a report begins with; may be missing
 """
 
 import datetime
@@ -79,7 +86,7 @@ def opening(report, sections):
     yield from (f"- {line}" for line in lines)
     yield "" if lines else "No section that was measured has a figure for the headline.\n"
     compared = [(name, one) for name, section in sections.items()
-                for one in section.comparisons(report["sections"][name])]
+                for one in common.comparisons(section, report["sections"][name])]
     lines = [f"- `{name}`: {line}" for name, one in compared if (line := one.worse())]
     if lines:
         yield ("**Regressions** with the patched kernel's defaults, by more than the "
@@ -93,23 +100,17 @@ def opening(report, sections):
     yield (f"\nLinux {report['kernel']} with percpu_defer against {report['base_kernel']}, "
            f"QEMU {report['accelerator'].upper()}, {report['cpus']} CPUs, "
            f"{report['repetitions']} repetitions unless something else is said"
-           f"{', a quick run' if report['quick'] else ''}, {dates(report)}. "
+           f"{', a quick run' if report['quick'] else ''}, {common.dates(report)}. "
            "base: the unmodified kernel; off, patched: the patched one with the switch "
            "off and on, alternating; limit: the patched one on a RAM disk, where swap "
            "has nothing to free. Cells are the median (min-max).\n")
-
-
-def dates(report):
-    """When the sections were measured: one day, or the first and the last."""
-    days = sorted(report["dates"].values())
-    return days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}"
 
 
 def chapter(name, section, data, plots):
     """Markdown of a section."""
     yield f"## {section.TITLE}\n"
     yield f"{section.SHOWS} Only this: `make bench ONLY={name}`.\n"
-    yield from section.tables(data)
+    yield from common.tables(section, data)
     yield from (f"\n![{plot}]({plot}.svg)" for plot in plots)
     yield ""
 
@@ -159,7 +160,8 @@ def make_files(report, sections):
     text, drawn = list(opening(report, sections)), {}
     for name, section in sections.items():
         data = report["sections"][name]
-        plots = {plot: draw(plot, script) for plot, script in section.plots(data)}
+        plots = {plot: draw(plot, script) for plot, script in
+                 (section.plots(data) if hasattr(section, "plots") else ())}
         text += chapter(name, section, data, plots)
         drawn |= plots
     text = "\n".join(text)
@@ -222,7 +224,7 @@ def redraw(folder):
     try:
         report = json.loads((folder / "bench.json").read_text())
         choose(",".join(report["sections"]))
-        dates(report)
+        common.dates(report)
     except (Error, OSError, ValueError, LookupError, TypeError) as error:
         raise Error(f"{folder}: {error}; give a folder that make bench wrote") from error
     finish(folder)

@@ -36,11 +36,11 @@ def section(base, patched):
     return types.SimpleNamespace(
         TITLE="A title", SHOWS="What it shows.",
         measure=lambda kernels, quick, stage: {"base": base, "patched": patched},
-        tables=lambda data: ["| a | b |", "|---|---|", f"| x | {data['base'][0]} |"],
-        plots=lambda data: [("plot", common.bars_plot(
-            "Title", "ms", {name: [("x", y)] for name, y in data.items()}))],
-        comparisons=lambda data: [
-            common.Samples("it", data["base"], data["patched"], "ms")])
+        grids=lambda data: [common.Grid(
+            {"it": {"base": data["base"], "on": data["patched"]}},
+            (common.Metric("time", lambda samples: samples),))],
+        plots=lambda data: [("plot", common.lines_plot(
+            "Title", "x", "ms", {name: [(1, y)] for name, y in data.items()}))])
 
 
 class ReportTest(unittest.TestCase):
@@ -77,7 +77,7 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(text[2], "- from 2")
         self.assertIn("**Regressions**", text[4])
         self.assertEqual(
-            text[6], "- `two`: it: 4.5 (4.0-5.0) ms instead of 2.5 (2.0-3.0), +80.0%")
+            text[6], "- `two`: it: time: 4.5 (4.0-5.0) ms instead of 2.5 (2.0-3.0), +80.0%")
 
     def test_no_regressions(self):
         self.run_bench(one=section([1, 3], [2, 4]))
@@ -95,7 +95,7 @@ class ReportTest(unittest.TestCase):
         self.run_bench(one=section([1, 2], [1, 2]))
         self.assertIn("plot.svg", self.files())
         other = section([1, 2], [1, 2])
-        other.plots = lambda data: ()
+        del other.plots
         self.run_bench(two=other)
         self.assertEqual(set(self.files()), {"bench.json", "report.md", "report.html"})
         self.assertNotIn("`one`", self.files()["report.md"])
@@ -116,7 +116,7 @@ class ReportTest(unittest.TestCase):
 
         self.run_bench(one=section([1, 2], [1, 2]))
         before = self.files()
-        for broken, samples in (("measure", ["one"]), ("tables", ["one", "two"]),
+        for broken, samples in (("measure", ["one"]), ("grids", ["one", "two"]),
                                 ("plots", ["one", "two"])):
             bad = section([5, 6], [1, 2])
             setattr(bad, broken, fail)
@@ -238,17 +238,57 @@ class UnmapTest(unittest.TestCase):
                           dict.fromkeys(unmap.TIMES, [processes * mb * 1000] * 3)
                           for column in unmap.COLUMNS for processes, mb in shapes}
                 for backend in common.BACKENDS}
-        self.assertFalse([one for one in unmap.comparisons(data) if one.worse()])
-        list(unmap.tables(data))
+        found = common.comparisons(unmap, data)
+        self.assertEqual(len(found), len(shapes) * len(common.BACKENDS) * len(unmap.METRICS))
+        self.assertFalse([one for one in found if one.worse()])
+        list(common.tables(unmap, data))
         self.assertEqual(len(list(unmap.headline(data))), len(common.BACKENDS))
         return [name for name, script in unmap.plots(data) if bench.draw(name, script)]
 
     def test_quick(self):
-        self.assertEqual(self.draw(unmap.QUICK)[:2],
-                         ["unmap-zram-processes", "unmap-zram-cpu"])
+        self.assertEqual(self.draw(unmap.QUICK), ["unmap-zram-processes", "unmap-zswap-processes"])
 
     def test_all(self):
-        self.assertEqual(len(self.draw(unmap.PROCESSES + unmap.SIZES)), 6)
+        self.assertEqual(len(self.draw(dict.fromkeys(unmap.PROCESSES + unmap.SIZES))), 4)
+
+
+class GridTest(unittest.TestCase):
+    """Tables and comparisons of what sections declare."""
+
+    ROW = {"base": {"a": [2, 4], "b": [1, 1]}, "on": {"a": [1, 1], "b": [3, 3]},
+           "limit": {"a": [1, 1], "b": [0, 0]}}
+
+    def tables(self, metrics, rows=1):
+        return list(common.grid_tables(common.Grid(
+            {f"row {i}": self.ROW for i in range(rows)}, metrics, "Heading.")))
+
+    def test_row_with_metrics(self):
+        metrics = (common.Metric("one", common.of("a", unit=1)),
+                   common.Metric("both", common.of("a", "b", unit=1), "s", 0))
+        self.assertEqual(self.tables(metrics), [
+            "Heading.\n", "| row 0 | base | patched | limit | patched/base | patched/limit |",
+            "| --- | --- | --- | --- | --- | --- |",
+            "| one, ms | 3.0 (2.0-4.0) | 1.0 (1.0-1.0) | 1.0 (1.0-1.0) | 0.33 | 1.00 |",
+            "| both, s | 4 (3-5) | 4 (4-4) | 1 (1-1) | 1.00 | 4.00 |", ""])
+
+    def test_metric_with_rows(self):
+        text = self.tables((common.Metric("b", common.of("b", unit=1)),), rows=2)
+        self.assertEqual([line.split(" | ")[0] for line in text[1:-1]],
+                         ["| b, ms", "| ---", "| row 0", "| row 1"])
+        self.assertTrue(text[3].endswith("| 3.00 | - |"))
+
+    def test_comparisons(self):
+        metrics = (common.Metric("a", common.of("a", unit=1)),
+                   common.Metric("b", common.of("b", unit=1), reason="why"),
+                   common.Metric("c", common.of("b", unit=1), compared=False))
+        grid = common.Grid({"row": self.ROW}, metrics)
+        section_ = types.SimpleNamespace(
+            grids=lambda data: [grid, grid],
+            more_comparisons=lambda data: [common.Events("kill", 0, 1, 2)])
+        self.assertEqual([line for one in common.comparisons(section_, {})
+                          if (line := one.worse())],
+                         ["row: b: 3.0 (3.0-3.0) ms instead of 1.0 (1.0-1.0), +200.0%; why",
+                          common.Events("kill", 0, 1, 2).worse()])
 
 
 class CollectTest(unittest.TestCase):

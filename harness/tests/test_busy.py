@@ -7,7 +7,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from report.sections import busy    # pylint: disable=wrong-import-position
+from report.sections import busy, common    # pylint: disable=wrong-import-position
 from shared import Error    # pylint: disable=wrong-import-position
 
 
@@ -32,7 +32,7 @@ class CheckTest(unittest.TestCase):
             busy.check(samples(pending=1))
 
     def test_base_of_starved(self):
-        table = "\n".join(busy.tables(samples()))
+        table = "\n".join(common.tables(busy, samples()))
         self.assertIn(busy.HOGS["starve"], table)
 
 

@@ -85,7 +85,7 @@ class DocsTest(unittest.TestCase):
 
     def test_other_tree(self):
         (self.tree / apply.STAMP).unlink()
-        with self.assertRaisesRegex(Error, "not made by apply.py; give"):
+        with self.assertRaisesRegex(Error, "not made by make apply; give"):
             docs_check.to_build(self.tree)
 
 

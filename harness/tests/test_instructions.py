@@ -11,7 +11,7 @@ HARNESS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HARNESS))
 
 from report import perf_check    # pylint: disable=wrong-import-position
-from report.sections import instructions, short_runs    # pylint: disable=wrong-import-position
+from report.sections import common, instructions, short_runs    # pylint: disable=wrong-import-position
 from shared import Error    # pylint: disable=wrong-import-position
 
 
@@ -107,7 +107,7 @@ class ReportTest(unittest.TestCase):
         guest = types.SimpleNamespace(run=Guest().run)
         data = instructions.measure(types.SimpleNamespace(base=guest, patched=guest), True,
                                     lambda text: None)
-        rows = [line for line in instructions.tables(data) if "munmap of a slot, runs" in line]
+        rows = [line for line in common.tables(instructions, data) if "munmap of a slot, runs" in line]
         self.assertEqual(len(rows), 4)
 
 

@@ -8,7 +8,7 @@ import unittest
 HARNESS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HARNESS))
 
-from report.sections import memory    # pylint: disable=wrong-import-position
+from report.sections import common, memory    # pylint: disable=wrong-import-position
 
 MB = 2**20
 MS = 10**6
@@ -47,13 +47,9 @@ class Timeline(unittest.TestCase):
         # 80, 40 and 10 MB for 10 ms each.
         self.assertAlmostEqual(memory.held(self.run_), 1.3)
 
-    def test_at_any_time(self):
-        self.assertEqual([memory.at(self.run_, ms * MS) for ms in (0, 9, 10, 25, 99)],
-                         [101, 101, 61, 21, 1])
-
 
 def worse(data):
-    return [line for one in memory.comparisons(data) if (line := one.worse())]
+    return [line for one in common.comparisons(memory, data) if (line := one.worse())]
 
 
 class Worse(unittest.TestCase):
@@ -68,7 +64,7 @@ class Worse(unittest.TestCase):
     def test_pending_at_return_is_told(self):
         told = self.told((20, 100, 50, 0), (0, 100, 50, 0))
         self.assertEqual(len(told), 2)
-        self.assertIn("then yet in the pool: 100.0 (100.0-100.0) MB", told[0])
+        self.assertIn("then still in the pool: 100.0 (100.0-100.0) MB", told[0])
 
     def test_kill(self):
         tries = {"kills": [0, 0], "cgroup_kills": [0, 0], "needed": [1, 1], "time": [5, 5]}
@@ -80,7 +76,7 @@ class Worse(unittest.TestCase):
             "so many or more come by chance in 50% of such comparisons"])
 
     def test_quick(self):
-        self.assertIn("does not look for", "".join(memory.tables({"back": {}, "oom": {}})))
+        self.assertIn("does not look for", "".join(common.tables(memory, {"back": {}, "oom": {}})))
 
 
 if __name__ == "__main__":

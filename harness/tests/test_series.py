@@ -61,7 +61,7 @@ class TableTest(unittest.TestCase):
                               ("zsmalloc-bulk", "zram-bulk"), ("zram-bulk", "swap-range"),
                               ("memcg-bulk", "zswap-range"), ("swap-range", "zram-defer"),
                               ("swap-range", "zswap-defer"), ("zswap-range", "zswap-defer"),
-                              ("zswap-range", "zswap-forget"), ("zram-defer", "selftests"),
+                              ("zswap-forget", "zsmalloc-bulk"), ("zram-defer", "selftests"),
                               ("zswap-defer", "zswap-selftests")):
             self.assertLess(number[before], number[after], f"{before}, {after}")
 
@@ -72,24 +72,26 @@ class TableTest(unittest.TestCase):
             result[patch.name] = b"".join(text for path, text in files.items()
                                           if str(path).startswith(("drivers/", "mm/z")))
         self.assertEqual(len(result), len(self.table.patches))
-        self.assertNotIn(b"percpu_defer", result["docs"])
+        self.assertNotIn(b"percpu_defer", result["kunit"])
         self.assertIn(b"percpu_defer", result["zram-defer"])
 
     def test_without(self):
         """Each optional patch can be left out; a name that is none is refused."""
         ksrc = pathlib.Path(os.environ["PD_PRISTINE"])
         every = series.whole_of(ksrc, self.table)
-        needs = {"selftests": ["zswap-selftests"], "zswap-defer": ["zswap-selftests"]}
         for patch in self.table.patches:
             if patch.optional:
                 with self.subTest(patch.name):
-                    without = [patch.name, *needs.get(patch.name, ())]
+                    without = [patch.name, *(one.name for one in self.table.patches
+                                             if patch.name in one.needs)]
                     some = series.whole_of(ksrc, series.Table(without=without))
                     self.assertNotEqual(some, every)
                     *_, (_last, files) = series.steps(ksrc, without=without)
                     self.assertEqual(files, some)
         with self.assertRaisesRegex(Error, "WITHOUT=core: no optional patch; there are "):
             series.Table(without=["core"])
+        with self.assertRaisesRegex(Error, "WITHOUT=selftests: zswap-selftests needs it"):
+            series.Table(without=["selftests"])
 
     def test_messages(self):
         """They say why, are no wider than a mail, and quote no measurement."""
@@ -97,7 +99,7 @@ class TableTest(unittest.TestCase):
         self.assertEqual(names, {one.name for one in (*self.table.series, *self.table.patches)})
         for patch in self.table.patches:
             self.assertLessEqual(len(patch.subject), 70, patch.subject)
-            self.assertRegex(patch.subject, r"^[\w/]+: \S", patch.name)
+            self.assertRegex(patch.subject, r"^[\w/]+(?:, [\w/]+)*: \S", patch.name)
             self.assertGreater(len(patch.body), 40, patch.name)
             for line in patch.body.splitlines():
                 self.assertLessEqual(len(line), 75, line)
@@ -115,9 +117,9 @@ class TableTest(unittest.TestCase):
         self.refuse("mm/new.c belongs to no patch")
 
     def test_new_rule(self):
-        path = pathlib.Path("mm/zswap.c.cocci")
+        path = pathlib.Path("mm/swapfile.c.cocci")
         self.files[path] += b"\n@another@\nposition p;\n@@\n f@p();\n"
-        self.refuse("mm/zswap.c.cocci, 'another', belongs to no patch")
+        self.refuse("mm/swapfile.c.cocci, 'another', belongs to no patch")
 
     def test_new_include(self):
         self.files[pathlib.Path("mm/zswap_new.c.inc")] = b"/* new */\n"
@@ -128,9 +130,9 @@ class TableTest(unittest.TestCase):
         self.refuse("there is no lib/percpu_defer_map.c")
 
     def test_rule_gone(self):
-        path = pathlib.Path("mm/zswap.c.cocci")
-        self.files[path] = self.files[path].replace(b"@forget@", b"@forgot@")
-        self.refuse("'forgot', belongs to no patch")
+        path = pathlib.Path("mm/swapfile.c.cocci")
+        self.files[path] = self.files[path].replace(b"@notify@", b"@notified@")
+        self.refuse("'notified', belongs to no patch")
 
     def test_twice(self):
         self.table.patches[0].parts.append("lib/percpu_defer.c")
@@ -366,12 +368,13 @@ class CoverTest(unittest.TestCase):
         def row(ms):
             return dict.fromkeys(unmap.TIMES, [ms * 1000000] * 3)
 
-        samples = {f"{column} 1 256": row(ms) for column, ms in
-                   (("base", 120), ("off", 60), ("on", 4), ("limit", 3))}
+        samples = {f"{column} {processes} 256": row(ms) for column, ms in
+                   (("base", 120), ("off", 60), ("on", 4), ("limit", 3))
+                   for processes in (1, 2)}
         samples["on 1 256"]["back"] = [500000000] * 5
         samples["base 1 256"]["back"] = [130000000] * 5
         return {"kernel": "7.3-patched", "base_kernel": "7.3-base", "accelerator": "tcg",
-                "cpus": 2, "date": "2026-11-25", "quick": False, "repetitions": 3,
+                "cpus": 2, "dates": {"unmap": "2026-11-25"}, "quick": False, "repetitions": 3,
                 "sections": {"unmap": {backend: samples for backend in common.BACKENDS}}}
 
     def text(self, report, column="on"):
@@ -388,8 +391,8 @@ class CoverTest(unittest.TestCase):
         line, = (line for line in text[text.index("\nzram"):text.index("\nzswap")]
                  .splitlines() if line.startswith("1 x 256 MB"))
         self.assertEqual(line.split(), [
-            "1", "x", "256", "MB", "120.0", "(120.0-120.0)", "4.0", "(4.0-4.0)", "30.00",
-            "3.0", "0.03", "130.0", "500.0"])
+            "1", "x", "256", "MB", "120.0", "(120.0-120.0)", "60.0", "4.0", "(4.0-4.0)",
+            "30.00", "3.0", "0.033", "130.0", "500.0"])
         self.assertIn("Regressions that are larger", text)
         self.assertIn("instead of 130.0", text)
         self.assertIn("*** Not in bench.json, so not here: instructions.", text)
@@ -401,6 +404,15 @@ class CoverTest(unittest.TestCase):
                  .splitlines() if line.startswith("1 x 256 MB"))
         self.assertEqual(line.split()[6:9], ["60.0", "(60.0-60.0)", "2.00"])
         self.assertNotIn("Regressions", text)
+
+    def test_trailers(self):
+        """Those of a message and the signature are one paragraph, for git."""
+        patch = types.SimpleNamespace(subject="s", body="b\n\nFixes: 1 (\"x\")\nCc: y",
+                                      unsigned="")
+        self.assertEqual(series.message(patch, "n <a@b>"),
+                         "s\n\nb\n\nFixes: 1 (\"x\")\nCc: y\nSigned-off-by: n <a@b>\n")
+        patch.body = "b: c"
+        self.assertIn("\n\nSigned-off-by", series.message(patch, "n <a@b>"))
 
     def test_quick_run(self):
         self.assertIn("*** This is of a quick run", self.text(self.report() |

@@ -31,6 +31,11 @@
  * 10. Calls in a wrong state warn and do nothing: o_bad_init, o_wrong_state,
  *     o_flush_in_own_drain, m_bad_init, m_wrong_state
  * 11. A drain may flush and reclaim other instances: o_flush_in_drain, o_reclaim_in_drain
+ * 12. Pushes work in tasks and softirqs, on all CPUs at once, and are refused in hardirqs:
+ *     o_softirq, o_hardirq, o_concurrent, m_hardirq, m_bad_range
+ * 13. Statistics are right, no object looks leaked, and a failed init leaves nothing:
+ *     o_stat, o_counters, o_kmemleak, o_stale_words, o_init_fails, m_counters, m_dead,
+ *     m_drain_some, m_init_fails
  */
 #include <kunit/static_stub.h>
 #include <kunit/test-bug.h>

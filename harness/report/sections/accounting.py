@@ -28,10 +28,9 @@ def measure(kernels, quick, stage):
         for backend in common.BACKENDS}
 
 
-def ms(samples, column, setting, *times):
-    """The sum of these times in each repetition, in milliseconds."""
-    row = samples["{} {} {}".format(column, *setting)]
-    return [sum(ns) / 1e6 for ns in zip(*(row[time] for time in times))]
+METRICS = (common.MUNMAP, common.BACK._replace(reason=""), common.CPU,
+           common.Metric("CPU time of the task", common.of("cpu"), compared=False),
+           common.Metric("CPU time of workers", common.of("workers"), compared=False))
 
 
 def label(setting):
@@ -39,43 +38,15 @@ def label(setting):
         ", the default" if setting == SETTINGS[0] else "")
 
 
-def tables(data):
-    for backend, samples in data.items():
-        base = ms(samples, "base", SETTINGS[0], "cpu", "workers")
-        yield (f"| {backend}, in ms | munmap | all back | CPU time: task | workers "
-               "| both | both/base |")
-        yield "|---|---|---|---|---|---|---|"
-        for column, name, setting in (
-                ("base", "base", SETTINGS[0]),
-                *(("on", f"patched, {label(setting)}", setting) for setting in SETTINGS)):
-            both = ms(samples, column, setting, "cpu", "workers")
-            cells = [common.cell(ms(samples, column, setting, time))
-                     for time in ("munmap", "back", "cpu", "workers")]
-            yield (f"| {name} | {' | '.join(cells)} | {common.cell(both)} "
-                   f"| {common.ratio(both, base)} |")
-        yield ""
-    yield "CPUs are a mask: 1 is the first, 2 the second, 3 both.\n"
+def rows(data, settings):
+    return {f"{backend}, {label(setting)}": {
+        "base": samples["base {} {}".format(*SETTINGS[0])],
+        "on": samples["on {} {}".format(*setting)]}
+        for backend, samples in data.items() for setting in settings}
 
 
-def plots(data):
-    for backend, samples in data.items():
-        rows = (("base", "base", SETTINGS[0]),
-                *(("on", "nice {}, CPUs {}".format(*setting), setting)
-                  for setting in SETTINGS))
-        series = {name: [(group, ms(samples, column, setting, time))
-                         for column, group, setting in rows]
-                  for name, time in (("task", "cpu"), ("workers", "workers"),
-                                     ("all back after", "back"))}
-        yield f"accounting-{backend}", common.bars_plot(
-            f"{backend}: CPU time of an unmap, and when all is back", "ms", series,
-            "set xtics rotate by -30")
-
-
-def comparisons(data):
-    for backend, samples in data.items():
-        for what, times in (("munmap", ("munmap",)),
-                            ("CPU time of task and workers", ("cpu", "workers")),
-                            ("the last page is back after", ("back",))):
-            yield common.Samples(f"{backend}: {what}",
-                                 ms(samples, "base", SETTINGS[0], *times),
-                                 ms(samples, "on", SETTINGS[0], *times), "ms")
+def grids(data):
+    yield common.Grid(rows(data, SETTINGS[:1]), METRICS,
+                      "CPUs are a mask: 1 is the first, 2 the second, 3 both.")
+    yield common.Grid(rows(data, SETTINGS[1:]),
+                      tuple(metric._replace(compared=False) for metric in METRICS))

@@ -145,7 +145,11 @@ def ns_by_part(row):
     return {part: cost * number for part, number in row["samples"].items()}
 
 
-def tables(data):
+def grids(data):
+    yield common.Grid(data, (common.Metric("CPU time of a slot", lambda row: row["ns"], "ns", 0),))
+
+
+def more_tables(data):
     for backend, rows in data.items():
         base, patched = (ns_by_part(rows[column]) for column in ("base", "on"))
         counts = [sum(row["samples"].values()) for row in rows.values()]
@@ -158,13 +162,3 @@ def tables(data):
                 yield f"| {part} | {base[part]:.0f} | {patched[part]:.0f} |"
         yield f"| all | {sum(base.values()):.0f} | {sum(patched.values()):.0f} |"
         yield ""
-
-
-def plots(_data):
-    return ()
-
-
-def comparisons(data):
-    for backend, rows in data.items():
-        yield common.Samples(f"{backend}: CPU time of a slot", rows["base"]["ns"],
-                             rows["on"]["ns"], "ns")

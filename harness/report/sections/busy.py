@@ -80,21 +80,21 @@ def check(data):
                                          f"which is more than {cap} and an eighth")
 
 
-def total(row, *times):
-    """The sum of these times in each repetition, in milliseconds."""
-    return [sum(ns) / 1e6 for ns in zip(*(row[time] for time in times))]
+def rows(guest, chosen):
+    return {f"{backend}, CPUs busy with {HOGS[hogs]}": {"base": base(samples, hogs),
+                                                       "on": samples[f"on {hogs}"]}
+            for backend, samples in guest.items() for hogs in kinds(samples) if chosen(hogs)}
 
 
-def time_table(guest, title, *times):
-    yield f"| {title} | base | patched | patched/base |"
-    yield "|---|---|---|---|"
-    for backend, samples in guest.items():
-        for hogs in kinds(samples):
-            before, patched = (total(row, *times) for row in
-                               (base(samples, hogs), samples[f"on {hogs}"]))
-            yield (f"| {backend}, {HOGS[hogs]} | {common.cell(before)} "
-                   f"| {common.cell(patched)} | {common.ratio(patched, before)} |")
-    yield ""
+def grids(data):
+    metrics = (common.MUNMAP, common.CPU, common.BACK._replace(reason=""))
+    yield common.Grid(rows(data["usual"], lambda hogs: hogs == "other"), metrics,
+                      f"{MEGABYTES} MB, {REPETITIONS} repetitions; fewer in a quick run.")
+    yield common.Grid(
+        rows(data["usual"], lambda hogs: hogs != "other"),
+        (*metrics[:2], common.BACK._replace(reason=STARVED)),
+        f"The loops end when all is back, or after {MILLISECONDS} ms: a longer time until all "
+        "is back means that it took their end.")
 
 
 def bound_table(guest):
@@ -112,45 +112,9 @@ def bound_table(guest):
     yield ""
 
 
-METRICS = (("munmap", ("munmap",)), ("CPU time of unmap and workers", ("cpu", "workers")),
-           ("all back after", ("back",)))
-
-
-def tables(data):
-    yield f"{MEGABYTES} MB, {REPETITIONS} repetitions; fewer in a quick run.\n"
-    for what, times in METRICS:
-        yield from time_table(data["usual"], f"{what}, ms", *times)
-    yield (f"The loops end when all is back, or after {MILLISECONDS} ms: a longer time "
-           "until all is back means that it took their end.\n")
+def more_tables(data):
     yield from bound_table(data["usual"])
     if data["small"]:
         yield (f"The same in a guest of {SMALL_GUEST_MB} MB, where less may be pending "
                "than is unmapped:\n")
         yield from bound_table(data["small"])
-
-
-def label(hogs):
-    """Gnuplot takes an underscore for a subscript."""
-    return HOGS[hogs].replace("SCHED_", "")
-
-
-def plots(data):
-    for backend, samples in data["usual"].items():
-        yield f"busy-{backend}", common.bars_plot(
-            f"{backend}: munmap while all CPUs are busy", "ms",
-            {"base": [(label(hogs), total(base(samples, hogs), "munmap"))
-                      for hogs in kinds(samples)],
-             "patched": [(label(hogs), total(samples[f"on {hogs}"], "munmap"))
-                         for hogs in kinds(samples)]}, "set logscale y",
-            "set yrange [0.1:*]")
-
-
-def comparisons(data):
-    for backend, samples in data["usual"].items():
-        for hogs in kinds(samples):
-            for what, times in METRICS:
-                yield common.Samples(
-                    f"{backend}, CPUs busy with {HOGS[hogs]}: {what}",
-                    total(base(samples, hogs), *times),
-                    total(samples[f"on {hogs}"], *times), "ms",
-                    reason=STARVED if what == "all back after" and hogs != "other" else "")

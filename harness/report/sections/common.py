@@ -32,7 +32,44 @@ def cell(samples, digits=1):
 def ratio(a, b):
     """For a table: how many times b is a, by their medians."""
     middle = statistics.median(b)
-    return f"{statistics.median(a) / middle:.2f}" if middle else "-"
+    if not middle:
+        return "-"
+    found = statistics.median(a) / middle
+    return f"{found:.{2 if found >= 0.1 else 3}f}"
+
+
+NAMES = {"base": "base", "off": "off", "on": "patched", "limit": "limit"}
+RATIOS = (("on", "base"), ("off", "base"), ("on", "limit"))
+
+
+class Metric(typing.NamedTuple):
+    """A figure of what was measured in a column of a row."""
+
+    name: str
+    value: typing.Callable      # of that; returns samples
+    unit: str = "ms"
+    digits: int = 1
+    reason: str = ""            # why the patched kernel is bound to be worse, if it is
+    more_is_better: bool = False
+    compared: bool = True       # whether a worse one is a regression
+
+
+class Grid(typing.NamedTuple):
+    """Rows that were measured alike: {label: {column: what was measured}}."""
+
+    rows: dict
+    metrics: tuple
+    heading: str = ""           # text in front of its tables
+
+
+def of(*names, unit=1e6):
+    """For a metric: the sum of these times, from nanoseconds; milliseconds unless told."""
+    return lambda row: [sum(ns) / unit for ns in zip(*(row[name] for name in names))]
+
+
+MUNMAP = Metric("munmap", of("munmap"))
+CPU = Metric("CPU time of unmap and workers", of("cpu", "workers"))
+BACK = Metric("all back after", of("back"), reason=WAITS)
 
 
 class Samples(typing.NamedTuple):
@@ -128,32 +165,74 @@ def collect(kernel, job, params, fields, stage, **more):
     return found
 
 
-def _script(settings, style, series):
-    """A gnuplot script with its data, rows "x median min max", for each name."""
-    lines = list(settings)
+def table(title, columns, lines):
+    """Markdown of lines (label, {column: samples}, digits), with ratios of columns."""
+    ratios = [pair for pair in RATIOS if set(pair) <= set(columns)]
+    rows = [[title, *(NAMES[column] for column in columns),
+             *("/".join(map(NAMES.get, pair)) for pair in ratios)]]
+    for label, samples, digits in lines:
+        rows.append([label, *(cell(samples[column], digits) for column in columns),
+                     *(ratio(samples[one], samples[other]) for one, other in ratios)])
+    rows.insert(1, ["---"] * len(rows[0]))
+    yield from (f"| {' | '.join(row)} |" for row in rows)
+    yield ""
+
+
+def grid_tables(grid):
+    """A table of each metric, or, if there are more metrics than rows, of each row."""
+    if grid.heading:
+        yield f"{grid.heading}\n"
+    cells = {(label, metric): {column: metric.value(row) for column, row in columns.items()}
+             for label, columns in grid.rows.items() for metric in grid.metrics}
+    if len(grid.metrics) > len(grid.rows):
+        for label, columns in grid.rows.items():
+            yield from table(label, columns, [
+                (f"{metric.name}, {metric.unit}", cells[label, metric], metric.digits)
+                for metric in grid.metrics])
+        return
+    for metric in grid.metrics:
+        yield from table(f"{metric.name}, {metric.unit}", next(iter(grid.rows.values())), [
+            (label, cells[label, metric], metric.digits) for label in grid.rows])
+
+
+def tables(section, data):
+    """Markdown of all that a section has."""
+    for grid in section.grids(data):
+        yield from grid_tables(grid)
+    if hasattr(section, "more_tables"):
+        yield from section.more_tables(data)
+
+
+def comparisons(section, data):
+    """Samples and events of all that a section compares, each once."""
+    found = {}
+    for grid in section.grids(data):
+        for label, columns in grid.rows.items():
+            for metric in grid.metrics:
+                if metric.compared:
+                    what = f"{label}: {metric.name}"
+                    found[what] = Samples(what, metric.value(columns["base"]),
+                                          metric.value(columns["on"]), metric.unit,
+                                          metric.more_is_better, metric.reason)
+    if hasattr(section, "more_comparisons"):
+        found |= {one.what: one for one in section.more_comparisons(data)}
+    return list(found.values())
+
+
+def dates(report):
+    """When the sections were measured: one day, or the first and the last."""
+    days = sorted(report["dates"].values())
+    return days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}"
+
+
+def lines_plot(title, xlabel, ylabel, series, *settings):
+    """Lines with ranges, for gnuplot; series is {name: [(x, samples), ...]}."""
+    lines = [f'set title "{title}"', f'set xlabel "{xlabel}"', f'set ylabel "{ylabel}"',
+             "set key outside", "set grid", *settings]
     for number, rows in enumerate(series.values()):
         lines += [f"$data{number} << EOD",
                   *(f"{x} {statistics.median(y)} {min(y)} {max(y)}" for x, y in rows),
                   "EOD"]
-    plots = (f'$data{number} {style} linetype {number + 1} linewidth 1.5 title "{name}"'
-             for number, name in enumerate(series))
+    plots = (f'$data{number} using 1:2:3:4 with yerrorlines linetype {number + 1} '
+             f'linewidth 1.5 title "{name}"' for number, name in enumerate(series))
     return "\n".join([*lines, "plot " + ", \\\n     ".join(plots), ""])
-
-
-def lines_plot(title, xlabel, ylabel, series, *settings):
-    """Lines with ranges; series is {name: [(x, samples), ...]}."""
-    return _script([f'set title "{title}"', f'set xlabel "{xlabel}"',
-                    f'set ylabel "{ylabel}"', "set key outside", "set grid", *settings],
-                   "using 1:2:3:4 with yerrorlines", series)
-
-
-def bars_plot(title, ylabel, series, *settings):
-    """Groups of bars with ranges; series is {name: [(group, samples), ...]}."""
-    quoted = {name: [(f'"{group}"', y) for group, y in rows]
-              for name, rows in series.items()}
-    return _script([f'set title "{title}"', f'set ylabel "{ylabel}"',
-                    "set style data histograms",
-                    "set style histogram errorbars gap 1 linewidth 1",
-                    "set style fill solid 0.7 border", "set yrange [0:*]",
-                    "set key outside", "set grid ytics", *settings],
-                   "using 2:3:4:xtic(1)", quoted)

@@ -21,31 +21,10 @@ def measure(kernels, quick, stage):
                                  1 if quick else REPETITIONS, stage)
 
 
-def us(samples, time):
-    """Of each column."""
-    return [[ns / 1e3 for ns in samples[column][time]] for column in COLUMNS]
+METRICS = tuple(common.Metric(f"{time} of a fault", common.of(time, unit=1e3), "us")
+                for time in TIMES)
 
 
-def tables(data):
-    samples = next(iter(data.values()))["base"][TIMES[0]]
-    yield f"{len(samples)} repetitions:\n"
-    yield "| a fault in us | base | off | patched | patched/base | limit |"
-    yield "|---|---|---|---|---|---|"
-    for backend, samples in data.items():
-        for time in TIMES:
-            base, off, patched, limit = us(samples, time)
-            yield (f"| {backend}, {time} | {common.cell(base)} | {common.cell(off)} "
-                   f"| {common.cell(patched)} | {common.ratio(patched, base)} "
-                   f"| {common.cell(limit)} |")
-    yield ""
-
-
-def plots(_data):
-    return ()
-
-
-def comparisons(data):
-    for backend, samples in data.items():
-        for time in TIMES:
-            base, _off, patched, _limit = us(samples, time)
-            yield common.Samples(f"{backend}: {time} of a fault", base, patched, "us")
+def grids(data):
+    number = len(data["zram"]["base"][TIMES[0]])
+    yield common.Grid(data, METRICS, f"{number} repetitions.")

@@ -157,7 +157,8 @@ def measure(kernels, quick, stage):
             "on": count("on", kernels.patched, repetitions, stage)}
 
 
-def comparisons(data):
+def grids(data):
+    rows = {}
     for backend in common.BACKENDS:
         base, patched = data["base"][backend], data["on"][backend]
         both = [[push + drain for push, drain in zip(row["push"], row["drain"])]
@@ -166,28 +167,10 @@ def comparisons(data):
                 *((f"munmap of a slot{suffix}", base[f"push{suffix}"],
                    patched[f"push{suffix}"]) for suffix in RUNS.values()),
                 ("munmap and workers, a slot", *both),
-                ("swap-out into an empty slot",
-                 base["swap-out, slot empty"], patched["swap-out, slot empty"]),
-                ("swap-out into a slot not yet emptied",
-                 base["swap-out, slot empty"], patched["swap-out, slot waiting"]),
-                ("swap-out of zeros into an empty slot",
-                 base["swap-out of zeros, slot empty"],
-                 patched["swap-out of zeros, slot empty"]),
-                ("swap-out of zeros into a slot not yet emptied",
-                 base["swap-out of zeros, slot empty"],
-                 patched["swap-out of zeros, slot waiting"])):
-            yield common.Samples(f"{backend}: {what}", *samples, "instructions")
-
-
-def tables(data):
-    yield f"{len(data['base']['zram']['push'])} repetitions:\n"
-    yield "| instructions | base | patched | patched/base |"
-    yield "|---|---|---|---|"
-    for what, base, patched, *_ in comparisons(data):
-        yield (f"| {what} | {common.cell(base, 0)} | {common.cell(patched, 0)} "
-               f"| {common.ratio(patched, base)} |")
-    yield ""
-
-
-def plots(_data):
-    return ()
+                *((f"{content} into {name} slot", base[f"{content}, slot empty"],
+                   patched[f"{content}, slot {state}"]) for content in CONTENTS.values()
+                  for state, name in (("empty", "an empty"), ("waiting", "a pending")))):
+            rows[f"{backend}: {what}"] = dict(zip(("base", "on"), samples))
+    yield common.Grid(rows, (common.Metric("count", lambda samples: samples, "instructions",
+                                           0),),
+                      f"{len(data['base']['zram']['push'])} repetitions.")

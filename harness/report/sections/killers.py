@@ -77,28 +77,28 @@ def killer_table(data):
     yield ""
 
 
-def churn_cells(samples, backend):
-    return {"peak MB in swap": [number / A_MB[backend] for number in samples["most"]],
-            "MB unmapped": [rounds * CHURN_MB for rounds in samples["rounds"]],
-            "all back after, ms": [ns / 1e6 for ns in samples["back"]],
-            "OOM kills": samples["kills"]}
+def mb(row):
+    """Peak, in MB: the row says of which backend it is."""
+    return [number / A_MB[row["backend"]] for number in row["most"]]
 
 
-def churn_table(data):
-    for backend, samples in data.items():
-        base, patched = (churn_cells(samples[column], backend) for column in ("base", "on"))
-        yield f"| {backend}, {SPINNERS} spinners on each CPU | base | patched | patched/base |"
-        yield "|---|---|---|---|"
-        for name, numbers in base.items():
-            yield (f"| {name} | {common.cell(numbers)} | {common.cell(patched[name])} "
-                   f"| {common.ratio(patched[name], numbers)} |")
-        yield ""
+CHURN = (common.Metric("peak in swap", mb, "MB"),
+         common.Metric("unmapped", lambda row: [nr * CHURN_MB for nr in row["rounds"]], "MB",
+                       more_is_better=True),
+         common.Metric("all back after", common.of("back")),
+         common.Metric("OOM kills", common.of("kills", unit=1), "kills"))
 
 
-def tables(data):
-    yield (f"The user nobody fills {CHURN_MB} MB, pages them out and unmaps them, again and "
-           f"again for {data['seconds']} s.\n")
-    yield from churn_table(data["churn"])
+def grids(data):
+    yield common.Grid(
+        {f"{backend}, {SPINNERS} spinners on each CPU": {
+            column: samples[column] | {"backend": backend} for column in ("base", "on")}
+         for backend, samples in data["churn"].items()}, CHURN,
+        f"The user nobody fills {CHURN_MB} MB, pages them out and unmaps them, again and again "
+        f"for {data['seconds']} s.")
+
+
+def more_tables(data):
     if not data["killer"]:
         yield "A quick report does not look for the edge of a second kill.\n"
         return
@@ -110,17 +110,8 @@ def tables(data):
     yield from killer_table(data["killer"])
 
 
-def plots(_data):
-    return ()
-
-
-def comparisons(data):
+def more_comparisons(data):
     for backend, samples in data["killer"].items():
         yield common.Events(f"{backend}: a second kill in user space",
                             two_killed(samples["base"]), two_killed(samples["on"]),
                             len(samples["on"]["kills"]))
-    for backend, samples in data["churn"].items():
-        base, patched = (churn_cells(samples[column], backend) for column in ("base", "on"))
-        for name, numbers in base.items():
-            yield common.Samples(f"{backend}, {SPINNERS} spinners: {name}", numbers,
-                                 patched[name], "", name == "MB unmapped")

@@ -39,27 +39,20 @@ def measure(kernels, quick, stage):
 
 
 def ms(samples, column, way, processes, time):
-    return [ns / 1e6 for ns in samples[f"{column} {way} {processes}"][time]]
+    return common.of(time)(samples[f"{column} {way} {processes}"])
 
 
-def shown(way, data):
-    """What is told of a way, and how that is called."""
-    names = {time: name.format(data["megabytes"][2]) for time, name in SHOWN.items()}
-    return names | ({"told": "process_mrelease() has returned"} if way == "release"
-                    else {})
-
-
-def way_table(data, backend, way, samples):
-    for processes in PROCESSES:
-        yield (f"| {backend}, {WAYS[way]}, {processes} x ({data['megabytes'][0]} + "
-               f"{data['megabytes'][1]} MB), in ms | base | patched | patched/base |")
-        yield "|---|---|---|---|"
-        for time, name in shown(way, data).items():
-            base, patched = (ms(samples, column, way, processes, time)
-                             for column in ("base", "on"))
-            yield (f"| {name} | {common.cell(base)} | {common.cell(patched)} "
-                   f"| {common.ratio(patched, base)} |")
-        yield ""
+def grids(data):
+    swapped, resident, allocated = data["megabytes"]
+    metrics = tuple(common.Metric(name.format(allocated), common.of(time))
+                    for time, name in SHOWN.items())
+    told = common.Metric("process_mrelease() has returned", common.of("told"))
+    for way, title in WAYS.items():
+        yield common.Grid(
+            {f"{backend}, {title}, {processes} x ({swapped} + {resident} MB)": {
+                column: samples[f"{column} {way} {processes}"] for column in ("base", "on")}
+             for backend, samples in data["samples"].items() for processes in PROCESSES},
+            (told, *metrics) if way == "release" else metrics)
 
 
 def flush_table(backend, samples):
@@ -77,12 +70,9 @@ def flush_table(backend, samples):
     yield ""
 
 
-def tables(data):
-    for backend, samples in data["samples"].items():
-        for way in WAYS:
-            yield from way_table(data, backend, way, samples)
-    yield ("A flush is `echo 1 >/sys/module/percpu_defer/parameters/flush`, which "
-           "returns when all that was deferred is freed.\n")
+def more_tables(data):
+    yield ("A flush switches `deferred_free` or `deferred_invalidate` off and on again; the "
+           "write returns when all that was deferred is freed.\n")
     for backend, samples in data["samples"].items():
         yield from flush_table(backend, samples)
 
@@ -92,25 +82,3 @@ def headline(data):
         base, patched = (ms(samples, column, "release", 1, "told") for column in ("base", "on"))
         yield (f"{backend}: SIGKILL and process_mrelease() of {data['megabytes'][0]} MB in swap "
                f"return after {common.cell(patched)} ms instead of {common.cell(base)}")
-
-
-def plots(data):
-    for backend, samples in data["samples"].items():
-        for processes in PROCESSES:
-            series = {name: [(group, ms(samples, column, "kill", processes, time))
-                             for time, group in shown("kill", data).items()]
-                      for column, name in (("base", "base"), ("on", "patched"))}
-            yield f"lmk-{backend}-{processes}", common.bars_plot(
-                f"{backend}: {processes} x SIGKILL, time until", "ms", series,
-                "set xtics rotate by -20")
-
-
-def comparisons(data):
-    for backend, samples in data["samples"].items():
-        for way, title in WAYS.items():
-            for processes in PROCESSES:
-                for time, name in shown(way, data).items():
-                    yield common.Samples(
-                        f"{backend}, {title}, {processes} at once: {name}",
-                        *(ms(samples, column, way, processes, time)
-                          for column in ("base", "on")), "ms")

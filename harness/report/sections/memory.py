@@ -2,7 +2,6 @@
 """Measure when memory is back, and whether anybody is killed for want of it."""
 
 import itertools
-import statistics
 
 from report.sections import common, turns
 from shared import BUILD
@@ -26,7 +25,6 @@ LEFT = {"machine": 4096, "cgroup": 1024}
 STEP = {"machine": 256, "cgroup": 64}
 # What swap_oom prints.
 OOM_FIELDS = ("kills", "cgroup_kills", "needed", "time")
-POINTS = 60     # in a plot
 PENDING = ("that is what it means to free later; a flush has all back when it returns, "
            "see `lmk`")
 
@@ -129,33 +127,30 @@ def held(run):
                for a, b in itertools.pairwise(points))
 
 
-# What is told of a run, its unit and digits, and whether more is better.
+def each(value):
+    return lambda runs: [value(run) for run in runs]
+
+
 METRICS = (
-    ("returns after", returned_ms, "ms", 1, False),
-    ("then yet in the pool", pool_mb, "MB", 1, False),
-    ("then yet to be free in the machine", missing_mb, "MB", 1, False),
-    ("then yet charged to the cgroup", charged_mb, "MB", 1, False),
-    ("all is back after", back_ms, "ms", 1, False),
-    ("returned per second, in thousands", pages_a_second, "pages", 0, True),
-    ("pool size over time", held, "MB x s", 2, False),
+    common.Metric("returns after", each(returned_ms)),
+    common.Metric("then still in the pool", each(pool_mb), "MB", reason=PENDING),
+    common.Metric("then still missing in the machine", each(missing_mb), "MB", reason=PENDING),
+    common.Metric("all is back after", each(back_ms)),
+    common.Metric("returned per second", each(pages_a_second), "1000 pages", 0,
+                  more_is_better=True),
+    common.Metric("pool size over time", each(held), "MB x s", 2),
 )
+CHARGED = common.Metric("then still charged to the cgroup", each(charged_mb), "MB",
+                        reason=PENDING)
 
 
-def metrics(case):
-    """Those that make sense for it."""
-    return [metric for metric in METRICS
-            if metric[1] is not charged_mb or "cgroup" in case]
-
-
-def back_table(backend, case, base, patched):
-    yield f"| {backend}, {case} | base | patched | patched/base |"
-    yield "|---|---|---|---|"
-    for name, value, unit, digits, _more in metrics(case):
-        samples = [[value(run) for run in runs] for runs in (base, patched)]
-        yield (f"| {name}, {unit} | {common.cell(samples[0], digits)} "
-               f"| {common.cell(samples[1], digits)} "
-               f"| {common.ratio(samples[1], samples[0])} |")
-    yield ""
+def grids(data):
+    for cgroup in False, True:
+        rows = {f"{backend}, {case}": {column: columns[column][case] for column in columns}
+                for backend, columns in data["back"].items()
+                for case in columns["base"] if ("cgroup" in case) == cgroup}
+        if rows:
+            yield common.Grid(rows, (*METRICS, CHARGED) if cgroup else METRICS)
 
 
 def killed(tries):
@@ -177,10 +172,7 @@ def oom_table(data):
     yield ""
 
 
-def tables(data):
-    for backend, columns in data["back"].items():
-        for case, base in columns["base"].items():
-            yield from back_table(backend, case, base, columns["on"][case])
+def more_tables(data):
     if not data["oom"]:
         yield "A quick report does not look for the edge of OOM.\n"
         return
@@ -192,31 +184,7 @@ def tables(data):
     yield from oom_table(data["oom"])
 
 
-def at(run, time):
-    """The pool's size at that time, in MB."""
-    points = [[0, *run["start"][1:]], *run["at"]]
-    return max(point for point in points if point[0] <= time)[2] / 2**20
-
-
-def plots(data):
-    for backend, columns in data["back"].items():
-        for number, case in enumerate(columns["base"]):
-            runs = {name: columns[column][case]
-                    for name, column in turns.COLUMNS.items()}
-            end = max(run["at"][-1][0] for run in itertools.chain(*runs.values()))
-            times = [end * i // POINTS for i in range(POINTS + 1)]
-            series = {name: [(time / 1e6, [at(run, time) for run in some])
-                             for time in times] for name, some in runs.items()}
-            marks = [f"set arrow from {x}, graph 0 to {x}, graph 1 nohead dashtype 2 "
-                     f"linetype {line}" for line, x in enumerate((
-                         statistics.median(map(returned_ms, some))
-                         for some in runs.values()), 1)]
-            yield f"memory-{backend}-{number}", common.lines_plot(
-                f"{backend}, {case}: size of the pool (dashed: the call returns)",
-                "ms since its start", "MB", series, *marks)
-
-
-def comparisons(data):
+def more_comparisons(data):
     for name, samples in data["oom"].items():
         yield common.Events(f"{name} short of memory: an OOM kill",
                             killed(samples["base"]), killed(samples["on"]),
@@ -224,10 +192,3 @@ def comparisons(data):
         yield common.Samples(f"{name} short of memory: to have it",
                              *([ns / 1e6 for ns in samples[column]["time"]]
                                for column in ("base", "on")), "ms")
-    for backend, columns in data["back"].items():
-        for case, base in columns["base"].items():
-            for name, value, unit, _digits, more in metrics(case):
-                yield common.Samples(
-                    f"{backend}, {case}: {name}", [value(run) for run in base],
-                    [value(run) for run in columns["on"][case]], unit, more,
-                    PENDING if name.startswith("then yet") else "")

@@ -13,11 +13,15 @@ MEGABYTES = 32
 # What swap_mixed prints: times in nanoseconds, and pages.
 TIMES = ("elapsed", "back", "user", "system", "workers")
 PAGES = ("pswpout", "pswpin", "zswpout", "zswpin", "refused")
-COLUMNS = {"base": "base", "off": "off", "on": "patched"}
-METRICS = (("elapsed", ("elapsed",)), ("all back after", ("back",)),
-           ("user and system time", ("user", "system")), ("system time", ("system",)),
-           ("time of kernel workers", ("workers",)),
-           ("CPU time in all", ("user", "system", "workers")))
+METRICS = (common.Metric("elapsed", common.of("elapsed")),
+           common.Metric("all back after", common.of("back")),
+           common.Metric("user and system time", common.of("user", "system")),
+           common.Metric("system time", common.of("system")),
+           # Only the cost as a whole is of interest.
+           common.Metric("time of kernel workers", common.of("workers"), compared=False),
+           common.Metric("CPU time in all", common.of("user", "system", "workers")),
+           *(common.Metric(name, common.of(name, unit=1), "pages", 0, compared=False)
+             for name in PAGES))
 
 
 def measure(kernels, quick, stage):
@@ -27,55 +31,6 @@ def measure(kernels, quick, stage):
                                  1 if quick else 3, stage, patched=("off", "on"))
 
 
-def total(samples, column, times):
-    """The sum of these times in each repetition, in milliseconds."""
-    return [sum(ns) / 1e6 for ns in zip(*(samples[column][time] for time in times))]
-
-
-def time_table(backend, samples):
-    yield f"| {backend}, in ms | base | off | patched | patched/base | off/base |"
-    yield "|---|---|---|---|---|---|"
-    for what, times in METRICS:
-        base, off, patched = (total(samples, column, times) for column in COLUMNS)
-        yield (f"| {what} | {common.cell(base)} | {common.cell(off)} "
-               f"| {common.cell(patched)} | {common.ratio(patched, base)} "
-               f"| {common.ratio(off, base)} |")
-    yield ""
-
-
-def pages_table(backend, samples):
-    yield f"| {backend}, in pages | base | off | patched | patched/base |"
-    yield "|---|---|---|---|---|"
-    for name in PAGES:
-        base, off, patched = (samples[column][name] for column in COLUMNS)
-        if any(base + off + patched) or name == "refused":
-            yield (f"| {name} | {common.cell(base, 0)} | {common.cell(off, 0)} "
-                   f"| {common.cell(patched, 0)} | {common.ratio(patched, base)} |")
-    yield ""
-
-
-def tables(data):
-    for backend, samples in data.items():
-        yield from time_table(backend, samples)
-        yield from pages_table(backend, samples)
-    yield ("refused: what percpu_defer, switched on, did not take and was freed at "
-           "once.\n")
-
-
-def plots(data):
-    yield "mixed", common.bars_plot(
-        "mixed work: CPU time in all", "ms",
-        {name: [(backend, total(samples, column, ("user", "system", "workers")))
-                for backend, samples in data.items()]
-         for column, name in COLUMNS.items()})
-
-
-def comparisons(data):
-    for backend, samples in data.items():
-        for what, times in METRICS:
-            # Of those, only what the work costs in all is of interest.
-            if what == "time of kernel workers":
-                continue
-            yield common.Samples(f"{backend}, mixed work: {what}",
-                                 total(samples, "base", times),
-                                 total(samples, "on", times), "ms")
+def grids(data):
+    yield common.Grid({f"{backend}, mixed work": columns for backend, columns in data.items()},
+                      METRICS, "refused: pushes that percpu_defer did not take.")

@@ -16,7 +16,7 @@ MILLISECONDS = 500
 TIMES = ("median", "99th percentile", "maximum")
 WHAT = {"out": "page out 64 pages", "in": "page fault from swap",
         "wake": "wake-up by a timer"}
-COLUMNS = {"base": "base", "on": "patched"}
+METRICS = tuple(common.Metric(time, common.of(time, unit=1e3), "us") for time in TIMES)
 
 
 def measure(kernels, quick, stage):
@@ -26,56 +26,18 @@ def measure(kernels, quick, stage):
                                  1 if quick else REPETITIONS, stage, patched=("on",))
 
 
-def us(samples, column, what, when, time):
-    return [ns / 1e3 for ns in samples[f"{column} {what} {when}"][time]]
+def rows(data, when, name):
+    return {f"{backend}, {text}, {name}": {column: samples[f"{column} {what} {when}"]
+                                           for column in ("base", "on")}
+            for backend, samples in data.items() for what, text in WHAT.items()}
 
 
-def munmap_table(data):
-    yield "| munmap, ms | base | patched | patched/base |"
-    yield "|---|---|---|---|"
-    for backend, samples in data.items():
-        base, patched = ([ns / 1e6 for ns in samples[f"{column} munmap unmap"]["median"]]
-                         for column in COLUMNS)
-        yield (f"| {backend} | {common.cell(base)} | {common.cell(patched)} "
-               f"| {common.ratio(patched, base)} |")
-    yield ""
-
-
-def latency_table(backend, samples):
-    yield (f"| {backend}, in us | base, before | base, munmap | patched, before "
-           "| patched, munmap | patched/base in munmap |")
-    yield "|---|---|---|---|---|---|"
-    for what, name in WHAT.items():
-        for time in TIMES:
-            cells = {(column, when): us(samples, column, what, when, time)
-                     for column in COLUMNS for when in ("quiet", "unmap")}
-            shown = " | ".join(map(common.cell, cells.values()))
-            change = common.ratio(cells["on", "unmap"], cells["base", "unmap"])
-            yield f"| {name}, {time} | {shown} | {change} |"
-    yield ""
-
-
-def tables(data):
-    yield f"{MEGABYTES} MB, {REPETITIONS} repetitions; fewer in a quick run.\n"
-    yield from munmap_table(data)
-    for backend, samples in data.items():
-        yield from latency_table(backend, samples)
-
-
-def plots(data):
-    for backend, samples in data.items():
-        yield f"others-{backend}", common.bars_plot(
-            f"{backend}: longest waits of others during munmap", "us",
-            {name: [(what, us(samples, column, key, "unmap", "maximum"))
-                    for key, what in WHAT.items()]
-             for column, name in COLUMNS.items()})
-
-
-def comparisons(data):
-    for backend, samples in data.items():
-        for what, name in WHAT.items():
-            for time in TIMES:
-                base, patched = (us(samples, column, what, "unmap", time)
-                                 for column in COLUMNS)
-                yield common.Samples(f"{backend}, during munmap: {name}, {time}",
-                                     base, patched, "us")
+def grids(data):
+    yield common.Grid(
+        {backend: {column: samples[f"{column} munmap unmap"] for column in ("base", "on")}
+         for backend, samples in data.items()},
+        (common.Metric("munmap", common.of("median"), compared=False),),
+        f"{MEGABYTES} MB, {REPETITIONS} repetitions; fewer in a quick run.")
+    yield common.Grid(rows(data, "quiet", "before"),
+                      tuple(metric._replace(compared=False) for metric in METRICS))
+    yield common.Grid(rows(data, "unmap", "during munmap"), METRICS)

@@ -16,7 +16,7 @@ SIZES = tuple(1 << i for i in range(10))
 # What swap_unmap -r prints: times in nanoseconds, and pages.
 TIMES = ("munmap", "back", "cpu", "workers")
 NAMES = (*TIMES, "median", "90th percentile", *map(str, SIZES))
-COLUMNS = {"base": "base", "off": "off", "on": "patched", "limit": "limit"}
+COLUMNS = ("base", "off", "on", "limit")
 WAYS = {"reclaim": "cgroup limit", "pageout": "madvise"}
 # The columns of the table of runs, by the sizes that they sum up.
 GROUPS = {"1": (1,), "2-3": (2,), "4-15": (4, 8), "16-127": (16, 32, 64),
@@ -40,84 +40,32 @@ def share(row, sizes):
     return [100 * part / whole for part, whole in zip(found, pages(row))]
 
 
-def rows(samples):
-    for way, name in WAYS.items():
-        yield name, {column: samples[f"{column} {way}"] for column in COLUMNS}
-
-
-def total(row, *times):
-    """The sum of these times in each repetition, in milliseconds."""
-    return [sum(ns) / 1e6 for ns in zip(*(row[time] for time in times))]
-
-
 def slot_ns(row):
     """CPU time for each page, of the unmap and the workers."""
-    return [ms * 1e6 / nr for ms, nr in zip(total(row, "cpu", "workers"), pages(row))]
+    return [ms * 1e6 / nr for ms, nr in zip(common.CPU.value(row), pages(row))]
 
 
-def runs_table(data):
+METRICS = (common.MUNMAP, common.CPU, common.BACK,
+           common.Metric("CPU time for a slot", slot_ns, "ns", 0, compared=False))
+
+
+def rows(data):
+    return {f"{backend}, {name}": {column: samples[f"{column} {way}"] for column in COLUMNS}
+            for backend, samples in data.items() for way, name in WAYS.items()}
+
+
+def grids(data):
+    yield common.Grid(rows(data), METRICS)
+
+
+def more_tables(data):
     yield (f"| run length in pages | median | 90th percentile "
            f"| {' | '.join(f'% of pages in {name}' for name in GROUPS)} |")
     yield "|---" * (len(GROUPS) + 3) + "|"
-    for backend, samples in data.items():
-        for name, columns in rows(samples):
-            for column in ("base", "on"):
-                row = columns[column]
-                shares = " | ".join(common.cell(share(row, sizes))
-                                    for sizes in GROUPS.values())
-                yield (f"| {backend}, {name}, {COLUMNS[column]} "
-                       f"| {statistics.median(row['median']):.0f} "
-                       f"| {statistics.median(row['90th percentile']):.0f} | {shares} |")
+    for name, columns in rows(data).items():
+        for column in ("base", "on"):
+            row = columns[column]
+            shares = " | ".join(common.cell(share(row, sizes)) for sizes in GROUPS.values())
+            yield (f"| {name}, {common.NAMES[column]} | {statistics.median(row['median']):.0f} "
+                   f"| {statistics.median(row['90th percentile']):.0f} | {shares} |")
     yield ""
-
-
-def time_table(data, title, value):
-    yield (f"| {title} | base | off | patched | patched/base | off/base | limit "
-           "| patched/limit |")
-    yield "|---|---|---|---|---|---|---|---|"
-    for backend, samples in data.items():
-        for name, columns in rows(samples):
-            base, off, patched, limit = (value(columns[column]) for column in COLUMNS)
-            yield (f"| {backend}, {name} | {common.cell(base)} | {common.cell(off)} "
-                   f"| {common.cell(patched)} | {common.ratio(patched, base)} "
-                   f"| {common.ratio(off, base)} | {common.cell(limit)} "
-                   f"| {common.ratio(patched, limit)} |")
-    yield ""
-
-
-METRICS = (("munmap", "ms", lambda row: total(row, "munmap")),
-           ("CPU time of unmap and workers", "ms",
-            lambda row: total(row, "cpu", "workers")),
-           ("CPU time for a slot", "ns", slot_ns),
-           ("all back after", "ms", lambda row: total(row, "back")))
-
-
-def tables(data):
-    yield from runs_table(data)
-    for what, unit, value in METRICS:
-        yield from time_table(data, f"{what}, {unit}", value)
-
-
-def plots(data):
-    for backend, samples in data.items():
-        yield f"short_runs-{backend}-lengths", common.bars_plot(
-            f"{backend}: where the pages are", "% of pages",
-            {name: [(str(size), share(columns["base"], (size,))) for size in SIZES]
-             for name, columns in rows(samples)}, 'set xlabel "run length, at least"')
-        yield f"short_runs-{backend}-munmap", common.bars_plot(
-            f"{backend}: munmap by how the memory was swapped out", "ms",
-            {COLUMNS[column]: [(name, total(columns[column], "munmap"))
-                               for name, columns in rows(samples)]
-             for column in COLUMNS})
-
-
-def comparisons(data):
-    for backend, samples in data.items():
-        for name, columns in rows(samples):
-            for what, unit, value in METRICS:
-                # What a slot costs is the same once more.
-                if unit == "ms":
-                    yield common.Samples(
-                        f"{backend}, swapped out by {name}: {what}",
-                        value(columns["base"]), value(columns["on"]), unit,
-                        reason=common.WAITS if "back" in what else "")

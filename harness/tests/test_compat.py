@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""overlay_compat.py and works.py: what older kernels get, and what is known to work there."""
+"""compat_tables.py: what older kernels get."""
 
-import json
 import os
 import pathlib
 import sys
@@ -12,7 +11,7 @@ import unittest.mock
 HARNESS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HARNESS))
 
-from checks import ktap, test, works    # pylint: disable=wrong-import-position
+from checks import ktap, test    # pylint: disable=wrong-import-position
 from overlay import apply, compat_tables    # pylint: disable=wrong-import-position
 from shared import Error    # pylint: disable=wrong-import-position
 
@@ -120,6 +119,12 @@ class OlderTest(unittest.TestCase):
                     "mm/a.c.cocci is not in [patches] with 'four'")
         self.refuse('[patches]\n"mm/a.c.cocci:three,four" = "p"\n"x.c" = "p"\n',
                     "there is no x.c in 6.1/")
+        self.refuse('[patches]\n"mm/a.c.cocci:three,four,five" = "p"\n',
+                    "there is no mm/a.c.cocci:five in 6.1/")
+
+    def test_edits_without_a_name(self):
+        self.add(mm__a_c_edit_toml="[[edit]]\nafter = 'x'\n")
+        self.refuse("", "mm/a.c.edit.toml in 6.1/: give each edit a name")
 
     def test_step(self):
         """What is not there yet is no error, and the rest is done."""
@@ -172,40 +177,6 @@ class CountTest(unittest.TestCase):
 
     def test_nothing(self):
         self.assertEqual(self.results("no word of it"), ["failed"])
-
-
-class WorksTest(unittest.TestCase):
-    def setUp(self):
-        tmp = tempfile.TemporaryDirectory()
-        self.addCleanup(tmp.cleanup)
-        self.folder = pathlib.Path(tmp.name) / "works"
-
-    def dates(self, version, notes):
-        self.folder.mkdir(exist_ok=True)
-        (self.folder / f"{version}.json").write_text(json.dumps(notes))
-
-    def test_table(self):
-        self.dates("6.12.117", {"apply": {"": "2026-11-03"},
-                                "test": {"kasan": "2026-11-01"}})
-        self.dates("7.3.4", {"test": {"plain": "2026-11-02", "kasan": "2026-11-01",
-                                      "kcsan": "2026-11-02", "rt": "2026-10-01"}})
-        self.assertEqual(works.table(self.folder).splitlines()[:5], [
-            "| | Linux 7.3.4 | Linux 6.12.117 |", "|---|---|---|",
-            "| `make apply` | - | 2026-11-03 |",
-            "| `make test` | 2026-11-01 | kasan: 2026-11-01 |",
-            "| `make test-all` | - | - |"])
-
-    def test_note(self):
-        works.note("7.3.4", "apply", folder=self.folder)
-        works.note("7.3.4", "test", ["plain"], folder=self.folder)
-        works.note("7.3.4", "test", ["kasan"], folder=self.folder)
-        notes = works.read(self.folder / "7.3.4.json")
-        self.assertEqual(notes.keys(), {"apply", "test"})
-        self.assertEqual(notes["test"].keys(), {"plain", "kasan"})
-        self.assertRegex(notes["apply"][""], r"^\d{4}-\d\d-\d\d$")
-        (self.folder / "7.3.4.json").write_text("rubbish")
-        works.note("7.3.4", "bench", folder=self.folder)
-        self.assertEqual(works.read(self.folder / "7.3.4.json").keys(), {"bench"})
 
 
 if __name__ == "__main__":
