@@ -35,7 +35,12 @@ def cases_of(suite):
 
 
 def harness_cases():
-    return list(cases_of(unittest.defaultTestLoader.discover(HARNESS / "tests")))
+    return list(cases_of(unittest.defaultTestLoader.discover(HARNESS / "tests", top_level_dir=HARNESS)))
+
+
+def name_of(case):
+    """As test_vm.VmTest.test_good."""
+    return case.id().removeprefix("tests.")
 
 
 def is_called(case, name):
@@ -54,7 +59,7 @@ def harness_results(result):
             # A subtest stands for its test.
             whole = getattr(case, "test_case", case)
             if whole.id() not in seen:
-                yield ktap.Result(whole.id(), status, text.strip().split("\n")[-1])
+                yield ktap.Result(name_of(whole), status, text.strip().split("\n")[-1])
             # The set-up of a class is no test that ran.
             seen |= {whole.id()} if isinstance(whole, unittest.TestCase) else set()
     yield from [ktap.Result("", "passed")] * (result.testsRun - len(seen))
@@ -143,7 +148,7 @@ def choose(name):
 
 
 def all_names():
-    modules = sorted({case.id().split(".")[0] for case in harness_cases()})
+    modules = sorted({name_of(case).split(".")[0] for case in harness_cases()})
     lines = [f"guest: {', '.join(sections_of_guest())}",
              *(f"{suite}: {', '.join(names)}" for suite, names in kunit_cases().items()),
              f"harness: {', '.join(modules)}, and the classes and tests in these"]

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The text of the patched tree, generated once for all tests that look at it."""
+"""For all tests: folders, and the text of the patched tree, which is generated once."""
 
 import functools
 import os
 import pathlib
-import sys
+import tempfile
 
-HARNESS = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(HARNESS))
+from overlay import apply, compat_tables
 
-from overlay import apply, compat_tables    # pylint: disable=wrong-import-position
+
+def folder(case):
+    """An empty folder that is removed when the test case has ended."""
+    tmp = tempfile.TemporaryDirectory()
+    case.addCleanup(tmp.cleanup)
+    return pathlib.Path(tmp.name)
 
 
 def skip_older(case):

@@ -18,11 +18,9 @@ import types
 import unittest
 import unittest.mock
 
-HARNESS = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(HARNESS))
-
-from overlay import apply, parts    # pylint: disable=wrong-import-position
-from shared import Error    # pylint: disable=wrong-import-position
+from overlay import apply, parts
+from shared import HARNESS, Error
+from tests import patched
 
 ZRAM = "drivers/block/zram/zram_drv.c"
 
@@ -246,9 +244,7 @@ class OverlayTest(unittest.TestCase):
     """A small repository."""
 
     def setUp(self):
-        tmp = tempfile.TemporaryDirectory()
-        self.addCleanup(tmp.cleanup)
-        self.top = pathlib.Path(tmp.name)
+        self.top = patched.folder(self)
         for name in ("lib/a.c", "lib/stray.c", "lib/a.c~"):
             (self.top / name).parent.mkdir(exist_ok=True)
             (self.top / name).write_text(name)
@@ -294,9 +290,7 @@ class CopyTest(unittest.TestCase):
     MAKEFILE = "VERSION = 7\nPATCHLEVEL = 3\nSUBLEVEL = 4\nEXTRAVERSION =\n"
 
     def setUp(self):
-        tmp = tempfile.TemporaryDirectory()
-        self.addCleanup(tmp.cleanup)
-        self.top = pathlib.Path(tmp.name)
+        self.top = patched.folder(self)
         self.ksrc, self.out = self.top / "ksrc", self.top / "out"
         for name, text in (("Makefile", self.MAKEFILE), ("Kbuild", ""), ("lib/a", "a")):
             (self.ksrc / name).parent.mkdir(parents=True, exist_ok=True)
@@ -444,7 +438,3 @@ class FetchTest(unittest.TestCase):
     def test_older_version(self):
         """Of these the next newer one will not do."""
         self.assertIn("no linux-source-6.11: give", self.run_fetch("6.11"))
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -7,20 +7,16 @@ import json
 import pathlib
 import shutil
 import subprocess
-import sys
 import tempfile
 import tomllib
 import types
 import unittest
 import unittest.mock
 
-HARNESS = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(HARNESS))
-
-from machine import vm    # pylint: disable=wrong-import-position
-from report import bench, perf_check    # pylint: disable=wrong-import-position
-from report.sections import common, unmap    # pylint: disable=wrong-import-position
-from shared import Error    # pylint: disable=wrong-import-position
+from machine import vm
+from report import bench, perf_check
+from report.sections import common, unmap
+from shared import HARNESS, Error
 
 KERNELS = types.SimpleNamespace(
     base=types.SimpleNamespace(version="7.3-base"),
@@ -339,7 +335,3 @@ class PerfCheckTest(unittest.TestCase):
     def test_no_baseline(self):
         with self.assertRaisesRegex(Error, "has no 'drain' of zram"):
             perf_check.compare({"zram": {"drain": [1]}}, {"zram": {"push": 100}})
-
-
-if __name__ == "__main__":
-    unittest.main()

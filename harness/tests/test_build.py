@@ -10,7 +10,9 @@ import tempfile
 import time
 import unittest
 
-HARNESS = pathlib.Path(__file__).resolve().parent.parent
+from shared import HARNESS
+from tests import patched
+
 SECONDS = 20
 
 
@@ -24,9 +26,7 @@ class BuildTest(unittest.TestCase):
     """A tree that is configured at once, and a make that says when it is at work."""
 
     def setUp(self):
-        tmp = tempfile.TemporaryDirectory()
-        self.addCleanup(tmp.cleanup)
-        self.top = pathlib.Path(tmp.name)
+        self.top = patched.folder(self)
         self.script("tree/scripts/kconfig/merge_config.sh", "exit 0")
         # Progress is shown all the time.
         self.slept = self.top / "slept"
@@ -130,7 +130,3 @@ class ScriptTest(unittest.TestCase):
             runner.terminate()
             self.assertEqual(runner.wait(SECONDS), 3)
             self.assertTrue((script.parent / "cleaned").exists())
-
-
-if __name__ == "__main__":
-    unittest.main()

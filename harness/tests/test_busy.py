@@ -1,14 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """sections/busy.py: a broken promise ends the report, whatever the times are."""
 
-import pathlib
-import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-
-from report.sections import busy, common    # pylint: disable=wrong-import-position
-from shared import Error    # pylint: disable=wrong-import-position
+from report.sections import busy, common
+from shared import Error
 
 
 def samples(**told):
@@ -34,7 +30,3 @@ class CheckTest(unittest.TestCase):
     def test_base_of_starved(self):
         table = "\n".join(common.tables(busy, samples()))
         self.assertIn(busy.HOGS["starve"], table)
-
-
-if __name__ == "__main__":
-    unittest.main()

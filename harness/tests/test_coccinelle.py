@@ -180,7 +180,3 @@ class CoccinelleTest(unittest.TestCase):
         for job, found in zip(jobs, self.pool.map(lambda job: broken(*job), jobs)):
             with self.subTest(job[0].stem, old=job[1]):
                 self.assertNotEqual(found, lines_wanted(job[0]))
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -3,17 +3,13 @@
 
 import os
 import pathlib
-import sys
-import tempfile
 import unittest
 import unittest.mock
 
-HARNESS = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(HARNESS))
-
-from checks import ktap, test    # pylint: disable=wrong-import-position
-from overlay import apply, compat_tables    # pylint: disable=wrong-import-position
-from shared import Error    # pylint: disable=wrong-import-position
+from checks import ktap, test
+from overlay import apply, compat_tables
+from shared import Error
+from tests import patched
 
 OVERLAY = {
     "mm/a.c.cocci": "// a\n\n@one@\nslot_lock\n\n@two@\nslot_unlock my_slot_lock\n",
@@ -26,9 +22,7 @@ class OlderTest(unittest.TestCase):
     """A small overlay, and a table of one entry."""
 
     def setUp(self):
-        tmp = tempfile.TemporaryDirectory()
-        self.addCleanup(tmp.cleanup)
-        self.top = pathlib.Path(tmp.name)
+        self.top = patched.folder(self)
         patch = unittest.mock.patch.object(compat_tables, "COMPAT", self.top)
         patch.start()
         self.addCleanup(patch.stop)
@@ -177,7 +171,3 @@ class CountTest(unittest.TestCase):
 
     def test_nothing(self):
         self.assertEqual(self.results("no word of it"), ["failed"])
-
-
-if __name__ == "__main__":
-    unittest.main()

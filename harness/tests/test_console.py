@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0
 """console.py: complaints of each kind are seen, expected ones only where expected."""
 
+
+
+
+# A line, and the file of the kernel that prints it, with the words to be found there.
+
 import os
 import pathlib
 import re
-import sys
 import unittest
 
-HARNESS = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(HARNESS))
-sys.path.insert(0, str(HARNESS / "tests"))
+from checks import test
+from machine import console
+from shared import HARNESS
+from tests import patched
 
-from checks import test    # pylint: disable=wrong-import-position
-from machine import console    # pylint: disable=wrong-import-position
-import patched    # pylint: disable=wrong-import-position
-
-# A line, and the file of the kernel that prints it, with the words to be found there.
 OF_THE_KERNEL = (
     ("Class-64 fullness group 3 is not empty", "mm/zsmalloc.c",
      "Class-%d fullness group %d is not empty"),
@@ -124,7 +124,3 @@ class RaceTest(unittest.TestCase):
 
     def test_nobody_can_tell(self):
         self.assertEqual(len(texts(self.LINES)), 2)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -3,17 +3,14 @@
 
 import pathlib
 import subprocess
-import sys
 import tempfile
 import types
 import unittest
 import unittest.mock
 
-HARNESS = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(HARNESS))
-
-from checks import cross, lint_build, rust_structs    # pylint: disable=wrong-import-position
-from shared import Error    # pylint: disable=wrong-import-position
+from checks import cross, lint_build, rust_structs
+from shared import HARNESS, Error
+from tests import patched
 
 BASE = """
 struct ops {
@@ -120,9 +117,7 @@ class CompileTest(unittest.TestCase):
     """compile_for() with a make that only pretends."""
 
     def setUp(self):
-        tmp = tempfile.TemporaryDirectory()
-        self.addCleanup(tmp.cleanup)
-        self.build = pathlib.Path(tmp.name)
+        self.build = patched.folder(self)
         self.work = types.SimpleNamespace(
             patched=lambda: self.build, base=lambda: self.build / "base",
             configure=lambda *_: None, errors=(OSError,))
@@ -243,7 +238,3 @@ class RustTest(unittest.TestCase):
         """A tree where nothing is found is not one where all is well."""
         with self.assertRaisesRegex(OSError, "no literal of struct block_device_oper"):
             self.check("", BASE)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -8,7 +8,8 @@ import tempfile
 import unittest
 import unittest.mock
 
-HARNESS = pathlib.Path(__file__).resolve().parent.parent
+from shared import HARNESS
+
 TOOLS = "cat date dirname echo env mkdir nproc rm sh tail xargs".split()
 
 
@@ -99,7 +100,3 @@ class DepsTest(unittest.TestCase):
         self.assertEqual(run.returncode, 1)
         self.assertIn("no network", run.stderr)
         self.assertIn("error: cannot install the packages", run.stderr)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -1,27 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
 """The package for stock kernels, and the judgement of what was measured with it."""
 
-import pathlib
 import subprocess
-import sys
-import tempfile
 import unittest
 
-HARNESS = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(HARNESS))
-
-from dkms import package, stock    # pylint: disable=wrong-import-position
-from shared import Error    # pylint: disable=wrong-import-position
+from dkms import package, stock
+from shared import HARNESS, Error
+from tests import patched
 
 
 def setUpModule():
     subprocess.run([HARNESS / "machine/deps.sh", "dkms"], check=True)
-
-
-def folder(test):
-    tmp = tempfile.TemporaryDirectory()
-    test.addCleanup(tmp.cleanup)
-    return pathlib.Path(tmp.name)
 
 
 def write(path, text):
@@ -31,7 +20,7 @@ def write(path, text):
 
 class SourcesTest(unittest.TestCase):
     def setUp(self):
-        self.out = folder(self)
+        self.out = patched.folder(self)
 
     def test_test_hooks_are_cut_out(self):
         write(self.out / "a.c", "#ifdef CONFIG_PERCPU_DEFER_PERTURB\nhook();\n#endif\nrest();\n")
@@ -42,14 +31,14 @@ class SourcesTest(unittest.TestCase):
 
     def test_unpatched_tree(self):
         with self.assertRaisesRegex(Error, "was percpu_defer applied"):
-            package.copy_files(folder(self), self.out)
+            package.copy_files(patched.folder(self), self.out)
 
 
 class ConfTest(unittest.TestCase):
     """dkms.conf is sourced by DKMS, with the release of a kernel."""
 
     def setUp(self):
-        top = folder(self)
+        top = patched.folder(self)
         package.make_debian(top, "2.0", ["6.12.117", "7.3.4"])
         self.conf = top / "debian/zram-percpu-defer-dkms.dkms"
 
@@ -75,7 +64,7 @@ class HookTest(unittest.TestCase):
     """install_module runs after a kernel was installed."""
 
     def setUp(self):
-        self.top = folder(self)
+        self.top = patched.folder(self)
         (self.top / "usr/src/zram-percpu-defer-2.0/src/7.3.4").mkdir(parents=True)
         for release in ("7.3.4-amd64", "6.1.0-37-amd64"):
             (self.top / f"lib/modules/{release}/build/include").mkdir(parents=True)
@@ -136,7 +125,7 @@ class CheckTest(unittest.TestCase):
     """check.sh runs before DKMS builds."""
 
     def check(self, config):
-        headers = folder(self)
+        headers = patched.folder(self)
         if config is not None:
             write(headers / ".config", config)
         return subprocess.run(["sh", package.HERE / "check.sh", "7.3.4-amd64", headers],
@@ -184,7 +173,3 @@ class JudgeTest(unittest.TestCase):
                          ["munmap is 5.0 times as fast, not 8",
                           "all is back after 1.20 of the stock module's, not 1.15",
                           "CPU time: 1.30 of the stock module's, not 1.15"])
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -4,16 +4,13 @@
 import contextlib
 import io
 import pathlib
-import sys
 import tempfile
 import unittest
 
-HARNESS = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(HARNESS))
-
-from checks import docs_check    # pylint: disable=wrong-import-position
-from overlay import apply    # pylint: disable=wrong-import-position
-from shared import Error    # pylint: disable=wrong-import-position
+from checks import docs_check
+from overlay import apply
+from shared import Error
+from tests import patched
 
 CHANGED = ("Documentation/ABI/testing/sysfs-block-zram", "Documentation/core-api/index.rst",
            "Documentation/core-api/percpu_defer.rst", "Documentation/filesystems/locking.rst",
@@ -44,9 +41,7 @@ lib/percpu_defer.c is read
 
 class DocsTest(unittest.TestCase):
     def setUp(self):
-        tmp = tempfile.TemporaryDirectory()
-        self.addCleanup(tmp.cleanup)
-        self.tree = pathlib.Path(tmp.name)
+        self.tree = patched.folder(self)
         for name in (*CHANGED, "Documentation/RCU/index.rst", "Documentation/index.rst",
                      "Documentation/core-api/kref.rst", "Documentation/filesystems/index.rst"):
             (self.tree / name).parent.mkdir(parents=True, exist_ok=True)
@@ -99,7 +94,3 @@ class OverlayTest(unittest.TestCase):
             self.assertEqual({f"Documentation/{page}" for page in
                               docs_check.changed_pages(pathlib.Path(tmp))}, pages)
         self.assertIn("Documentation/admin-guide/mm/zswap.rst", pages)
-
-
-if __name__ == "__main__":
-    unittest.main()

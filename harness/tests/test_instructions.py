@@ -1,18 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 """sections/instructions.py: a count is of the case that it is named after, or there is none."""
 
-import pathlib
-import sys
 import tomllib
 import types
 import unittest
 
-HARNESS = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(HARNESS))
-
-from report import perf_check    # pylint: disable=wrong-import-position
-from report.sections import common, instructions, short_runs    # pylint: disable=wrong-import-position
-from shared import Error    # pylint: disable=wrong-import-position
+from report import perf_check
+from report.sections import common, instructions, short_runs
+from shared import Error
 
 
 def pages(length):
@@ -109,7 +104,3 @@ class ReportTest(unittest.TestCase):
                                     lambda text: None)
         rows = [line for line in common.tables(instructions, data) if "munmap of a slot, runs" in line]
         self.assertEqual(len(rows), 4)
-
-
-if __name__ == "__main__":
-    unittest.main()

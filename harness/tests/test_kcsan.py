@@ -5,19 +5,13 @@ import os
 import pathlib
 import stat
 import subprocess
-import sys
-import tempfile
 import unittest
 import unittest.mock
 
-HARNESS = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(HARNESS))
-sys.path.insert(0, str(HARNESS / "tests"))
-
-from checks import kcsan    # pylint: disable=wrong-import-position
-from overlay import apply    # pylint: disable=wrong-import-position
-import patched    # pylint: disable=wrong-import-position
-from shared import Error    # pylint: disable=wrong-import-position
+from checks import kcsan
+from overlay import apply
+from shared import Error
+from tests import patched
 
 REPORT = """\
 [    9.001000] BUG: KCSAN: data-race in zram_push [zram] / taken
@@ -78,9 +72,7 @@ class Tree(unittest.TestCase):
     """A pristine and a patched tree: f.c gets a line, own.c is ours, g.c is not."""
 
     def setUp(self):
-        tmp = tempfile.TemporaryDirectory()
-        self.addCleanup(tmp.cleanup)
-        self.tmp = pathlib.Path(tmp.name)
+        self.tmp = patched.folder(self)
         self.out = self.tmp / "out"
         self.out.mkdir()
         for tree in ("pristine", "tree"):
@@ -252,8 +244,3 @@ class ElfTest(Tree):
         (self.out / "vmlinux").unlink()
         with self.assertRaisesRegex(Error, "nm: .*is binutils installed"):
             self.races().is_foreign(self.report("theirs+0x1/0x9"))
-
-
-
-if __name__ == "__main__":
-    unittest.main()

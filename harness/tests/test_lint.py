@@ -5,17 +5,14 @@ import contextlib
 import io
 import pathlib
 import subprocess
-import sys
 import tempfile
 import types
 import unittest
 import unittest.mock
 
-HARNESS = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(HARNESS))
-from checks import lint, lint_build, lint_text    # pylint: disable=wrong-import-position
-from checks.lint_common import Finding, Skip, parse    # pylint: disable=wrong-import-position
-from shared import Error    # pylint: disable=wrong-import-position
+from checks import lint, lint_build, lint_text
+from checks.lint_common import Finding, Skip, parse
+from shared import Error
 
 TREE = pathlib.Path("/kernel")
 # gcc, gcc without a column, clang with an error, sparse with a second line.
@@ -215,7 +212,3 @@ class RunTest(unittest.TestCase):
             script.chmod(0o755)
             with self.assertRaisesRegex(Skip, "^no$"):
                 lint.newer(script, "a", "b")
-
-
-if __name__ == "__main__":
-    unittest.main()

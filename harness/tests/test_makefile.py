@@ -43,7 +43,3 @@ class SwitchTest(unittest.TestCase):
     def test_skip(self):
         self.assertIn("--only='gcc' --skip='clang,context'",
                       self.make("lint", "ONLY=gcc", "SKIP=clang,context").stdout)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -1,14 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """sections/memory.py: what is told of the memory is what was there."""
 
-import pathlib
-import sys
 import unittest
 
-HARNESS = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(HARNESS))
-
-from report.sections import common, memory    # pylint: disable=wrong-import-position
+from report.sections import common, memory
 
 MB = 2**20
 MS = 10**6
@@ -77,7 +72,3 @@ class Worse(unittest.TestCase):
 
     def test_quick(self):
         self.assertIn("does not look for", "".join(common.tables(memory, {"back": {}, "oom": {}})))
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -8,7 +8,8 @@ import subprocess
 import tempfile
 import unittest
 
-HARNESS = pathlib.Path(__file__).resolve().parent.parent
+from shared import HARNESS
+
 MODELS = sorted((HARNESS / "checks/model").glob("*.pml"))
 
 COUNTER = """/*
@@ -94,7 +95,3 @@ class ModelTest(unittest.TestCase):
             done = run(folder, pathlib.Path(folder) / "build")
         self.assertEqual(done.returncode, 1)
         self.assertIn("no models;", done.stderr)
-
-
-if __name__ == "__main__":
-    unittest.main()

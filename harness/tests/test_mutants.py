@@ -6,20 +6,15 @@ import io
 import os
 import pathlib
 import re
-import sys
 import tempfile
 import types
 import unittest
 import unittest.mock
 
-HARNESS = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(HARNESS))
-sys.path.insert(0, str(HARNESS / "tests"))
-
-from checks import mutants, parts, test, test_all    # pylint: disable=wrong-import-position
-from machine import kernels    # pylint: disable=wrong-import-position
-import patched    # pylint: disable=wrong-import-position
-from shared import Error    # pylint: disable=wrong-import-position
+from checks import mutants, parts, test, test_all
+from machine import kernels
+from shared import HARNESS, Error
+from tests import patched
 
 SELFTESTS = test.TOP / "tools/testing/selftests/percpu_defer"
 
@@ -88,9 +83,7 @@ def output(section, *failed):
 
 class RunTest(unittest.TestCase):
     def setUp(self):
-        tmp = tempfile.TemporaryDirectory()
-        self.addCleanup(tmp.cleanup)
-        self.tmp = pathlib.Path(tmp.name)
+        self.tmp = patched.folder(self)
         log = unittest.mock.patch.object(mutants, "LOG", self.tmp / "log")
         log.start()
         self.addCleanup(log.stop)
@@ -237,7 +230,3 @@ class RunTest(unittest.TestCase):
         self.assertEqual(mutants.choose([MUTANT], "fault"), [MUTANT])
         with self.assertRaisesRegex(Error, "no mutant has this in its name(.|\n)*a fault"):
             mutants.choose([MUTANT], "typo")
-
-
-if __name__ == "__main__":
-    unittest.main()

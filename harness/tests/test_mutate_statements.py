@@ -3,17 +3,12 @@
 
 import difflib
 import pathlib
-import sys
 import unittest
 
-HARNESS = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(HARNESS))
-sys.path.insert(0, str(HARNESS / "tests"))
-
-from checks import mutants, mutate_statements, test    # pylint: disable=wrong-import-position
-from overlay import apply    # pylint: disable=wrong-import-position
-import patched    # pylint: disable=wrong-import-position
-from shared import Error    # pylint: disable=wrong-import-position
+from checks import mutants, mutate_statements, test
+from overlay import apply
+from shared import Error
+from tests import patched
 
 SOURCE = '''\
 #define once(x) do { a_flush(x); } while (0)
@@ -144,7 +139,3 @@ class TreeTest(unittest.TestCase):
     def test_sections(self):
         sections = {mutant["test"].removesuffix(":*") for mutant in self.found}
         self.assertLessEqual(sections, set(test.sections_of_guest()))
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -14,18 +14,15 @@ import pathlib
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 import types
 import unittest
 import unittest.mock
 
-HARNESS = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(HARNESS))
-
-from overlay import apply, compat_tables, cover, series, series_check    # pylint: disable=wrong-import-position
-from report.sections import common, unmap    # pylint: disable=wrong-import-position
-from shared import Error    # pylint: disable=wrong-import-position
+from overlay import apply, compat_tables, cover, series, series_check
+from report.sections import common, unmap
+from shared import HARNESS, Error
+from tests import patched
 
 
 def setUpModule():
@@ -181,9 +178,7 @@ parts = ["lib/Kconfig.edit.toml", "lib/new.c.edit.toml"]
                 "two": "lib: two\n\nBecause of two.\n"}
 
     def setUp(self):
-        tmp = tempfile.TemporaryDirectory()
-        self.addCleanup(tmp.cleanup)
-        top = pathlib.Path(tmp.name)
+        top = patched.folder(self)
         self.ksrc, self.build = top / "ksrc", top / "build"
         self.build.mkdir()
         pristine = pathlib.Path(os.environ["PD_PRISTINE"])
@@ -452,7 +447,3 @@ class CheckTest(unittest.TestCase):
             log.write_text("x.c:1:2: warning: 'f' defined but not used\n")
             with self.assertRaisesRegex(Error, "'f' defined but not used"):
                 series_check.expect_no_warnings(log)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -3,19 +3,14 @@
 
 import contextlib
 import io
-import pathlib
 import re
-import sys
-import tempfile
 import types
 import unittest
 import unittest.mock
 
-HARNESS = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(HARNESS))
-
-from checks import suites    # pylint: disable=wrong-import-position
-from shared import Error    # pylint: disable=wrong-import-position
+from checks import suites
+from shared import HARNESS, Error
+from tests import patched
 
 SUITE = suites.Suite("mm-zram", "kselftest", "zram", ("mm:ksft_cow.sh",), 60, 480, 2)
 
@@ -157,9 +152,7 @@ class JudgeTest(unittest.TestCase):
 
 class RunTest(unittest.TestCase):
     def setUp(self):
-        tmp = tempfile.TemporaryDirectory()
-        self.addCleanup(tmp.cleanup)
-        folder = pathlib.Path(tmp.name)
+        folder = patched.folder(self)
         self.archive = folder / "suites.cpio.gz"
         self.archive.write_text("suites")
         self.kernels = {}
@@ -252,7 +245,3 @@ class ListTest(unittest.TestCase):
         self.assertEqual(len(suites.choose("")), len(suites.load()))
         with self.assertRaisesRegex(Error, "no suite has this name; there are mm-zram"):
             suites.choose("mm")
-
-
-if __name__ == "__main__":
-    unittest.main()

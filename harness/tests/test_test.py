@@ -5,16 +5,12 @@ import contextlib
 import io
 import os
 import pathlib
-import sys
-import tempfile
 import types
 import unittest
 
-HARNESS = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(HARNESS))
-
-from checks import expectations, ktap, test    # pylint: disable=wrong-import-position
-from shared import Error    # pylint: disable=wrong-import-position
+from checks import expectations, ktap, test
+from shared import Error
+from tests import patched
 
 KUNIT = """BEGIN percpu_defer
 KTAP version 1
@@ -92,9 +88,7 @@ class KtapTest(unittest.TestCase):
 
 class ExpectationsTest(unittest.TestCase):
     def setUp(self):
-        tmp = tempfile.TemporaryDirectory()
-        self.addCleanup(tmp.cleanup)
-        self.folder = pathlib.Path(tmp.name)
+        self.folder = patched.folder(self)
         self.write("skips", '[[skip]]\ntest = "zram_ops:access*"\nreason = "r"\n'
                             'kernels = ["plain"]\nversions = ["7.3"]\n')
 
@@ -245,7 +239,3 @@ class HarnessResultsTest(unittest.TestCase):
         result = unittest.TestResult()
         unittest.defaultTestLoader.loadTestsFromTestCase(Broken).run(result)
         self.assertEqual([one.status for one in test.harness_results(result)], ["failed"])
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -5,18 +5,15 @@ import contextlib
 import io
 import pathlib
 import subprocess
-import sys
 import tempfile
 import unittest
 import unittest.mock
 
-HARNESS = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(HARNESS))
-
-from checks import parts, test_all    # pylint: disable=wrong-import-position
-from checks.expectations import Count    # pylint: disable=wrong-import-position
-from overlay.parts import git_files    # pylint: disable=wrong-import-position
-from shared import Error    # pylint: disable=wrong-import-position
+from checks import parts, test_all
+from checks.expectations import Count
+from overlay.parts import git_files
+from shared import Error
+from tests import patched
 
 
 class PartsTest(unittest.TestCase):
@@ -107,9 +104,7 @@ class PartsTest(unittest.TestCase):
 
 class HashTest(unittest.TestCase):
     def setUp(self):
-        tmp = tempfile.TemporaryDirectory()
-        self.addCleanup(tmp.cleanup)
-        self.top = pathlib.Path(tmp.name)
+        self.top = patched.folder(self)
         subprocess.run(["git", "init", "-q", self.top], check=True)
         (self.top / ".gitignore").write_text("/build/\n")
         (self.top / "a").write_text("1")
@@ -162,7 +157,3 @@ class HashTest(unittest.TestCase):
     def test_no_repository(self):
         with tempfile.TemporaryDirectory() as folder:
             self.assertEqual(test_all.tree_hash(pathlib.Path(folder)), "")
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -7,18 +7,13 @@ QEMU is played by a script that writes to the files of the two serial ports.
 import contextlib
 import io
 import os
-import pathlib
-import sys
-import tempfile
 import time
 import unittest
 import unittest.mock
 
-HARNESS = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(HARNESS))
-
-from machine import vm    # pylint: disable=wrong-import-position
-from shared import Error    # pylint: disable=wrong-import-position
+from machine import vm
+from shared import Error
+from tests import patched
 
 FAKE_QEMU = """#!/bin/sh
 console=${NONE-}
@@ -32,9 +27,7 @@ done
 
 class VmTest(unittest.TestCase):
     def setUp(self):
-        tmp = tempfile.TemporaryDirectory()
-        self.addCleanup(tmp.cleanup)
-        self.tmp = pathlib.Path(tmp.name)
+        self.tmp = patched.folder(self)
         path = unittest.mock.patch.dict(
             os.environ, {"PATH": f"{self.tmp}:{os.environ['PATH']}"})
         path.start()
@@ -162,7 +155,3 @@ class VmTest(unittest.TestCase):
         self.qemu("echo 'Linux version 7' >$console; exec sleep 60")
         with unittest.mock.patch("os.access", return_value=False):
             self.assertEqual(vm.accelerator("kernel"), "tcg")
-
-
-if __name__ == "__main__":
-    unittest.main()
