@@ -11,7 +11,7 @@ import unittest
 from checks import ktap
 from checks.expectations import Count, Expectations
 from overlay import apply, compat_tables
-from shared import HARNESS, TOP, Error
+from shared import HARNESS, TOP, Error, script
 
 # Seconds of silence of a test in a debug kernel, in addition to the time that it was
 # asked to take. The last look at all pages of zswap_reuse took three minutes on a machine
@@ -73,6 +73,8 @@ def judge(results, expectations, count):
 
 def run_harness_tests(source, only=""):
     """PD_PRISTINE names the kernel for the tests, see tests/test_apply.py."""
+    for job in "dkms", "report", "series":
+        script("machine/deps.sh", job)
     os.environ["PD_PRISTINE"] = str(source)
     suite = unittest.TestSuite(case for case in harness_cases()
                                if not only or is_called(case, only))

@@ -4,9 +4,17 @@
 import functools
 import os
 import pathlib
+import shutil
 import tempfile
+import unittest
 
 from overlay import apply, compat_tables
+
+
+def needs(*tools):
+    """Decorates tests that are skipped where a tool is missing; "make test" installs all."""
+    missing = [tool for tool in tools if not shutil.which(tool)]
+    return unittest.skipIf(missing, f"no {', '.join(missing)}")
 
 
 def folder(case):

@@ -6,7 +6,6 @@ import io
 import json
 import pathlib
 import shutil
-import subprocess
 import tempfile
 import tomllib
 import types
@@ -16,15 +15,12 @@ import unittest.mock
 from machine import vm
 from report import bench, perf_check
 from report.sections import common, unmap
-from shared import HARNESS, Error
+from shared import Error
+from tests import patched
 
 KERNELS = types.SimpleNamespace(
     base=types.SimpleNamespace(version="7.3-base"),
     patched=types.SimpleNamespace(version="7.3-patched", image="image"))
-
-
-def setUpModule():
-    subprocess.run([HARNESS / "machine/deps.sh", "report"], check=True)
 
 
 def section(base, patched):
@@ -39,6 +35,7 @@ def section(base, patched):
             "Title", "x", "ms", {name: [(1, y)] for name, y in data.items()}))])
 
 
+@patched.needs("gnuplot", "markdown_py")
 class ReportTest(unittest.TestCase):
     def setUp(self):
         tmp = tempfile.TemporaryDirectory()
@@ -226,6 +223,7 @@ class ChanceTest(unittest.TestCase):
         self.assertIsNone(common.Events("", 2, 2, 50).worse())
 
 
+@patched.needs("gnuplot")
 class UnmapTest(unittest.TestCase):
     """All plots and tables of the largest section, whether quick or not."""
 

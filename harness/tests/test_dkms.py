@@ -5,12 +5,8 @@ import subprocess
 import unittest
 
 from dkms import package, stock
-from shared import HARNESS, Error
+from shared import Error
 from tests import patched
-
-
-def setUpModule():
-    subprocess.run([HARNESS / "machine/deps.sh", "dkms"], check=True)
 
 
 def write(path, text):
@@ -18,6 +14,7 @@ def write(path, text):
     path.write_text(text)
 
 
+@patched.needs("unifdef")
 class SourcesTest(unittest.TestCase):
     def setUp(self):
         self.out = patched.folder(self)

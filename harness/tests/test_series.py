@@ -21,12 +21,8 @@ import unittest.mock
 
 from overlay import apply, compat_tables, cover, series, series_check
 from report.sections import common, unmap
-from shared import HARNESS, Error
+from shared import Error
 from tests import patched
-
-
-def setUpModule():
-    subprocess.run([HARNESS / "machine/deps.sh", "series"], check=True)
 
 
 class TableTest(unittest.TestCase):
