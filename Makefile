@@ -1,44 +1,44 @@
 # SPDX-License-Identifier: GPL-2.0
-# Everything the project does is a target here; "make help" lists them.
+# Every job of the project is a target here; "make help" lists them.
 
-# A kernel tree of your own; it is copied, not changed. Otherwise the
-# distribution's source of this version is fetched.
+# Kernel tree to use instead of the distribution's source of version KERNEL. It is
+# copied, not changed.
 KSRC =
 KERNEL = 7.3
-# Where "make apply" puts the patched tree.
+# Patched tree that "make apply" writes.
 OUT = build/tree/apply
-# 1: a tenth of what is measured, and without what explains it, for a first impression.
+# 1: a tenth of the measurements, without those that explain the results.
 QUICK =
-# How long the slot reuse test runs.
+# Duration of the slot reuse test in seconds.
 SECONDS = 60
-# Which kernels to test: plain,kasan,kcsan,rt,arm64.
+# Kernels to test: plain,kasan,kcsan,rt,arm64.
 KINDS = plain,kasan
-# Which parts of test-all to run, with commas; all by default.
+# Comma-separated parts of test-all to run; default: all.
 PARTS =
-# How long to torture them.
+# Duration of the torture test of each kernel in minutes.
 MINUTES = 30
-# Only these sections of the report, these checks of lint or cross, these suites, this
-# test, or only mutants with this in their name.
+# Restrict the job to these sections of the report, checks of lint or cross, or suites,
+# to this test, or to mutants whose name contains this text.
 ONLY =
-# 1: also mutants that delete one statement.
+# 1: include mutants that delete one statement.
 STATEMENTS =
-# Lint checks that may be skipped, with commas.
+# Comma-separated lint checks that may be skipped.
 SKIP =
-# Who signs off the patches of "make series", "Name <address>".
+# Signed-off-by for the patches of "make series": "Name <address>".
 SIGNOFF =
-# Optional patches that series and series-check leave out, with commas.
+# Comma-separated optional patches that series and series-check omit.
 WITHOUT =
-# 1: apply to a kernel version that was never tested.
+# 1: apply to an untested kernel version.
 FORCE =
-# 1: the applied tree is a git repository with a commit for each patch.
+# 1: make the applied tree a git repository with one commit per patch.
 GIT =
-# 1: what is counted now is what later counts are compared with.
+# 1: make the current counts the baseline.
 UPDATE =
-# Folder whose samples "make report" draws, instead of the last report.
+# Directory with the samples for "make report"; default: those of the last report.
 FROM =
 
 export PYTHONDONTWRITEBYTECODE = 1
-# $(call switch,NAME,option): the option, if NAME is 1; nothing, if it is 0 or empty.
+# $(call switch,NAME,option): the option if NAME is 1, nothing if it is 0 or empty.
 switch = $(if $(filter-out 0 1,$($1)),$(error $1: invalid value '$($1)'; use 0 or 1))$(if \
 	$(filter 1,$($1)),$2)
 RUN = PD_START=$$(date +%s) ./harness/run.py $(if $(KSRC),--ksrc='$(KSRC)') --kernel='$(KERNEL)'
@@ -129,7 +129,7 @@ lint: deps
 cross: deps
 	@$(RUN) cross --only='$(ONLY)'
 
-# For the kernels that were tested, unless KERNEL is on the command line.
+# Build for all tested kernels unless KERNEL is set on the command line.
 dkms: deps
 	@$(RUN) dkms $(if $(filter command,$(firstword $(origin KERNEL))),$(KERNEL))
 
@@ -142,7 +142,7 @@ report:
 bench-stock: deps
 	@$(RUN) bench-stock
 
-# No kernel is needed for it.
+# Needs no kernel tree.
 measure:
 	@mkdir -p build
 	@gcc -O2 -Wall -Wextra -static -pthread -I tools/testing/selftests/percpu_defer \

@@ -55,7 +55,7 @@ def do_docs(source, _args):
 
 
 def compile_work(source):
-    """The trees and tools of a job that compiles single objects."""
+    """Return the trees and tools of a job that compiles single objects."""
     def configure(tree, out, fragments, env):
         script("machine/configure.sh", tree, out, *fragments, *version_fragment(tree), env=env)
     return lint.prepare(source, configure, HARNESS / "machine/newer.sh", (Error,), stage)
@@ -103,7 +103,7 @@ def do_torture(source, args):
     if "plain" in args.kinds:
         raise Error("the plain kernel has no torture test, only debug kernels do")
     kernels = {kind: patched_kernel(source, kind=kind) for kind in args.kinds}
-    # These may take hours, and disturb nobody.
+    # Torture may take hours and does not disturb other runs: release the lock.
     os.close(HELD.pop())
     for kind, kernel in kernels.items():
         stage(f"torture the {kind} kernel for {args.minutes} minutes")
@@ -150,7 +150,7 @@ def do_bench_stock(args):
 
 
 def names(choices, what, empty=()):
-    """A list with commas, as an argument."""
+    """Return an argument type for a comma-separated list of these choices."""
     def of(text):
         found = text.split(",") if text or not empty else list(empty)
         if unknown := [name for name in found if name not in choices]:
@@ -161,7 +161,7 @@ def names(choices, what, empty=()):
 
 
 def chosen(choose):
-    """Some of what there is to choose from, as an argument."""
+    """Return an argument type that calls choose() and exits on its errors."""
     def of(text):
         try:
             return choose(text)
@@ -194,8 +194,8 @@ CHOSEN_KINDS = option("kinds", f"kernels: {','.join(KINDS)}", required=True, typ
     [kind for kind in KINDS if kind not in ("perturb", "sync")], "kernel"))
 PARTS = option("parts", f"parts, with commas: {','.join(parts.NAMES)}", default="",
                type=names(parts.NAMES, "part", parts.NAMES))
-# (function, options) of jobs on a kernel source, of those that fetch their own, and of those
-# that only read.
+# (function, options) of jobs on a kernel source; STOCK_JOBS fetch their own source,
+# READING_JOBS only read.
 JOBS = {
     "apply": (do_apply, OUT, FORCE, GIT),
     "bench": (do_bench, QUICK, only(bench.choose, "sections of the report")),
@@ -229,8 +229,8 @@ READING_JOBS = {
 
 
 def do(args):
-    """Do a job; one that builds does so while no other does. Errors become a line."""
-    # So that a guest does not outlive us.
+    """Run a job. Jobs that build exclude each other. An error is printed as one line."""
+    # Exit cleanly on SIGTERM, so no guest outlives this process.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     function = (JOBS | STOCK_JOBS | READING_JOBS)[args.job][0]
     try:

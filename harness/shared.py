@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What all modules share: where things are, the one class of errors, scripts, progress."""
+"""Shared by all modules: paths, the error class, scripts, progress."""
 
 import fcntl
 import os
@@ -16,9 +16,9 @@ HELD = []       # open files that scripts inherit
 
 
 class Error(Exception):
-    """Becomes the one line that a user sees; without a text, a step has said why.
+    """Error that is shown to the user as one line. Without text, a step has printed it.
 
-    lines: what the job of a guest has printed, if it is about one
+    lines: output of the guest job that failed, if any
     """
 
     def __init__(self, text="", lines=()):
@@ -27,14 +27,14 @@ class Error(Exception):
 
 
 def stage(text):
-    """One line per stage, with the time since the command began."""
+    """Print one line per stage, with the time since the command started."""
     start = int(os.environ.setdefault("PD_START", str(int(time.time()))))
     passed = int(time.time()) - start
     print(f"[{passed // 60:3}:{passed % 60:02}] {text}", file=sys.stderr, flush=True)
 
 
 def lock():
-    """One run at a time below build/; held by our children too, should we die."""
+    """Lock build/ against other runs; children inherit the lock in case we die."""
     BUILD.mkdir(exist_ok=True)
     file = os.open(BUILD / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
@@ -46,9 +46,9 @@ def lock():
 
 
 def script(name, *args, env=None):
-    """Run a script of the harness; returns what it prints.
+    """Run a script of the harness; return its output.
 
-    Should we be terminated, the script is so, too, and has the time to clean up.
+    If this process is terminated, it terminates the script, which has time to clean up.
     """
     with subprocess.Popen([HARNESS / name, *map(str, args)], text=True,
                           stdout=subprocess.PIPE, env=env, pass_fds=HELD) as run:

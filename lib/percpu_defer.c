@@ -2,19 +2,21 @@
 /*
  * percpu_defer for objects.
  *
- * A push writes the object to a page of its CPU: no lock, no atomic, no allocation but
- * that of the next page. Full pages, and those that are as old as the age bound, are
- * drained by a worker.
+ * A push writes the object to a page of the local CPU. The fast path takes no lock and
+ * uses no atomic operation; the slow path allocates the next page. A worker drains full
+ * pages and pages that have reached the age bound.
  *
- * The one hard idea is who owns a page, without a lock in the push. A push reads
- * percpu_defer_cpu.buf and appends, all with preemption disabled. It cannot meet another
- * push in the same page: tasks and softirqs have a page each, softirqs do not nest, and
- * hardirqs and NMIs are refused. A page leaves ->buf only by an xchg(), so exactly one
- * party takes it out and queues it. A page that a task, or the push that filled it, takes
- * out on its own CPU may be read at once: no push to it can be under way there. Any other
- * page may be read after a grace period, because code that runs with preemption disabled
- * is an RCU reader. For the same reason a flush, which waits for a grace period, does not
- * miss a page that another CPU has taken out but not queued yet.
+ * The difficult part is page ownership, because pushes take no lock. A push reads
+ * percpu_defer_cpu.buf and appends to that page, with preemption disabled throughout. No
+ * other push can write to the same page meanwhile: tasks and softirqs have separate pages,
+ * softirqs do not nest, and pushes from hardirqs and NMIs are refused. Pages are removed
+ * from ->buf only by xchg(), so exactly one context removes a page and queues it.
+ *
+ * A page removed on its own CPU, by a task or by the push that filled it, may be read at
+ * once: no push to it can be in flight there. Any other page may be read only after a grace
+ * period, because code that runs with preemption disabled is an RCU reader. For the same
+ * reason, a flush, which waits for a grace period, does not miss a page that another CPU
+ * has removed but not queued yet.
  */
 #include <kunit/static_stub.h>
 #include <kunit/visibility.h>
@@ -27,7 +29,7 @@
 /* Interval between polls for the end of a grace period, in jiffies. */
 #define PERCPU_DEFER_POLL	2UL
 
-/* Full, and never written to: stands where there is no page. */
+/* Placeholder for a missing page: it looks full, and is never written to. */
 #define PERCPU_DEFER_CLOSED	((struct percpu_defer_buf *)&percpu_defer_closed)
 static const struct percpu_defer_buf percpu_defer_closed;
 
@@ -37,14 +39,14 @@ DEFINE_PER_CPU(struct percpu_defer_cpu, percpu_defer_none) = {
 
 EXPORT_PER_CPU_SYMBOL_GPL(percpu_defer_none);
 
-/* An empty page for each CPU, for pushes under memory pressure. */
+/* An empty page per CPU, for pushes under memory pressure. */
 static DEFINE_PER_CPU(struct percpu_defer_buf *, percpu_defer_spare);
-unsigned long percpu_defer_some_spare;	/* some CPU may have one */
+unsigned long percpu_defer_some_spare;	/* a CPU may have one */
 
-/* Set the spare page of a CPU, or NULL. Free the old one. */
+/* Replace the spare page of a CPU by @buf, which may be NULL, and free the old one. */
 static void percpu_defer_set_spare(unsigned int cpu, struct percpu_defer_buf *buf)
 {
-	/* Stale pointers would hide leaks. */
+	/* Stale pointers would hide leaks from kmemleak. */
 	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) && buf)
 		memset(buf->word, 0, PERCPU_DEFER_WORDS * sizeof(*buf->word));
 	buf = xchg(per_cpu_ptr(&percpu_defer_spare, cpu), buf);
@@ -52,7 +54,7 @@ static void percpu_defer_set_spare(unsigned int cpu, struct percpu_defer_buf *bu
 	free_page((unsigned long)buf);
 }
 
-/* Get an empty page, of this CPU's node. With preemption disabled. */
+/* Get an empty page of this CPU's node, or NULL. Called with preemption disabled. */
 VISIBLE_IF_KUNIT struct percpu_defer_buf *percpu_defer_get_buf(void)
 {
 	struct percpu_defer_buf *buf;
@@ -69,14 +71,14 @@ VISIBLE_IF_KUNIT struct percpu_defer_buf *percpu_defer_get_buf(void)
 		return NULL;
 	buf = page_address(page);
 	buf->cpu = smp_processor_id();
-	/* Pending objects are not leaked. */
+	/* Let kmemleak find pending objects. */
 	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
 		kmemleak_alloc(buf, PAGE_SIZE, 0, GFP_NOWAIT);
 	return buf;
 }
 EXPORT_SYMBOL_IF_KUNIT(percpu_defer_get_buf);
 
-/* Free all spare pages. Return about how many there were. */
+/* Free all spare pages. Return their approximate number. */
 unsigned long percpu_defer_trim(void)
 {
 	int cpu;
@@ -90,8 +92,8 @@ unsigned long percpu_defer_trim(void)
 EXPORT_SYMBOL_IF_KUNIT(percpu_defer_trim);
 
 /*
- * Replace the page that a CPU fills by @next, and give it to the drain. @own: on this
- * CPU with preemption disabled, so that no push can still be appending to it.
+ * Replace the page that a CPU is filling by @next, and queue it for the drain. @own is set
+ * for this CPU with preemption disabled: no push to the page can be in flight.
  */
 static void percpu_defer_queue(struct percpu_defer *pd, unsigned int cpu, int context,
 			       struct percpu_defer_buf *next, bool own)
@@ -108,8 +110,8 @@ static void percpu_defer_queue(struct percpu_defer *pd, unsigned int cpu, int co
 }
 
 /*
- * Queue the pages that CPUs fill. The lock of the stripe is held, so that a flush does not
- * miss a page that a drain has taken out but not queued yet.
+ * Queue the pages that CPUs are filling. The stripe lock is held, so a flush does not miss
+ * a page that a drain has removed but not queued yet.
  */
 static void percpu_defer_queue_all(struct percpu_defer *pd)
 {
@@ -121,7 +123,7 @@ static void percpu_defer_queue_all(struct percpu_defer *pd)
 				percpu_defer_queue(pd, cpu, i, PERCPU_DEFER_CLOSED, false);
 }
 
-/* The slow part of percpu_defer_push(): in a softirq, or when the page is full or missing. */
+/* Slow path of percpu_defer_push(): not in a task, or the page is full or missing. */
 bool percpu_defer_push_slow(struct percpu_defer *pd, unsigned long obj)
 {
 	unsigned int context = !!in_serving_softirq(), cpu;
@@ -139,15 +141,15 @@ bool percpu_defer_push_slow(struct percpu_defer *pd, unsigned long obj)
 	buf = this_cpu_read(pd->own->buf[context]);
 	percpu_defer_perturb();
 	if (buf->room) {
-		/* The page of a softirq; or a new one since the fast path, or a migration. */
+		/* In a softirq; or the fast path saw another page or another CPU. */
 		buf->word[--buf->room] = obj;
 		return true;
 	}
 	cpu = smp_processor_id();
-	/* No CPU reserves more than its share. */
+	/* Reserve at most this CPU's share of the cap. */
 	nr = clamp_t(long, READ_ONCE(core->cap) / num_possible_cpus(), 1, PERCPU_DEFER_WORDS);
 	if (!percpu_defer_add(core, nr)) {
-		/* At the cap, or overdue: hand the page of this CPU to the drain. */
+		/* Cap reached or drain overdue: queue the page of this CPU. */
 		percpu_defer_queue(pd, cpu, context, PERCPU_DEFER_CLOSED, true);
 		return false;
 	}
@@ -161,21 +163,21 @@ bool percpu_defer_push_slow(struct percpu_defer *pd, unsigned long obj)
 	buf->word[buf->room] = obj;
 	percpu_defer_queue(pd, cpu, context, buf, true);
 	percpu_defer_arm(core);
-	/* Disabled meanwhile? A full barrier above pairs with that of percpu_defer_collect(). */
+	/* Disabled meanwhile? A full barrier above pairs with that in percpu_defer_collect(). */
 	if (unlikely(READ_ONCE(core->state) != PERCPU_DEFER_ON))
 		percpu_defer_queue(pd, cpu, context, PERCPU_DEFER_CLOSED, true);
 	return true;
 }
 EXPORT_SYMBOL_GPL(percpu_defer_push_slow);
 
-/* Queue the pages of all CPUs, and wait until all that are queued may be read. */
+/* Queue the pages of all CPUs, and wait until all queued pages may be read. */
 static void percpu_defer_collect(struct percpu_defer_core *core, bool stop)
 {
 	struct percpu_defer *pd = container_of(core, struct percpu_defer, core);
 	unsigned long cookie;
 
 	scoped_guard(mutex, &core->stripe->lock) {
-		/* percpu_defer_push_slow() sees the new ->state, or this sees its page. */
+		/* percpu_defer_push_slow() sees the new ->state, or its page is seen here. */
 		smp_mb();
 		percpu_defer_queue_all(pd);
 	}
@@ -201,7 +203,7 @@ static unsigned long percpu_defer_drain(struct percpu_defer_stripe *stripe,
 	} else {
 		percpu_defer_perturb_sleep();
 	}
-	/* If the drain started early, leave the pages that CPUs are filling. */
+	/* If the drain started early, skip the pages that CPUs are filling. */
 	if (pd->next - begin - 1 < pd->core.age) {
 		again = pd->next - begin;
 	} else {
@@ -221,12 +223,12 @@ static unsigned long percpu_defer_drain(struct percpu_defer_stripe *stripe,
 		percpu_defer_sub(&pd->core, buf->room);
 		percpu_defer_alive(&pd->core);
 		percpu_defer_set_spare(buf->cpu, buf);
-		/* Now, or percpu_defer_trim() could clear it before the page is there. */
+		/* Not earlier: percpu_defer_trim() could clear it before the page is there. */
 		WRITE_ONCE(percpu_defer_some_spare, 1);
 	}
-	/* If @max stopped the drain, the work is armed already, perhaps to run at once. */
+	/* If @max stopped the drain, the work is already armed, possibly to run at once. */
 	if (again && nr < max && (how == PERCPU_DEFER_WAIT || how == PERCPU_DEFER_SHARE)) {
-		/* Polls may miss a grace period: ask for another one. */
+		/* Polls may miss a grace period: request another one. */
 		start_poll_synchronize_rcu();
 		percpu_defer_hurry(&pd->core, again - min(again, jiffies - begin));
 	}
@@ -265,10 +267,10 @@ int __percpu_defer_init(struct percpu_defer *pd, const char *name,
 EXPORT_SYMBOL_GPL(__percpu_defer_init);
 
 /**
- * percpu_defer_destroy - drain an instance and release what it holds
+ * percpu_defer_destroy - drain an instance and free its resources
  * @pd: the instance
  *
- * The owner stops its pushes first; one that comes later is refused with a warning.
+ * The owner must stop its pushes first; a later push is refused with a warning.
  *
  * Context: as percpu_defer_drain_some(); may sleep for a grace period.
  */
@@ -279,7 +281,7 @@ void percpu_defer_destroy(struct percpu_defer *pd)
 	WRITE_ONCE(pd->offset, 0);
 	percpu_defer_core_destroy(&pd->core);
 	free_percpu(pd->own);
-	/* Without another instance, no shrinker frees the spare pages. */
+	/* If this was the last instance, no shrinker is left to free the spare pages. */
 	percpu_defer_trim();
 }
 EXPORT_SYMBOL_GPL(percpu_defer_destroy);

@@ -6,7 +6,7 @@
 #include <linux/jiffies.h>
 #include <linux/percpu_defer.h>
 
-/* The life of an instance. All zeros is new. */
+/* State of an instance. A zeroed instance is new. */
 enum percpu_defer_state {
 	PERCPU_DEFER_NEW,
 	PERCPU_DEFER_DESTROYED,
@@ -14,7 +14,7 @@ enum percpu_defer_state {
 	PERCPU_DEFER_ON,
 };
 
-/* Reasons for which a push is refused. */
+/* Reasons to refuse a push. */
 enum percpu_defer_refusal {
 	PERCPU_DEFER_REFUSED_OFF,
 	PERCPU_DEFER_REFUSED_CAP,
@@ -23,21 +23,21 @@ enum percpu_defer_refusal {
 	PERCPU_DEFER_REFUSED_OVERDUE,
 };
 
-/* In this order: from SHARE on, the lock of a stripe is only tried. */
+/* The order matters: from SHARE on, the stripe lock is only tried. */
 enum percpu_defer_drain {
-	PERCPU_DEFER_WAIT,	/* may wait for other drains, and for the locks of slots */
-	PERCPU_DEFER_STOP,	/* as WAIT, but no push is running: poll no grace period */
-	PERCPU_DEFER_SHARE,	/* leave stripes to other drains; may wait for locks of slots */
-	PERCPU_DEFER_TRY,	/* wait for no lock, and for no grace period */
+	PERCPU_DEFER_WAIT,	/* may wait for other drains and for slot locks */
+	PERCPU_DEFER_STOP,	/* as WAIT, but no push is in flight: poll no grace period */
+	PERCPU_DEFER_SHARE,	/* skip stripes being drained; may wait for slot locks */
+	PERCPU_DEFER_TRY,	/* wait for no lock and no grace period */
 };
 
 /**
- * struct percpu_defer_mode - how objects or slots are kept
- * @stripes: how many are used
- * @collect: queue all that was pushed before, and wait until @drain may read it. @stop:
- *	@drain will be called with PERCPU_DEFER_STOP. May be NULL
- * @drain: drain a stripe, whose lock is held, until @max is reached or nothing is left.
- *	Return the number of objects or slots.
+ * struct percpu_defer_mode - operations of one of the modes, for objects or slots
+ * @stripes: number of stripes in use
+ * @collect: queue everything pushed so far, and wait until @drain may read it. The argument
+ *	stop is set if @drain will be called with PERCPU_DEFER_STOP. May be NULL
+ * @drain: drain a stripe, whose lock is held, until max is reached or nothing is left.
+ *	Return the number of drained objects or slots
  */
 struct percpu_defer_mode {
 	unsigned int stripes;
@@ -46,7 +46,7 @@ struct percpu_defer_mode {
 			       enum percpu_defer_drain how);
 };
 
-/* tests/percpu_defer_perturb.c, in test builds only: delays, and a gate for workers. */
+/* Delays, and a gate for workers; test builds only. See tests/percpu_defer_perturb.c. */
 #ifdef CONFIG_PERCPU_DEFER_PERTURB
 void percpu_defer_perturb(void);
 bool percpu_defer_held(struct percpu_defer_core *core);
@@ -73,23 +73,23 @@ bool percpu_defer_refuse(struct percpu_defer_core *core, enum percpu_defer_refus
 bool percpu_defer_fold(struct percpu_defer_core *core, long nr);
 void percpu_defer_hurry(struct percpu_defer_core *core, long delay);
 
-/* May an instance be set up here? */
+/* Check that the instance is not in use and that its name is not empty. */
 static inline bool percpu_defer_is_new(struct percpu_defer_core *core, const char *name)
 {
 	return !WARN(!*name || READ_ONCE(core->state) >= PERCPU_DEFER_OFF,
 		     "percpu_defer: '%s': empty name, or instance in use\n", name);
 }
 
-/* The counters of a CPU. */
+/* Per-CPU counters. */
 struct percpu_defer_count {
-	long delta;			/* of pending, not yet in core->pending */
+	long delta;			/* change not folded into core->pending yet */
 	unsigned long cancelled;
 	unsigned long refused;
 };
 
 /*
- * Count @nr as pending, before they are visible to a drain. False if they were refused. With
- * preemption disabled.
+ * Count @nr objects or slots as pending, before they are visible to a drain. Return false if
+ * they are refused. Called with preemption disabled.
  */
 static inline bool percpu_defer_add(struct percpu_defer_core *core, long nr)
 {
@@ -97,7 +97,7 @@ static inline bool percpu_defer_add(struct percpu_defer_core *core, long nr)
 		percpu_defer_fold(core, nr);
 }
 
-/* Subtract what percpu_defer_add() has counted and was not used, or was cancelled. */
+/* Subtract part of the count of percpu_defer_add() that was not used, or was cancelled. */
 static inline void percpu_defer_sub(struct percpu_defer_core *core, long nr)
 {
 	long batch = READ_ONCE(core->batch), delta;
@@ -106,29 +106,29 @@ static inline void percpu_defer_sub(struct percpu_defer_core *core, long nr)
 	delta = this_cpu_sub_return(core->count->delta, nr);
 	if (likely(batch > 0 && delta > -batch))
 		return;
-	/* A softirq may have added meanwhile: subtract only what was read. */
+	/* A softirq may have changed it meanwhile: subtract only the value read. */
 	this_cpu_sub(core->count->delta, delta);
 	atomic_long_add(delta, &core->pending);
 }
 
-/* Extend the deadline: a drain was armed, or has made progress. */
+/* Extend the deadline after a drain was armed or has made progress. */
 static inline void percpu_defer_alive(struct percpu_defer_core *core)
 {
 	/* Refuse pushes after ten age bounds without progress. */
 	unsigned long deadline = jiffies + 10 * (core->age + 1);
 
-	/* Pushes read this line. */
+	/* Pushes read this cache line: write it only on a change. */
 	if (READ_ONCE(core->deadline) != deadline)
 		WRITE_ONCE(core->deadline, deadline);
 }
 
 /*
- * Is the timer of a work due much later than after @delay jiffies, or overdue because its CPU
- * does not run timers now? The work may be polling, so two jiffies are not much.
+ * Test whether the timer of @work expires much later than in @delay jiffies, or is overdue
+ * because its CPU does not run timers now. Tolerate two jiffies: the work may be polling.
  */
 static inline bool percpu_defer_late(struct delayed_work *work, long delay)
 {
-	/* If these two are wrong, a later push asks again. */
+	/* Both reads may race: a later push checks again. */
 	long due = data_race(work->timer.expires) - jiffies;
 
 	return data_race(timer_pending(&work->timer)) &&	/* as above */
@@ -136,9 +136,10 @@ static inline bool percpu_defer_late(struct delayed_work *work, long delay)
 }
 
 /*
- * Let a worker drain within the age bound. Call this after making the pending things visible
- * and after a full barrier, which pairs with the one between clearing WORK_STRUCT_PENDING and
- * running the work: the work sees the things, or this sees that it is not pending.
+ * Make a worker drain within the age bound. The caller has made the pending things visible
+ * and then issued a full barrier. This pairs with the barrier between clearing
+ * WORK_STRUCT_PENDING and running the work: either the work sees the pending things, or this
+ * function sees that the work is not pending.
  */
 static inline void percpu_defer_arm(struct percpu_defer_core *core)
 {
@@ -147,7 +148,7 @@ static inline void percpu_defer_arm(struct percpu_defer_core *core)
 		percpu_defer_hurry(core, core->age);
 }
 
-/* Objects in a page. */
+/* Number of objects in a page. */
 #define PERCPU_DEFER_WORDS \
 	((PAGE_SIZE - sizeof(struct percpu_defer_buf)) / sizeof(unsigned long))
 

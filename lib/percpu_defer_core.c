@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The core of both modes of percpu_defer: when drains run, how much may be pending, and
- * inline drains.
+ * Core of both modes of percpu_defer: scheduling of drains, limits on pending objects and
+ * slots, and inline drains.
  *
- * A push makes what it defers visible, and then arms the work of the first stripe if it is
- * not pending. The work runs after the age bound, or earlier when many things are pending.
- * It drains all stripes except those that are being drained by the works of other stripes,
- * which help if it takes long, by flushes or by memory reclaim.
+ * A push makes its objects or slots visible, and then arms the work of the first stripe
+ * unless it is pending. The work runs after the age bound, or earlier if much is pending.
+ * It drains all stripes except those that are already being drained: by a flush, by memory
+ * reclaim, or by the works of other stripes, which help if the first work takes long.
  */
 #include <linux/debugfs.h>
 #include <linux/export.h>
@@ -20,20 +20,20 @@
 #define CREATE_TRACE_POINTS
 #include <trace/events/percpu_defer.h>
 
-/* Long enough to join the frees of one unmap, too short for a user to notice. */
+/* Long enough to batch the frees of one unmap, too short for a user to notice. */
 #define PERCPU_DEFER_AGE_MS	10
 
-#define PERCPU_DEFER_BATCH	128L	/* maximum of a CPU's delta */
+#define PERCPU_DEFER_BATCH	128L	/* upper limit of a CPU's delta */
 
-/* Pending things for each CPU that are worth a drain at once: 4 MB of pages. */
+/* Pending objects or slots per CPU that start a drain at once: 4 MB of pages. */
 #define PERCPU_DEFER_EARLY	1024L
 
 struct workqueue_struct *percpu_defer_wq;
 static struct dentry *percpu_defer_dir;
-static LIST_HEAD(percpu_defer_list);		/* of instances */
-static DECLARE_RWSEM(percpu_defer_sem);		/* of the list; drain_some() drains under it */
+static LIST_HEAD(percpu_defer_list);		/* all instances */
+static DECLARE_RWSEM(percpu_defer_sem);		/* for the list; drain_some() drains under it */
 
-/* Count a refusal, in an RCU reader. Return false, for the push to return. */
+/* Count a refused push, and return false. Called in an RCU reader. */
 bool percpu_defer_refuse(struct percpu_defer_core *core, enum percpu_defer_refusal why)
 {
 	if (!WARN_ONCE(READ_ONCE(core->state) < PERCPU_DEFER_OFF,
@@ -43,14 +43,14 @@ bool percpu_defer_refuse(struct percpu_defer_core *core, enum percpu_defer_refus
 	return false;
 }
 
-/* Let a worker drain after @delay jiffies, also if it is armed and would come too late. */
+/* Make a worker drain in @delay jiffies, even if the work is armed for much later. */
 void percpu_defer_hurry(struct percpu_defer_core *core, long delay)
 {
 	struct delayed_work *work = &core->stripe->work;
 
 	if (!delayed_work_pending(work)) {
 		percpu_defer_alive(core);
-		/* Must not postpone what another CPU arms meanwhile. */
+		/* Must not postpone the work if another CPU arms it meanwhile. */
 		queue_delayed_work(percpu_defer_wq, work, delay);
 	} else if (percpu_defer_late(work, delay)) {
 		mod_delayed_work(percpu_defer_wq, work, delay);
@@ -58,9 +58,9 @@ void percpu_defer_hurry(struct percpu_defer_core *core, long delay)
 }
 
 /*
- * The slow part of percpu_defer_add(): add this CPU's delta to the sum. If that would
- * exceed the cap, subtract @nr and refuse: the next push comes here as well. Refuse also if
- * no drain has made progress for long, because real-time tasks occupy the CPUs.
+ * Slow path of percpu_defer_add(): add this CPU's delta to the sum. If that would exceed
+ * the cap, subtract @nr and refuse; the next push takes the slow path again. Also refuse if
+ * no drain has made progress for a long time, because real-time tasks occupy the CPUs.
  */
 bool percpu_defer_fold(struct percpu_defer_core *core, long nr)
 {
@@ -83,7 +83,7 @@ bool percpu_defer_fold(struct percpu_defer_core *core, long nr)
 	return true;
 }
 
-/* Drain a stripe. From PERCPU_DEFER_SHARE on, leave it out if it is being drained. */
+/* Drain a stripe. From PERCPU_DEFER_SHARE on, skip it if it is being drained. */
 static unsigned long percpu_defer_drain(struct percpu_defer_stripe *stripe,
 					unsigned long max, enum percpu_defer_drain how)
 {
@@ -93,7 +93,7 @@ static unsigned long percpu_defer_drain(struct percpu_defer_stripe *stripe,
 	if (how < PERCPU_DEFER_SHARE) {
 		mutex_lock(&stripe->lock);
 	} else if (!mutex_trylock(&stripe->lock)) {
-		/* The other drain may have passed what this work was armed for. */
+		/* The other drain may have missed the push that armed this work. */
 		if (current_work() == &core->stripe->work.work)
 			percpu_defer_hurry(core, 1);
 		return 0;
@@ -108,7 +108,7 @@ static unsigned long percpu_defer_drain(struct percpu_defer_stripe *stripe,
 	return nr;
 }
 
-/* Drain stripe after stripe, until @max is reached. Before waiting for others, help them. */
+/* Drain all stripes until @max is reached. Wait for busy stripes only after all others. */
 static unsigned long percpu_defer_drain_all(struct percpu_defer_core *core, unsigned long max,
 					    enum percpu_defer_drain how)
 {
@@ -138,12 +138,12 @@ static void percpu_defer_work(struct work_struct *work)
 	WRITE_ONCE(stripe->running, false);
 	if (more)
 		cancel_delayed_work(&next->work);
-	/* The previous worker still runs: help again later. */
+	/* The previous worker is still running: help again later. */
 	if (stripe > core->stripe && READ_ONCE(stripe[-1].running))
 		queue_delayed_work(percpu_defer_wq, &stripe->work, core->age);
 }
 
-/* May this task use the instance? Not one that drains it: it would wait for itself. */
+/* Check that the instance is set up and not drained by this task, which would deadlock. */
 bool percpu_defer_usable(struct percpu_defer_core *core)
 {
 	bool bad = in_interrupt() || READ_ONCE(core->state) < PERCPU_DEFER_OFF;
@@ -167,13 +167,14 @@ static void __percpu_defer_flush(struct percpu_defer_core *core, bool stop)
  * percpu_defer_flush - drain everything that was pushed before
  * @core: the instance
  *
- * Drain inline what no worker has begun to drain, and wait for what is being drained.
- * Concurrent pushes are not waited for.
+ * Drain inline everything that no worker is draining, and wait for drains in flight. Does
+ * not wait for concurrent pushes.
  *
- * Context: may sleep: for the locks that the drain takes, and for a grace period if the
- * instance takes objects. Not in a drain of @core, nor under a lock that this takes, nor in
- * a drain of an instance that was set up by the same line of code: lockdep has one class
- * for each percpu_defer_init() and percpu_defer_map_init() in the source.
+ * Context: may sleep on the locks that the drain takes, and for a grace period if the
+ * instance takes objects. Must not be called under a lock that this function takes, in a
+ * drain of @core, or in a drain of an instance that was set up by the same line of code:
+ * lockdep has one class for each percpu_defer_init() and percpu_defer_map_init() in the
+ * source.
  */
 void percpu_defer_flush(struct percpu_defer_core *core)
 {
@@ -187,13 +188,14 @@ EXPORT_SYMBOL_GPL(percpu_defer_flush);
  * @core: the instance
  * @max: number of objects or slots after which to stop
  *
- * For memory reclaim, and for owners that have reached a limit. Leaves out what is being
- * drained, slots whose locks are not free, and objects that other CPUs pushed recently.
+ * For memory reclaim, and for owners that have reached a limit. Skips stripes that are
+ * being drained, slots whose lock is contended, and objects that other CPUs pushed
+ * recently.
  *
- * Context: process context, may sleep. Not in a drain of @core, nor under a lock that the
- * drain waits for.
- * Return: the number of objects or slots that were drained; at most @max plus a page of
- * objects, or a word of slots.
+ * Context: process context, may sleep. Must not be called in a drain of @core, or under a
+ * lock that the drain waits for.
+ * Return: the number of objects or slots drained; at most @max plus a page of objects or a
+ * word of slots.
  */
 unsigned long percpu_defer_reclaim(struct percpu_defer_core *core, unsigned long max)
 {
@@ -202,13 +204,14 @@ unsigned long percpu_defer_reclaim(struct percpu_defer_core *core, unsigned long
 EXPORT_SYMBOL_GPL(percpu_defer_reclaim);
 
 /**
- * percpu_defer_drain_some - drain any instances inline
+ * percpu_defer_drain_some - drain instances inline
  * @max: number of objects or slots after which to stop
  *
- * For a caller that has just made a task free up to @max pages, and needs the memory now.
- * Waits for concurrent drains. Leaves out objects that were pushed recently.
+ * For a caller that has just made a task free up to @max pages and needs the memory now.
+ * Waits for concurrent drains. Skips objects that were pushed recently.
  *
- * Context: process context, may sleep, under no lock that a drain takes. Not in a drain.
+ * Context: process context, may sleep. Must not be called in a drain, or under a lock that
+ * a drain takes.
  */
 void percpu_defer_drain_some(unsigned long max)
 {
@@ -224,10 +227,11 @@ EXPORT_SYMBOL_GPL(percpu_defer_drain_some);
 /**
  * percpu_defer_set_enabled - enable or disable an instance
  * @core: the instance
- * @on: false: when this returns, pushes are refused, and what was pending is drained
+ * @on: true to enable; false to disable: on return, pushes are refused, and everything
+ *	pending has been drained
  *
- * Context: as percpu_defer_flush(); disabling may sleep for a grace period in any case.
- * Callers must not race with each other.
+ * Context: as percpu_defer_flush(), but disabling may sleep for a grace period even if the
+ * instance takes slots. Callers must not race with each other.
  */
 void percpu_defer_set_enabled(struct percpu_defer_core *core, bool on)
 {
@@ -241,14 +245,14 @@ void percpu_defer_set_enabled(struct percpu_defer_core *core, bool on)
 EXPORT_SYMBOL_GPL(percpu_defer_set_enabled);
 
 /**
- * percpu_defer_set_cap - bound what may be pending
+ * percpu_defer_set_cap - limit the number of pending objects or slots
  * @core: the instance
  * @cap: maximum number of pending objects or slots; 0 refuses all pushes
  *
- * CPUs count in batches: the cap may be exceeded by an eighth, or by 1 for each CPU if that
- * is more. A page of objects counts as full. At first, the cap is half the number of pages
- * of RAM. Set it before the first push: a new one holds only when each CPU has pushed
- * another batch.
+ * CPUs count in batches, so the cap may be exceeded by an eighth, or by 1 per CPU if that
+ * is more. A page of objects counts as full. The default is half the number of pages of
+ * RAM. Set the cap before the first push: a later change takes full effect only after each
+ * CPU has pushed another batch.
  *
  * Context: any. Must not race with itself, percpu_defer_set_enabled() or destroy.
  */
@@ -266,15 +270,15 @@ void percpu_defer_set_cap(struct percpu_defer_core *core, unsigned long cap)
 EXPORT_SYMBOL_GPL(percpu_defer_set_cap);
 
 /**
- * percpu_defer_pending - count what is pending
+ * percpu_defer_pending - count the pending objects or slots
  * @core: the instance
  *
- * Sums over all CPUs, so it is not for a hot path.
+ * Sums over all CPUs, so it does not belong in a hot path.
  *
  * Context: any; the instance must be set up.
  * Return: the number of objects or slots that were pushed, and neither drained nor
- * cancelled. Exact while no push, cancel or drain is running, and may be negative while one
- * is. Objects count with the free room of the page that they are in.
+ * cancelled. Exact if no push, cancel or drain is in flight; otherwise it may be negative.
+ * The free room in pages of objects counts as pending.
  */
 long percpu_defer_pending(struct percpu_defer_core *core)
 {
@@ -310,18 +314,18 @@ static unsigned long percpu_defer_shrink_count(struct shrinker *shrinker, struct
 {
 	struct percpu_defer_core *core = shrinker->private_data;
 
-	/* Half of this is scanned, if that half is at least SHRINK_BATCH. */
+	/* Reclaim scans half of this, if that half is at least SHRINK_BATCH. */
 	return max(atomic_long_read(&core->pending), percpu_defer_some_spare ? 256L : 0L);
 }
 
 static unsigned long percpu_defer_shrink_scan(struct shrinker *shrinker, struct shrink_control *sc)
 {
-	/* Pushes may need spare pages soon, so these come last. */
+	/* Free spare pages last, because pushes may need them soon. */
 	return percpu_defer_drain_all(shrinker->private_data, sc->nr_to_scan,
 				      PERCPU_DEFER_TRY) ?: percpu_defer_trim() ?: SHRINK_STOP;
 }
 
-/* The last step of setting up: from here on there are pushes, and memory reclaim. */
+/* Finish the setup: pushes and memory reclaim may use the instance from here on. */
 int percpu_defer_core_init(struct percpu_defer_core *core, const char *name,
 			   const struct percpu_defer_mode *mode,
 			   struct lock_class_key *key)
@@ -343,18 +347,18 @@ int percpu_defer_core_init(struct percpu_defer_core *core, const char *name,
 	for (stripe = core->stripe; stripe < core->stripe + mode->stripes; stripe++) {
 		stripe->core = core;
 		INIT_DELAYED_WORK(&stripe->work, percpu_defer_work);
-		/* Classes of the caller: the drain of one instance may flush another. */
+		/* Use the caller's classes: the drain of one instance may flush another. */
 		__mutex_init(&stripe->lock, "percpu_defer", key);
 		lockdep_init_map(&stripe->work.work.lockdep_map, "percpu_defer", key + 1, 0);
 	}
 	WRITE_ONCE(core->state, PERCPU_DEFER_ON);
-	/* Half of RAM, if a pending thing holds at most a page. */
+	/* Half of RAM, if each pending object or slot holds at most a page. */
 	percpu_defer_set_cap(core, totalram_pages() / 2);
 	debugfs_create_file(name, 0400, percpu_defer_dir, core, &percpu_defer_fops);
 	core->shrinker->private_data = core;
 	core->shrinker->count_objects = percpu_defer_shrink_count;
 	core->shrinker->scan_objects = percpu_defer_shrink_scan;
-	/* Nothing that is pending will be wanted again. */
+	/* Pending objects and slots are never used again. */
 	core->shrinker->seeks = 0;
 	shrinker_register(core->shrinker);
 	guard(rwsem_write)(&percpu_defer_sem);
@@ -362,7 +366,7 @@ int percpu_defer_core_init(struct percpu_defer_core *core, const char *name,
 	return 0;
 }
 
-/* Refuse pushes, drain, and stop all that runs. */
+/* Refuse pushes, drain, and stop the shrinker and the works. */
 void percpu_defer_core_destroy(struct percpu_defer_core *core)
 {
 	unsigned int i;

@@ -2,18 +2,18 @@
 /*
  * percpu_defer for the content of numbered slots.
  *
- * The dead bits are the truth; the two levels above them only say where to look. A push
- * sets a dead bit, then the dirty bit of that word, then the summary bit of that word of
- * dirty bits, each unless it is set. A drain clears a summary bit, then a word of dirty
- * bits, and then reads the dead bits. Setting and clearing are full barriers; finding a bit
- * set is an acquire: a death that a drain misses leaves a path of bits to it, and an armed
- * work. A push must always test both levels: a dirty bit that is set does not imply that
- * the summary bit still is.
+ * The dead bits are authoritative; the two levels above them only show where to look. A
+ * push sets a dead bit, then the dirty bit of that word, then the summary bit of that word
+ * of dirty bits, each unless it is set. A drain clears a summary bit, then a word of dirty
+ * bits, and then reads the dead bits. Setting and clearing bits are full barriers; finding
+ * a bit set is an acquire. So if a drain misses a dead slot, the dirty and summary bits of
+ * that slot are set, and the work is armed. A push must always test both levels: a set
+ * dirty bit does not imply that the summary bit is still set.
  *
- * A push neither queues nor allocates, so it cannot run out of memory, and drains find slots
- * in the order of their numbers. A slot that a drain sees dead may be cancelled by the time
- * the drain has the lock of the slot: the claim decides. A word of dirty bits, 4096 slots
- * with 64 bits, belongs to one stripe, so that two drains never meet.
+ * A push neither queues nor allocates, so it cannot run out of memory. Drains find slots in
+ * the order of their numbers. A slot that a drain sees dead may be cancelled before the
+ * drain holds the slot lock: only a claimed slot may be freed. Each word of dirty bits
+ * (4096 slots with 64 bits) belongs to one stripe, so two drains never scan the same word.
  */
 #include <linux/export.h>
 #include <linux/log2.h>
@@ -22,12 +22,13 @@
 #include "percpu_defer.h"
 
 /*
- * Mark words of dead bits for a drain: set their dirty bits, then the summary bit, unless
- * set. If another push set them, the next level must not be read as it was before that.
+ * Mark words of dead bits for a drain: set their dirty bits, then the summary bit, each
+ * unless it is set. If another push has set the dirty bits, the summary bit must be read
+ * after that.
  *
- * The caller has issued a full barrier, or is a drain and holds the lock of the stripe. Only
- * the party that sets the summary bit arms: the work clears WORK_STRUCT_PENDING, then the
- * summary bit, and then reads the levels below.
+ * The caller has issued a full barrier, or is a drain and holds the stripe lock. Only the
+ * context that sets the summary bit needs to arm the work, because the work clears
+ * WORK_STRUCT_PENDING, then the summary bit, and then reads the levels below.
  */
 static void percpu_defer_map_mark(struct percpu_defer_map *map, unsigned long block,
 				  unsigned long words)
@@ -44,7 +45,7 @@ static void percpu_defer_map_mark(struct percpu_defer_map *map, unsigned long bl
 		percpu_defer_arm(&map->core);
 }
 
-/* The slow part of percpu_defer_map_next(): find a word of dead bits that is not 0. */
+/* Slow path of percpu_defer_map_next(): find a word of dead bits that is not 0. */
 bool percpu_defer_map_next_word(struct percpu_defer_iter *iter)
 {
 	struct percpu_defer_map *map = iter->map;
@@ -56,7 +57,7 @@ bool percpu_defer_map_next_word(struct percpu_defer_iter *iter)
 	if (iter->offered) {
 		percpu_defer_map_mark(map, BIT_WORD(word), BIT_MASK(word));
 		iter->offered = 0;
-		iter->max -= !!iter->max;	/* reclaim must not try all locks */
+		iter->max -= !!iter->max;	/* limit the locks that reclaim tries */
 	}
 	while (!iter->dead) {
 		if (iter->claimed >= iter->max || !(iter->dirty || iter->next < map->blocks))
@@ -76,7 +77,7 @@ bool percpu_defer_map_next_word(struct percpu_defer_iter *iter)
 		iter->next = word * BITS_PER_LONG + (bits ? __ffs(bits) + 1 : BITS_PER_LONG);
 		if (!bits)
 			continue;
-		/* Each a full barrier: see the top of the file. */
+		/* Both are full barriers: see the top of the file. */
 		percpu_defer_perturb();
 		test_and_clear_bit(__ffs(bits), map->summary + word);
 		iter->dirty = xchg(map->dirty + iter->next - 1, 0);
@@ -100,7 +101,7 @@ static unsigned long percpu_defer_map_drain(struct percpu_defer_stripe *stripe,
 
 	if (!percpu_defer_map_next_word(&iter))
 		return 0;
-	/* Long enough for slots to be allocated, filled and freed again. */
+	/* In test builds, let slots be allocated, filled and freed again meanwhile. */
 	if (!iter.try)
 		percpu_defer_perturb_sleep();
 	map->drain(map, &iter);
@@ -127,7 +128,7 @@ int __percpu_defer_map_init(struct percpu_defer_map *map, const char *name,
 	unsigned long words = BITS_TO_LONGS(nr), blocks = BITS_TO_LONGS(words);
 	int err;
 
-	/* percpu_defer_map_next_word() takes every eighth bit of a summary word. */
+	/* percpu_defer_map_next_word() scans every eighth bit of a summary word. */
 	BUILD_BUG_ON(PERCPU_DEFER_STRIPES != 8);
 	if (WARN_ON_ONCE(!nr || nr > LONG_MAX || !is_power_of_2(slots_per_lock) ||
 			 slots_per_lock > BITS_PER_LONG) ||
@@ -153,11 +154,11 @@ int __percpu_defer_map_init(struct percpu_defer_map *map, const char *name,
 EXPORT_SYMBOL_GPL(__percpu_defer_map_init);
 
 /**
- * percpu_defer_map_destroy - drain a map and release what it holds
+ * percpu_defer_map_destroy - drain a map and free its resources
  * @map: the map
  *
- * The owner stops its pushes first; one that comes later is refused with a warning. The
- * map must not be used in any other way afterwards.
+ * The owner must stop its pushes first; a later push is refused with a warning. The map
+ * must not be used in any other way afterwards.
  *
  * Context: as percpu_defer_drain_some(); may sleep for a grace period.
  */
@@ -171,7 +172,7 @@ void percpu_defer_map_destroy(struct percpu_defer_map *map)
 }
 EXPORT_SYMBOL_GPL(percpu_defer_map_destroy);
 
-/* The slow part of percpu_defer_map_cancel(). */
+/* Slow path of percpu_defer_map_cancel(). */
 bool __percpu_defer_map_cancel(struct percpu_defer_map *map, unsigned long index)
 {
 	if (WARN_ON_ONCE(index >= map->nr) ||
@@ -184,7 +185,7 @@ bool __percpu_defer_map_cancel(struct percpu_defer_map *map, unsigned long index
 }
 EXPORT_SYMBOL_GPL(__percpu_defer_map_cancel);
 
-/* The end of a push that found the slot dead, or a level that is not set. */
+/* Finish a push that found the slot dead or a level not set. Enable preemption. */
 static noinline bool percpu_defer_map_finish(struct percpu_defer_map *map,
 					     unsigned long word, bool again)
 {
@@ -223,19 +224,20 @@ static noinline bool percpu_defer_map_push_slow(struct percpu_defer_map *map,
 }
 
 /**
- * percpu_defer_map_push - free the content of some slots later
+ * percpu_defer_map_push - defer freeing the content of slots
  * @map: the map
  * @first: the first slot
  * @nr: number of slots, at least 1
  *
- * Mark the slots dead; their content is left to a drain. A slot that is dead may be
- * pushed again. Allocates nothing. Preemption is off for the whole range. Warns if that is
- * empty or not within the map.
+ * Mark the slots dead; a drain frees their content. A dead slot may be pushed again.
+ * Allocates nothing. Disables preemption for the whole range. Warns if the range is empty
+ * or not within the map.
  *
  * Context: as percpu_defer_push(), under the lock that keeps the slots from being
  * allocated again.
- * Return: false if nothing was taken, and the caller must free the content: @map is
- * disabled, its cap is reached, its drain is overdue, or context or range are wrong.
+ * Return: true on success; false if the push is refused and the caller must free the
+ * content: @map is disabled, its cap is reached, its drain is overdue, or the context or
+ * the range is wrong.
  */
 bool percpu_defer_map_push(struct percpu_defer_map *map, unsigned long first,
 			   unsigned long nr)
@@ -244,7 +246,7 @@ bool percpu_defer_map_push(struct percpu_defer_map *map, unsigned long first,
 	struct percpu_defer_core *core = &map->core;
 	bool again;
 
-	/* The fast path, which calls nothing: a slot alone, whose levels are set. */
+	/* Fast path, without function calls: a single slot whose levels are set. */
 	if (nr != 1)
 		return percpu_defer_map_push_slow(map, first, nr);
 	preempt_disable();

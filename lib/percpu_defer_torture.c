@@ -2,12 +2,12 @@
 /*
  * Torture test of percpu_defer.
  *
- * Tasks and a timer push objects and ranges of indices at random, while others
- * flush, help, switch the instances off and on, destroy them and set them up
- * again; torture.c takes CPUs off and on. Every object and every slot says what
- * state it is in, and whoever changes the state checks it: that is how an object
- * that is freed twice, or a slot that is freed while in use, is found. When an
- * instance is destroyed all must have been freed.
+ * Tasks push objects and ranges of indices at random, and a timer pushes objects.
+ * Other tasks flush, reclaim, disable, enable, destroy and reinitialise the
+ * instances; torture.c takes CPUs offline and online. Every object and slot
+ * records its state, and each state change checks it. This detects objects that
+ * are freed twice and slots that are freed while in use. When an instance is
+ * destroyed, everything must have been freed.
  */
 #define pr_fmt(fmt) "percpu_defer-torture: " fmt
 
@@ -47,14 +47,14 @@ torture_param(int, verbose, 1, "Enable verbose debugging printk()s");
 
 #define MAX_RANGE	64
 
-/* An object's state is its generation and, in the low bits, one of these. */
+/* State of an object, in the low bits; the other bits are its generation. */
 enum { OBJ_FREE, OBJ_ALIVE, OBJ_PUSHED, OBJ_STATES };
 
 struct torture_slot {
-	spinlock_t lock;	/* protects what follows */
-	bool live;		/* filled, and not pushed yet */
-	bool content;		/* there is something to free */
-	atomic_t owned;		/* what the swap cluster lock is to swap */
+	spinlock_t lock;	/* protects live and content */
+	bool live;		/* filled and still in use */
+	bool content;		/* the slot holds something to free */
+	atomic_t owned;		/* stands in for the swap cluster lock */
 };
 
 static struct percpu_defer torture_objects;
@@ -62,7 +62,7 @@ static struct percpu_defer_map torture_map;
 static atomic_long_t *object;
 static struct torture_slot *slot;
 
-/* Held for reading by who pushes, for writing while the instances are replaced. */
+/* Held for reading by tasks that use the instances, for writing to replace them. */
 static DECLARE_RWSEM(recycle_lock);
 static struct timer_list softirq_pusher;
 
@@ -85,7 +85,7 @@ do {									\
 		pr_alert("!!! " fmt "\n", ##__VA_ARGS__);		\
 } while (0)
 
-/* Makes one of the next allocations of this task fail. */
+/* Make the nth of the next allocations of this task fail; 0 for none. */
 static void torture_fail_allocation(unsigned int nth)
 {
 #ifdef CONFIG_FAULT_INJECTION
@@ -93,7 +93,7 @@ static void torture_fail_allocation(unsigned int nth)
 #endif
 }
 
-/* Has it? Takes back what has not. */
+/* Return true if the requested failure has happened; otherwise cancel it. */
 static bool torture_allocation_failed(void)
 {
 #ifdef CONFIG_FAULT_INJECTION
@@ -108,7 +108,7 @@ static bool torture_allocation_failed(void)
 #endif
 }
 
-/* Changes an object's state, which has to be @from. */
+/* Change an object's state from @from to @to; fail if it is in another state. */
 static bool torture_object_step(unsigned long i, int from, int to)
 {
 	long old = atomic_long_read(&object[i]);
@@ -128,7 +128,7 @@ static void torture_drain_objects(struct percpu_defer *pd,
 			torture_error("object %lu drained, but not pushed", *obj);
 }
 
-/* Takes up to @nr objects that are free. */
+/* Allocate up to @nr free objects; return their number. */
 static unsigned int torture_alloc_objects(struct torture_random_state *rnd,
 					  unsigned long *obj, unsigned int nr)
 {
@@ -142,7 +142,10 @@ static unsigned int torture_alloc_objects(struct torture_random_state *rnd,
 	return got;
 }
 
-/* Returns how many were pushed, the first ones of @obj; @state: what they were in. */
+/*
+ * Push up to @nr objects. Return the number pushed, the first ones of @obj. Unless
+ * @state is NULL, store their states before the push.
+ */
 static unsigned int torture_push_objects(struct torture_random_state *rnd,
 					 unsigned long *obj, long *state, unsigned int nr)
 {
@@ -161,14 +164,14 @@ static unsigned int torture_push_objects(struct torture_random_state *rnd,
 	atomic_long_add(pushed, &n_objs);
 	atomic_long_add(nr - pushed, &n_objs_refused);
 
-	/* What was refused is ours. */
+	/* Refused objects still belong to the caller. */
 	for (i = pushed; i < nr; i++)
 		if (!torture_object_step(obj[i], OBJ_PUSHED, OBJ_FREE))
 			torture_error("object %lu refused, but drained", obj[i]);
 	return pushed;
 }
 
-/* A flush must see to all that this task has pushed. */
+/* Check that a flush drains everything that this task has pushed. */
 static void torture_flush_objects(struct torture_random_state *rnd,
 				  unsigned long *obj)
 {
@@ -364,7 +367,7 @@ static int torture_switcher(void *arg)
 
 		torture_hrtimeout_ms(switch_interval, 1000, &rnd);
 		guard(rwsem_read)(&recycle_lock);
-		/* On most of the time. */
+		/* Enabled most of the time. */
 		percpu_defer_set_enabled(&torture_objects.core, r % 4);
 		percpu_defer_set_enabled(&torture_map.core, (r / 4) % 4);
 		atomic_long_inc(&n_switches);
@@ -389,7 +392,7 @@ static void torture_stop_instances(void)
 			torture_error("slot %d left behind", i);
 }
 
-/* With nth, a first try in which the nth allocation fails. */
+/* Set up both instances. Unless @nth is 0, make the nth allocation fail. */
 static int torture_start_instances(unsigned int nth)
 {
 	int err;
@@ -413,12 +416,12 @@ static int torture_start_instances(unsigned int nth)
 	return 0;
 }
 
-/* Seconds that a drain may take to come by, however busy a debug kernel is. */
+/* Time limit for a drain, in seconds, even on a busy debug kernel. */
 #define IDLE_SECONDS	20
 
 /*
- * Nothing is pushed any more, and nothing is flushed, which would make up for a worker
- * that was not woken: drains must come by on their own.
+ * Wait for the workers to drain everything. Pushes have stopped. Do not flush: that would
+ * hide a worker that was not woken.
  */
 static void torture_wait_idle(struct percpu_defer_core *core)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-// Swap tells the device, and zswap, about a whole range of freed slots at once, and
-// zswap about slots that are handed out again.
+// Notify the device and zswap of a whole range of freed slots at once, and zswap also
+// of slots that are allocated again.
 
-// The declaration stays as it is; that it is written anew makes Coccinelle remove the
-// whole of the line after it.
+// The declaration does not change; rewriting it makes Coccinelle remove the whole of
+// the following line.
 @zswap@
 identifier si, offset, nr_entries, notify, i;
 position p;
@@ -49,7 +49,7 @@ position p;
  	...
  }
 
-// Under the cluster lock, before the slots are handed out.
+// Call zswap under the cluster lock, before the slots are allocated.
 @alloc@
 typedef bool;
 identifier fn, si, ci, folio, ci_off;

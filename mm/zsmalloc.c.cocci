@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// zsmalloc frees in bulk: zsmalloc_bulk.c.inc. How it finds the class of an object differs
-// between versions.
+// Bulk free for zsmalloc: zsmalloc_bulk.c.inc. zsmalloc_class.c.inc finds the class of an
+// object, which differs between kernel versions.
 
 @bulk@
 identifier src;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-// zswap frees entries in batches (zswap_free.c.inc), those of slots that swap frees among
-// them (zswap_invalidate.c.inc), and the stale one of a page that is zero-filled now
+// Free zswap entries in batches (zswap_free.c.inc), including those of slots that swap
+// frees (zswap_invalidate.c.inc), and the stale entry of a page that is now zero-filled
 // (zswap_forget.c.inc).
 
-// Comes after what the next rule puts there.
+// The result follows the includes that the next rule adds.
 @forget@
 position p;
 @@

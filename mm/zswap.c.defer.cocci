@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-// zswap frees the entries of freed swap slots later, from a drain (zswap_drain.c.inc).
-// Until then they are in the tree and on the LRU, dead. Swap marks them dead
-// (zswap_push.c.inc), and takes them back before it hands out their slots again
+// Defer freeing the entries of freed swap slots to a drain (zswap_drain.c.inc). Until
+// then, the dead entries stay in the tree and on the LRU. Swap marks slots dead when it
+// frees them (zswap_push.c.inc), and cancels that before it allocates them again
 // (zswap_help.c.inc).
 
 @drain@
@@ -38,7 +38,7 @@ position p;
  		zswap_invalidate_now(tree, swp_offset(swp), nr);
  }
 
-// What is dead must not keep others out.
+// Dead entries must not cause stores to be refused.
 @limits@
 typedef bool;
 identifier cur_pages, max_pages;
@@ -68,7 +68,7 @@ position p;
 -obj_cgroup_may_zswap@p(objcg)
 +zswap_may_store(objcg)
 
-// The old pool is there until its last entry has gone.
+// The old pool stays until its last entry is freed: flush pending entries.
 @compressor@
 expression pool;
 position p;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Compile what we add and change for machines and options that no guest has."""
+"""Compile the added and changed code for architectures and options that no guest has."""
 
 import os
 import re
@@ -12,13 +12,13 @@ from shared import BUILD, HARNESS, Error
 
 FRAGMENTS = ("common", "patched", "torture", "cross")
 BITS = HARNESS / "checks/cross/bits.h"
-# Functions that no kernel defines: headers call them where the size of an operand is
-# wrong, so that the kernel does not link.
+# Functions without a definition: headers call them if the size of an operand is wrong, so
+# the kernel does not link.
 UNDEFINED = re.compile(r"^\S+?:\s+U (__\w*bad_?\w*)$", re.M)
 
 
 class Machine:
-    """A configuration: ARCH, the compiler's prefix, more fragments, objects it lacks."""
+    """Configuration: ARCH, compiler prefix, additional fragments, objects it lacks."""
 
     def __init__(self, arch, prefix, fragments, without=()):
         self.arch, self.prefix = arch, prefix
@@ -46,7 +46,7 @@ CHECKS = (*MACHINES, "rust")
 
 
 def choose(only):
-    """The checks with these names, with commas between them; all, if none is given."""
+    """Return the checks in a comma-separated list; all checks if the list is empty."""
     wanted = [name for name in only.split(",") if name] or list(CHECKS)
     if unknown := [name for name in wanted if name not in CHECKS]:
         raise Error(f"no check is called '{unknown[0]}'; "
@@ -55,10 +55,10 @@ def choose(only):
 
 
 def bit_flags(tree, names):
-    """Variables of make that have bits.h included in these objects and in no other."""
+    """Return make variables that include bits.h in these objects and in no other."""
     for name in names:
         path = (tree / name).with_suffix(".c")
-        # Only a warning: where the kernel itself does so, it is no fault of ours.
+        # Only a warning: the kernel's own code may trigger it.
         flags = f"-include {BITS} -Wno-error=attribute-warning"
         if "#define pr_fmt(" in path.read_text():
             flags += " -DCROSS_PR_FMT"
@@ -66,7 +66,7 @@ def bit_flags(tree, names):
 
 
 def make(work, machine, out, *args):
-    """Run make for a machine; its output goes to a log, too."""
+    """Run make for a machine; also write its output to a log."""
     run = subprocess.run(
         ["make", "-C", work.patched().resolve(), f"O={out}", "-k", "KCFLAGS=-Werror",
          f"-j{lint_common.CPUS}", *args], text=True, env=machine.env(),
@@ -76,7 +76,7 @@ def make(work, machine, out, *args):
 
 
 def findings(output, tree):
-    """Warnings and errors; those in a macro of bits.h at the place of its use."""
+    """Return warnings and errors; those in a macro of bits.h at the place of its use."""
     found = []
     for one in lint_common.parse(output):
         one = one._replace(path=one.path.removeprefix(f"{tree}/"))
@@ -89,7 +89,7 @@ def findings(output, tree):
 
 
 def of_kernel(one, tree, base):
-    """Is this a bit number in a line that the unmodified file has, too?"""
+    """Return whether this is a bit number on a line that the unmodified file also has."""
     if "cross_bit_above_int" not in one.text or not (base / one.path).is_file():
         return False
     line = (tree / one.path).read_text().splitlines()[one.line - 1]
@@ -97,7 +97,7 @@ def of_kernel(one, tree, base):
 
 
 def unlinkable(machine, out, names):
-    """Findings for calls of functions that do not exist on purpose."""
+    """Return findings for calls of functions that are deliberately undefined."""
     run = subprocess.run([f"{machine.prefix}nm", "-u", "-A", *names], cwd=out, text=True,
                          check=True, stdout=subprocess.PIPE)
     for line in run.stdout.splitlines():
@@ -107,7 +107,7 @@ def unlinkable(machine, out, names):
 
 
 def compile_for(name, work):
-    """Findings in all objects of a machine."""
+    """Return the findings in all objects of a machine."""
     machine, out = MACHINES[name], BUILD / "cross" / name
     tree, names = work.patched().resolve(), machine.objects()
     work.configure(tree, out, machine.fragments, machine.env())
@@ -125,7 +125,7 @@ def compile_for(name, work):
 
 
 def rust(work):
-    """Findings in the Rust code that our changes to headers break."""
+    """Return findings in Rust code that the changes to headers break."""
     headers = [path.with_name(path.name.removesuffix(".edit.toml"))
                for path in apply.overlay()
                if path.name.endswith(".h.edit.toml")]
@@ -133,7 +133,7 @@ def rust(work):
 
 
 def one(name, work):
-    """(whether a check passed, its result as text)."""
+    """Return whether a check passed, and its result as text."""
     try:
         found = sorted(set(rust(work) if name == "rust" else compile_for(name, work)))
     except work.errors as error:
@@ -144,7 +144,7 @@ def one(name, work):
 
 
 def run(work, names):
-    """Run these checks, all of them. Returns whether all passed."""
+    """Run these checks to the end; return whether all of them passed."""
     good = True
     for name in names:
         work.stage(f"cross: {name}")

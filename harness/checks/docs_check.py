@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """The pages that docs.sh builds, and the warnings about them.
 
-A tree is one of make apply: its stamp names all files that are added or changed.
-Only these pages are built, some seconds instead of an hour. So a warning that a page or a
-label does not exist counts only if the tree has none of that name.
+The tree comes from make apply: its stamp names all files that are added or changed.
+Only these pages are built, which takes seconds instead of an hour. A warning about a missing
+page or label therefore counts only if the tree has none of that name.
 """
 
 import functools
@@ -23,7 +23,7 @@ UNREACHED = "document isn't included in any toctree"
 
 
 def changed(tree):
-    """Files of the tree that are added or changed."""
+    """Return the files of the tree that are added or changed."""
     stamp = tree / apply.STAMP
     if not stamp.is_file():
         raise Error(f"{tree}: not made by make apply; give one that is")
@@ -31,7 +31,7 @@ def changed(tree):
 
 
 def changed_pages(tree):
-    """Changed pages, relative to Documentation."""
+    """Return the changed pages, relative to Documentation."""
     pages = [path.relative_to(DOCS) for path in changed(tree)
              if path.suffix == ".rst" and path.is_relative_to(DOCS)]
     if not pages:
@@ -40,7 +40,7 @@ def changed_pages(tree):
 
 
 def to_build(tree):
-    """Changed pages, and the indices above them."""
+    """Return the changed pages and the indices above them."""
     pages = {pathlib.Path("index.rst"), *changed_pages(tree)}
     for page in list(pages):
         pages |= {folder / "index.rst" for folder in page.parents
@@ -49,24 +49,24 @@ def to_build(tree):
 
 
 def exists(tree, page, document):
-    """Whether the tree has a document that is named in a page."""
+    """Return whether the tree has a document that is named in a page."""
     if document.startswith("/"):
         return (tree / DOCS / f"{document[1:]}.rst").is_file()
-    # A toctree names it from the top, a reference from its page.
+    # A toctree entry is relative to the top, a reference to its page.
     return any((folder / f"{document}.rst").is_file()
                for folder in (tree / DOCS, (tree / page).parent))
 
 
 @functools.cache
 def labels(tree):
-    """All labels in the tree's documents, as Sphinx compares them."""
+    """Return all labels in the tree's documents, as Sphinx compares them."""
     return {label.lower() for path in (tree / DOCS).rglob("*.rst")
             for label in re.findall(r"^\s*\.\. _([^:`]+):\s*$",
                                     path.read_text(errors="replace"), re.M)}
 
 
 def is_artefact(tree, page, line):
-    """Whether a warning is there because other pages are not built."""
+    """Return whether a warning is there only because other pages are not built."""
     if absent := ABSENT.search(line):
         return exists(tree, page, absent[1])
     if unlabelled := UNLABELLED.search(line):
@@ -75,9 +75,9 @@ def is_artefact(tree, page, line):
 
 
 def warnings(tree, log):
-    """Lines about changed files, wherever in a line a tool names the file."""
+    """Return the lines that name a changed file at any position."""
     names = {str(path): path for path in changed(tree)}
-    # The longest first: an alternative that matches ends the search.
+    # Longest names first: the first alternative that matches wins.
     any_name = re.compile(r"(?:^|[\s/'\"(])(" + "|".join(
         map(re.escape, sorted(names, key=len, reverse=True))) + r")(?![\w./-]*\w)")
     for line in dict.fromkeys(log.read_text(errors="replace").splitlines()):
@@ -87,7 +87,7 @@ def warnings(tree, log):
 
 
 def check(tree, out, log):
-    """Print what is wrong; returns whether all is well."""
+    """Print the problems; return whether there are none."""
     missing = [f"{page}: not built" for page in changed_pages(tree)
                if not (out / page.with_suffix(".html")).is_file()]
     found = [*missing, *warnings(tree, log)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Skips that a run of tests may show, skips.toml, and the count of its results."""
+"""Permitted skips of a test run (skips.toml), and the count of its results."""
 
 import fnmatch
 import re
@@ -11,7 +11,7 @@ KEYS, MORE = {"test", "reason"}, {"kernels", "versions"}
 
 
 def check(path, number, entry):
-    """Refuse an entry that lacks something, or has a word that nothing reads."""
+    """Refuse an entry that lacks a key or has an unknown one."""
     if not KEYS <= entry.keys() <= KEYS | MORE:
         raise Error(f"{path.name}: entry {number} lacks "
                     f"{', '.join(sorted(KEYS - entry.keys())) or 'nothing'} or "
@@ -19,7 +19,7 @@ def check(path, number, entry):
 
 
 class Expectations:
-    """Skips allowed in one kind of kernel, and one version like '7.3.4'."""
+    """Skips permitted in one kind of kernel and one version, such as '7.3.4'."""
 
     def __init__(self, kind, version, folder=HARNESS / "checks"):
         self.kind = kind
@@ -49,7 +49,7 @@ class Count:
         return self
 
     def judge(self, result, expectations):
-        """Count a result; returns a line to print, or ''."""
+        """Count a result; return a line to print, or ''."""
         if result.status == "skipped":
             if expectations.may_skip(result.name):
                 self.skipped += 1

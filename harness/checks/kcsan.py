@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tell data races that are ours from those that the unmodified kernel has.
+"""Distinguish data races of the overlay from those of the unmodified kernel.
 
-By the strict rules of KCSAN the unmodified kernel has many. A race is ours if either
-access is on a line that the overlay added or changed: the frame at the top, with the
-whole chain of functions inlined there. Below a helper, which is in a file that serves
-everybody (lib/, include/), the next frame counts, too.
+Under strict KCSAN rules the unmodified kernel has many. A race belongs to the overlay if
+either access is on a line that the overlay added or changed. The innermost frame decides,
+including every function inlined into it. If that frame is in a shared helper (lib/,
+include/), the next frame also counts.
 """
 
 import difflib
@@ -36,7 +36,7 @@ class Frame(typing.NamedTuple):
 
 
 def accesses(report):
-    """The frames of each access of a report, those on top first."""
+    """Return the frames of each access of a report, innermost first."""
     found, frames = [], None
     for line in report:
         text = STAMP_LINE.sub("", line).rstrip()
@@ -47,20 +47,20 @@ def accesses(report):
             frames.append(Frame(match[1], int(match[2], 16), int(match[3], 16),
                                 match[4] or ""))
         elif text.strip() in ("", "|"):
-            # Verbose reports go on with locks after an empty line.
+            # Verbose reports continue with locks after an empty line.
             frames = None if not text.strip() else frames
     return found
 
 
 def changed_lines(old, new):
-    """Numbers of the lines of `new` that are not as in `old`."""
+    """Return the numbers of the lines of `new` that differ from `old`."""
     match = difflib.SequenceMatcher(None, old.splitlines(), new.splitlines(), False)
     return {number for tag, _i1, _i2, first, last in match.get_opcodes()
             if tag in ("replace", "insert") for number in range(first + 1, last + 1)}
 
 
 class Overlay:
-    """The lines of a patched tree that are ours."""
+    """Lines of a patched tree that the overlay added or changed."""
 
     def __init__(self, pristine, tree):
         self.pristine, self.tree = pathlib.Path(pristine), pathlib.Path(tree)
@@ -69,14 +69,14 @@ class Overlay:
 
     @functools.cache
     def lines(self, name):
-        """Line numbers of a file; None if all of it is ours."""
+        """Return the line numbers of a file; None if the overlay owns all of it."""
         if not (self.pristine / name).exists():
             return None
         return changed_lines((self.pristine / name).read_text(),
                              (self.tree / name).read_text())
 
     def has(self, path, number):
-        """Is a line ours? A compiler may name files in more than one way."""
+        """Return whether the overlay owns a line; compilers vary in how they name files."""
         for name in self.files:
             if path == name or path.endswith(f"/{name}"):
                 lines = self.lines(name)
@@ -85,9 +85,9 @@ class Overlay:
 
 
 class Lines:
-    """An addr2line that stays: on a kernel it takes seconds to begin."""
+    """Persistent addr2line process: on a kernel it takes seconds to start."""
 
-    END = "0xdeadbeefdeadbeef"      # no function is there
+    END = "0xdeadbeefdeadbeef"      # address without a function
 
     def __init__(self, path, section):
         where = ["-j", section] if path.suffix == ".ko" else []
@@ -101,7 +101,7 @@ class Lines:
         tool.communicate()
 
     def of(self, address):
-        """All that it prints of an address: functions, and file:line of each."""
+        """Return all output for an address: functions, and file:line of each."""
         self.tool.stdin.write(f"{address:#x}\n{self.END}\n")
         self.tool.stdin.flush()
         text = ""
@@ -115,7 +115,7 @@ class Lines:
 
 
 class Symbols:
-    """Addresses of the functions of an object file, and their source lines."""
+    """Addresses of functions in an object file, and their source lines."""
 
     def __init__(self, path):
         self.path = path
@@ -126,7 +126,7 @@ class Symbols:
 
     @functools.cached_property
     def table(self):
-        """(name, size) to the (address, section) of all functions called so."""
+        """Map (name, size) to (address, section) of all functions with that name."""
         text = run("nm", "--format=sysv", "--defined-only", self.path)
         table = {}
         for line in text.splitlines():
@@ -137,23 +137,23 @@ class Symbols:
         return table
 
     def places(self, frame):
-        """Where a frame may be: static functions may share a name.
+        """Return the possible places of a frame: static functions may share a name.
 
-        The kernel counts the padding behind a function as part of it, so that its
-        sizes are not those of the object file.
+        The kernel counts the padding after a function as part of it, so its sizes
+        differ from those in the object file.
         """
         places = [one for one in self.table.get(frame.symbol, [])
                   if frame.offset <= one[1] <= frame.size]
         if not places:
             raise Error(f"{self.path}: has no {frame}; build the kernel that "
                                    "ran, or give the module that was loaded")
-        # A return address is behind the call that counts.
+        # A return address is the one after the call.
         return [(address + max(frame.offset - 1, 0), section)
                 for address, _size, section in places]
 
     @functools.cache
     def chain(self, frame):
-        """(file, line) of the function and all that are inlined there."""
+        """Return (file, line) of the function and everything inlined there."""
         found = []
         for address, section in self.places(frame):
             section = section if self.path.suffix == ".ko" else ""
@@ -177,7 +177,7 @@ def run(*command):
 
 
 class Races:
-    """Judges the reports of a kernel that was built in a folder."""
+    """Classifies the reports of a kernel by its build directory."""
 
     def __init__(self, out, pristine, tree):
         self.out = pathlib.Path(out)
@@ -195,7 +195,7 @@ class Races:
                                "that ran")
 
     def is_ours(self, frames):
-        """Is an access, by its frames, on a line of ours?"""
+        """Return whether an access is on a line of the overlay, judging by its frames."""
         for frame in frames:
             chain = self.symbols(frame.module).chain(frame)
             if any(self.overlay.has(path, line) for path, line in chain):
@@ -208,7 +208,7 @@ class Races:
         return path.removeprefix(f"{self.overlay.tree}/")
 
     def is_foreign(self, report):
-        """Is no access of this report ours? A report without frames is."""
+        """Return whether no access is on a line of the overlay; False without frames."""
         found = accesses(report)
         if not found or not all(found):
             return False

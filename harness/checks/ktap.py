@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Parse the output of a guest: sections of KTAP, and the single tests in them."""
+"""Parse the output of a guest: KTAP sections and the tests in them."""
 
 import io
 import re
@@ -17,11 +17,11 @@ class Result(typing.NamedTuple):
 class Section(typing.NamedTuple):
     name: str
     lines: list
-    code: int       # exit code, -1 if the guest ended before it did
+    code: int       # exit code, -1 if the guest died first
 
 
 def sections(lines):
-    """The parts between BEGIN and END."""
+    """Return the sections between BEGIN and END."""
     name, ktap = None, []
     for line in lines:
         if line.startswith("BEGIN "):
@@ -38,15 +38,15 @@ def sections(lines):
 
 
 def parse(tree, lines):
-    """The tests as the kernel's own parser sees them: a tree."""
+    """Parse the tests with the kernel's own parser; return their tree."""
     where = str(tree / "tools/testing/kunit")
     if where not in sys.path:
         sys.path.insert(0, where)
     import kunit_parser     # pylint: disable=import-outside-toplevel,import-error
     import kunit_printer    # pylint: disable=import-outside-toplevel,import-error
     silent = kunit_printer.Printer(output=io.StringIO())
-    # The parser of Linux 6.12 prints to a global, and takes no test without a name.
-    # kselftest.h prints the name of a skipped test behind the directive.
+    # The parser of Linux 6.12 prints to a global and rejects a test without a name.
+    # kselftest.h prints the name of a skipped test after the directive.
     takes_printer = not hasattr(kunit_parser, "stdout")
     if not takes_printer:
         kunit_parser.stdout = silent
@@ -60,7 +60,7 @@ def name_skipped(match):
 
 
 STATUS = {"SUCCESS": "passed", "SKIPPED": "skipped"}
-SAID = 8        # lines of its own that a failed test is reported with
+SAID = 8        # number of log lines reported with a failed test
 
 
 def leaves(test, path):
@@ -74,7 +74,7 @@ def leaves(test, path):
 
 
 def results(tree, section):
-    """All single tests of a section, and a failed one if the section as a whole is bad."""
+    """Return all tests of a section, plus a failed one if the whole section is bad."""
     if plan := re.search(r"^1\.\.0 # SKIP ?(.*)", "\n".join(section.lines), re.M):
         return [Result(section.name, "skipped", plan[1])]
     root = parse(tree, section.lines)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Static analysis of all that is ours: a table of checks, and how they are told."""
+"""Static analysis of the project's files: a table of checks, and their report."""
 
 import functools
 import subprocess
@@ -24,7 +24,7 @@ CHECKS = {
 
 
 def named(text):
-    """The checks with these names, with commas between them."""
+    """Return the checks in a comma-separated list of names."""
     wanted = [name for name in text.split(",") if name]
     if unknown := [name for name in wanted if name not in CHECKS]:
         raise Error(f"no check is called '{unknown[0]}'; "
@@ -33,12 +33,12 @@ def named(text):
 
 
 def choose(only):
-    """The checks with these names; all, if there is none."""
+    """Return the checks with these names; all checks if there are no names."""
     return named(only) or list(CHECKS)
 
 
 def newer(newer_sh, package, command):
-    """How to call a tool that is newer than the machine's own."""
+    """Return the command for a tool that must be newer than the installed one."""
     run = subprocess.run([newer_sh, package, command], text=True,
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     if run.returncode:
@@ -47,7 +47,7 @@ def newer(newer_sh, package, command):
 
 
 def one(check, work):
-    """(result, text to show): the result is "ok", "failed" or "skipped"."""
+    """Return (result, text to show); the result is "ok", "failed" or "skipped"."""
     try:
         found = sorted(set(check(work)))
     except Skip as why:
@@ -60,7 +60,7 @@ def one(check, work):
 
 
 def summary(results, skippable):
-    """The last line: number of checks by result, the skipped ones by name."""
+    """Return the last line: number of checks by result, skipped ones by name."""
     def names(wanted):
         return [name for name, result in results.items() if result == wanted]
     skipped = names("skipped")
@@ -73,9 +73,9 @@ def summary(results, skippable):
 
 
 def run(work, names, skippable=()):
-    """Do these checks, all of them. Returns whether all is well.
+    """Run these checks to the end; return whether all of them passed.
 
-    A check that cannot be done is well if it is one of skippable.
+    A check that cannot run counts as passed if it is in skippable.
     """
     results = {}
     for name in names:
@@ -88,9 +88,10 @@ def run(work, names, skippable=()):
 
 
 def prepare(source, configure, newer_sh, errors, stage):
-    """What the checks need, trees and tools made when first asked for.
+    """Return what the checks need; trees and tools are made on first use.
 
-    configure() makes a tree ready to compile; errors are what it and source raise.
+    configure() makes a tree ready to compile; errors are the exceptions that it and
+    source raise.
     """
     return types.SimpleNamespace(
         patched=functools.cache(source.patched_tree),

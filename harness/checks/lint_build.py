@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Checks that compile: in our files nothing may be found, in those that we convert
-nothing that is not found in the unmodified ones."""
+"""Checks that compile: added files must have no findings, and converted files none that the
+unmodified ones do not have."""
 
 import collections
 import os
@@ -20,7 +20,7 @@ CONTEXT = "WARN_CONTEXT_ANALYSIS"
 
 
 def objects():
-    """(ours, converted): the files to make."""
+    """Return (ours, converted): the object files to make."""
     ours, converted = set(), set()
     for path in apply.overlay():
         if path.parts[0] in ("scripts", "tools"):
@@ -34,9 +34,9 @@ def objects():
 
 
 def new(found, known):
-    """Those of found that known does not have as often, wherever they are in a file."""
+    """Return findings that occur more often than in known, ignoring their line numbers."""
     def key(one):
-        # Some name another place in their text.
+        # Some messages contain another line number.
         return one.path, re.sub(r":\d+", "", one.text)
     left = collections.Counter(map(key, known))
     for one in found:
@@ -47,14 +47,14 @@ def new(found, known):
 
 
 def warnings(output, tree):
-    """What a compiler says is wrong, with paths relative to the tree."""
+    """Return compiler warnings and errors, with paths relative to the tree."""
     for one in lint_common.parse(output):
         if re.match("(fatal )?(warning|error): ", one.text):
             yield one._replace(path=one.path.removeprefix(f"{tree}/"))
 
 
 class Folder:
-    """Where single files of a tree are compiled."""
+    """Build directory for single files of a tree."""
 
     def __init__(self, work, name, tree, fragments, *variables):
         self.tree, self.variables = tree.resolve(), variables
@@ -62,10 +62,10 @@ class Folder:
         self.log = self.out.with_suffix(".log")
         self.stage = work.stage
         self.stage(f"  prepare {self.out.name}")
-        # As if on make's command line, to beat what the Makefile sets.
+        # Like make's command line: overrides assignments in the Makefile.
         env = os.environ | {"MAKEFLAGS": " ".join(variables)}
         work.configure(self.tree, self.out, fragments, env)
-        # Where this kernel and this compiler have it.
+        # No effect if this kernel or this compiler lacks the option.
         subprocess.run([self.tree / "scripts/config", "--file", self.out / ".config",
                         "-e", CONTEXT], check=True)
         if self.make("olddefconfig", "prepare").returncode:
@@ -83,7 +83,7 @@ class Folder:
         return run
 
     def compile(self, names, *args):
-        """What is found in these objects."""
+        """Return the findings in these objects."""
         self.stage(f"  compile {len(names)} files in {self.out.name}")
         for name in names:
             (self.out / name).unlink(missing_ok=True)
@@ -97,7 +97,7 @@ class Folder:
 
 
 def folders(work, compiler):
-    """(patched, base): both trees, ready to compile in."""
+    """Return (patched, base): both trees, ready to compile in."""
     if compiler not in work.folders:
         cc = [f"CC={work.newer('clang-[0-9]+', 'clang')}"] if compiler == "clang" else []
         work.folders[compiler] = (
@@ -116,7 +116,7 @@ def compare(work, compiler, *args):
 
 
 def selftests(work):
-    """They are programs, so that they are built the way that they are for a guest."""
+    """Build the selftests as for a guest: they are programs, not kernel objects."""
     out = BUILD / "lint/selftests"
     subprocess.run(["rm", "-rf", out], check=True)
     out.mkdir(parents=True)
@@ -143,7 +143,7 @@ def clang(work):
 def context(work):
     if not folders(work, "clang")[0].has(CONTEXT):
         raise Skip(f"this clang or this kernel has no CONFIG_{CONTEXT}")
-    # The other warnings are those of the check "clang".
+    # The check "clang" reports the other warnings.
     return [one for one in compare(work, "clang", "CONTEXT_ANALYSIS=y")
             if "thread-safety" in one.text or "error: " in one.text]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What all checks of lint.py have in common: what they find, and where."""
+"""Common parts of all checks of lint.py: findings and their places."""
 
 import collections
 import os
@@ -12,23 +12,23 @@ LINE = re.compile(r"(?:\./)?([^\s:]+):(\d+):(?:\d+(?:-\d+)?:)? *(.*)")
 
 
 class Finding(collections.namedtuple("Finding", "path line text")):
-    """Sorts by place; shown as compilers show it."""
+    """Finding; sorts by place, prints in compiler format."""
 
     def __str__(self):
         return f"{self.path}:{self.line}: {self.text}"
 
 
 class Skip(Exception):
-    """A check cannot be done here, and why."""
+    """The check cannot run here; the message says why."""
 
 
 def parse(output):
-    """A finding of each line that has the form of one."""
+    """Return a finding for each line that has the form of one."""
     for line in output.splitlines():
         if found := LINE.match(line):
             yield Finding(found[1], int(found[2]), found[3])
 
 
 def own_c():
-    """C and headers of ours that are meant for the kernel, relative to its top."""
+    """Return our C files and headers for the kernel, relative to its top."""
     return [path for path in apply.overlay() if path.suffix in (".c", ".h")]

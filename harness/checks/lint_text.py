@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Checks that read our files and compile nothing."""
+"""Checks that read files without compiling them."""
 
 import concurrent.futures
 import fnmatch
@@ -12,27 +12,27 @@ from checks.lint_common import Finding
 from overlay import apply, parts
 from shared import BUILD, TOP
 
-# What checkpatch says and is not to be: where, which type, and a part of the text.
+# Accepted checkpatch messages: file, type, and a part of the text.
 ACCEPTED = (
-    # Trace events are laid out as they are in all of include/trace.
+    # Same layout as the other trace events in include/trace.
     ("include/trace/events/percpu_defer.h", "OPEN_ENDED_LINE", ""),
     ("include/trace/events/percpu_defer.h", "PARENTHESIS_ALIGNMENT", ""),
-    # Macros that define variables and functions, of the names and types they are given.
+    # Macros that define variables and functions whose names and types are arguments.
     ("include/linux/percpu_defer.h", "MACRO_ARG_REUSE", "'_name'"),
     ("include/linux/percpu_defer.h", "MACRO_ARG_PRECEDENCE", "'_type'"),
     ("include/linux/percpu_defer.h", "MACRO_WITH_FLOW_CONTROL", ""),
     ("include/linux/percpu_defer.h", "SPACING", "around that '*' (ctx:WxV)"),
-    # torture_onoff_stats() goes on with the line.
+    # torture_onoff_stats() continues the line.
     ("lib/percpu_defer_torture.c", "LOGGING_CONTINUATION", ""),
-    # call_usermodehelper() takes what is not const.
+    # call_usermodehelper() takes pointers to non-const.
     ("lib/tests/percpu_defer_kunit.c", "STATIC_CONST_CHAR_ARRAY", ""),
 )
-# EXTRAVERSION stands in the kernel's Makefile, iput() is a function.
+# EXTRAVERSION is a variable in the kernel's Makefile, iput() is a function.
 WORDS = "extraversion,inflight,iput,nd,nown"
 
 
 def tracked(*patterns):
-    """Files of the repository, with those that are not yet added; in a tarball, all."""
+    """Return files of the repository, including untracked ones; all files in a tarball."""
     top = TOP
     if (top / ".git").exists():
         paths = parts.git_files(top, "--cached", "--others", "--exclude-standard",
@@ -45,7 +45,7 @@ def tracked(*patterns):
 
 
 def run(*command, cwd=TOP, expected=(0, 1)):
-    """What a tool prints; it may exit with 1 to say that it found something."""
+    """Return the output of a tool; exit code 1 only means that it found something."""
     done = subprocess.run(command, text=True, cwd=cwd, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT)
     if done.returncode not in expected:
@@ -55,7 +55,7 @@ def run(*command, cwd=TOP, expected=(0, 1)):
 
 
 def findings_of(*command, **how):
-    """Every line is one, also those of another form."""
+    """Return one finding per line, whatever its form."""
     output = run(*command, **how)
     found = list(lint_common.parse(output))
     if output.strip() and not found:
@@ -64,8 +64,8 @@ def findings_of(*command, **how):
 
 
 class Copy:
-    """Our C in a folder of its own, where C that goes into a converted file is a
-    file of C: tools look at that by its name."""
+    """Our C files in a separate directory; fragments for converted files get a C file
+    name because tools go by the name."""
 
     def __init__(self):
         self.top = BUILD / "lint/own"
@@ -84,8 +84,8 @@ class Copy:
 
 
 def reports(cocci):
-    """Whether a semantic patch can be used: it has to know the mode, and those with
-    OCaml in them want a compiler for it."""
+    """Return whether a semantic patch is usable: it needs a report mode, and no OCaml,
+    which would require a compiler for it."""
     return re.search(r"^virtual\b.*\breport\b", cocci, re.M) and ":ocaml" not in cocci
 
 
@@ -104,7 +104,7 @@ def coccicheck(work):
 
 
 def accepted(one):
-    """Whether checkpatch may say this."""
+    """Return whether this checkpatch message is accepted."""
     return any(one.path == path and f":{kind}:" in one.text and part in one.text
                for path, kind, part in ACCEPTED)
 
@@ -124,7 +124,7 @@ def kernel_doc(work):
              and "\n/**\n" in (TOP / path).read_text()]
     output = run(work.patched() / "scripts/kernel-doc", "-none", "-Wall", *names,
                  expected=range(256))
-    # "Warning: lib/percpu_defer.c:12 what", and perhaps a second line.
+    # "Warning: lib/percpu_defer.c:12 text", possibly with a second line.
     found = [Finding(path, int(line), text) for path, line, text in
              re.findall(r"^(?:Warning|Error): ([^\s:]+):(\d+):? (.*)", output, re.M)]
     if output.strip() and not found:

@@ -1,21 +1,21 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Check the models with spin, and that each of their faulty variants is found.
+# Check the models with spin, and check that it finds an error in each faulty variant.
 # A model names its variants in the comment at its head, one per line.
 set -eu
 . "$(dirname -- "$0")/../machine/common.sh"
 
-# Elsewhere only in a test of the harness.
+# Overridden only in tests of the harness.
 models=${PD_MODELS:-$HARNESS/checks/model}
 depth=100000
 megabytes=2500
 
-# The lines " *   NAME  text" of a model's head
+# Print the variants, which are the lines " *   NAME  text" of a model's head
 variants() {
 	sed -n '/^ \*\//q; s/^ \*   \([A-Z][A-Z0-9_]*\) .*/\1/p' "$1"
 }
 
-# A line for every million states
+# Print a line for every million states
 progress() {
 	awk -v name="$1" '/^Depth=/ {
 		sub(/.*States= */, "")
@@ -23,7 +23,7 @@ progress() {
 	}'
 }
 
-# search MODEL OPTIMIZATION [VARIANT]: leaves what spin says in log
+# search MODEL OPTIMIZATION [VARIANT]: write the output of spin to log
 search() (
 	dir=$BUILD/model/$(basename -- "$1" .pml)${3:+-$3}
 	rm -rf "$dir"
@@ -39,12 +39,12 @@ search() (
 	grep -q 'errors: ' "$log" || die "$dir: the search broke off; see $log"
 )
 
-# count PATTERN LOG: the number before or after a word of spin's summary
+# count PATTERN LOG: print the number before or after a word of spin's summary
 count() {
 	sed -n "s/$1/\\1/p" "$2"
 }
 
-# check_model MODEL: an exhaustive search without errors
+# check_model MODEL: search exhaustively; fail if there is an error
 check_model() {
 	name=$(basename -- "$1" .pml)
 	log=$BUILD/model/$name/pan.log
@@ -64,11 +64,11 @@ check_model() {
 	}
 }
 
-# check_variant MODEL VARIANT: an error is found
+# check_variant MODEL VARIANT: search; fail unless an error is found
 check_variant() {
 	name=$(basename -- "$1" .pml)
 	log=$BUILD/model/$name-$2/pan.log
-	# The search is short, the compiler is what takes time.
+	# The search is short; compiling takes most of the time.
 	search "$1" -O1 "$2" || return 1
 	errors=$(count '.*errors: \([0-9]*\).*' "$log")
 	why=$(count '^pan:[0-9]*: \([a-z ]*[a-z]\).*' "$log")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Break the patched kernel on purpose; each time the right test has to fail.
+"""Break the patched kernel on purpose; the right test must fail each time.
 
-mutants.toml lists what is broken, and which test has to notice. The result of each
-mutant is kept, so that a run that was interrupted goes on where it was.
+mutants.toml lists the faults and the test that must detect each. The result of each
+mutant is kept, so an interrupted run can be resumed.
 """
 
 import contextlib
@@ -28,11 +28,11 @@ MORE = {"complaint", "kernel", "job", "params", "cpus", "survives"}
 
 
 class NoMatch(Error):
-    """A mutant whose text is not where it should be, once."""
+    """The text of a mutant does not occur exactly once in its file."""
 
 
 def check(mutant):
-    """Refuse an entry that lacks something, or has a word that nothing reads."""
+    """Refuse an entry that lacks a key or has an unknown one."""
     name = mutant.get("name", "(without a name)")
     if not KEYS <= mutant.keys() <= KEYS | MORE:
         wrong = (KEYS - mutant.keys()) | (mutant.keys() - KEYS - MORE)
@@ -51,7 +51,7 @@ def load(path=LIST):
 
 
 def choose(mutants, only):
-    """Select by a part of the name; fail if it selects none."""
+    """Select mutants by a part of the name; fail if there are none."""
     chosen = [mutant for mutant in mutants if only in mutant["name"]]
     if not chosen:
         raise Error(f"ONLY={only}: no mutant has this in its name; there are:\n"
@@ -60,7 +60,7 @@ def choose(mutants, only):
 
 
 def mutated(text, mutant):
-    """The text of its file with the fault in it."""
+    """Return the text of its file with the fault in it."""
     if (count := text.count(mutant["replace"])) != 1:
         raise NoMatch(f"mutant '{mutant['name']}': matched {count} times in "
                       f"{mutant['file']}, not 1; adapt it to the file")
@@ -73,7 +73,7 @@ def mutate(tree, mutant):
 
 
 def arguments(mutant, seconds):
-    """Parameters and limits of the guest."""
+    """Return parameters and limits of the guest."""
     params = {"pd_seconds": seconds, "pd_torture": 0}
     section, _, case = mutant["test"].partition(":")
     if mutant.get("job", "test") == "test":
@@ -88,7 +88,7 @@ def arguments(mutant, seconds):
 
 
 def failed_tests(tree, job, lines):
-    """Whole names of the tests that failed in the output of a job."""
+    """Return the full names of the tests that failed in the output of a job."""
     found = list(ktap.sections(lines))
     if job != "test" and not found:
         found = [ktap.Section(f"{job}.sh", lines, 0)]
@@ -97,13 +97,13 @@ def failed_tests(tree, job, lines):
 
 
 def failed_on_console(section, text):
-    """The same of a KUnit suite whose guest did not live to print its results."""
+    """Do the same for a KUnit suite whose guest died before it printed its results."""
     return {f"{section}:{name.strip()}" for name in
             re.findall(r"^\[[\d. ]+\] +not ok \d+ (?:- )?([^#\n]*)", text, re.M)}
 
 
 def symptoms(kernel, mutant, seconds):
-    """(failed tests, the complaint of the kernel or the guest's end, or '')."""
+    """Return the failed tests, and the kernel's complaint or the guest's fault, or ''."""
     job = mutant.get("job", "test")
     params, limits = arguments(mutant, seconds)
     said = ""
@@ -120,7 +120,7 @@ def symptoms(kernel, mutant, seconds):
 
 
 def caught(mutant, failed, said):
-    """Has the right test failed? '*' as a test: any, or a guest that is not well."""
+    """Return whether the right test failed; '*' is any test or a faulty guest."""
     if mutant["test"].endswith(":*"):
         return bool(failed or said)
     return mutant["test"] in failed or \
@@ -152,7 +152,7 @@ class Kept:
 
 
 def try_one(build, mutant, seconds):
-    """Build and boot a mutant; {"caught", "failed", "said"}."""
+    """Build and boot a mutant; return {"caught", "failed", "said"}."""
     try:
         kernel = build(lambda tree: mutate(tree, mutant), mutant.get("kernel", "plain"))
     except NoMatch:
@@ -165,7 +165,7 @@ def try_one(build, mutant, seconds):
 
 
 def verdict(mutant, result):
-    """(good, a line on what is not as it should be or '')."""
+    """Return (good, a line on the problem or '')."""
     if result["caught"] and "survives" in mutant:
         return False, "caught, but listed as a survivor; remove `survives`"
     if result["caught"]:
@@ -178,7 +178,7 @@ def verdict(mutant, result):
 
 
 def run(build, mutants, seconds, kept, stage):
-    """build(mutate, kind) makes a kernel. Returns the Count of mutants."""
+    """Test the mutants; build(mutate, kind) makes a kernel. Return their Count."""
     count, remarks, number_caught = Count(), [], 0
     for number, mutant in enumerate(mutants, 1):
         result = kept.get(mutant)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""One mutant per statement that cancels, claims, flushes, helps, locks, orders, waits
+"""One mutant per statement that cancels, claims, flushes, reclaims, locks, orders, waits
 for RCU or counts: the statement is deleted.
 
-Looks at the library, the inline functions of its headers,
-and at what the clients' .inc files brought into their files. Where a call is part of an
-expression, a neutral value takes its place; a lock goes together with its unlocks.
+The files are the library, the inline functions of its headers, and the parts of client
+files that come from .inc files. A call within an expression is replaced by a neutral value;
+a lock is deleted together with its unlocks.
 """
 
 import pathlib
@@ -17,14 +17,14 @@ from shared import HARNESS, Error
 
 LIST = HARNESS / "checks/statements.toml"
 
-# Files of the library; torture is a test.
+# Files of the library; torture is a test and is left out.
 LIBRARY = re.compile(r"(?:lib|include/linux)/percpu_defer(?!_torture)\w*\.[ch]$")
-# Which tests look at a file; the functions of the library that are about index mode
-# have a name with "map" in it.
+# Test section of each file. Library functions for index mode have "map" in their
+# name.
 SECTIONS = {"mm/zsmalloc.c": "zsmalloc", "mm/zswap.c": "zswap_ops",
             "drivers/block/zram/zram_drv.c": "zram_ops"}
 
-# Kinds of calls by their names, and the value that replaces them in an expression.
+# Kinds of calls by name, and the value that replaces them in an expression.
 CALLS = (
     ("cancel", re.compile(r"\w*cancel\w*$"), "false"),
     ("claim", re.compile(r"(?!\w*reclaim)\w*claim\w*$|test_and_clear_bit$"), "true"),
@@ -37,39 +37,39 @@ CALLS = (
                          r"|percpu_counter_(?:inc|dec|add|sub)\w*$"
                          r"|atomic\w*_(?:inc|dec|add|sub)\w*$"), "0"),
 )
-# Kinds whose faults show in a kernel with lockdep and KASAN, if at all.
+# Kinds whose faults show only in a kernel with lockdep and KASAN, if at all.
 DEBUG_KINDS = ("lock", "order", "rcu")
 PAIRS = re.compile(r"(\w*?)_?(try)?(lock|unlock|disable|enable)(\w*)$")
 LOCKS = re.compile(r"(?:mutex|(?:raw_)?spin|xas?|read|write|rcu_read|slot|local|preempt"
                    r"|\w+_slot)_?(?:try)?(?:lock|unlock|disable|enable)"
                    r"(?:_irq|_bh|_irqsave|_irqrestore|_sched)?$")
-# A block that runs once, in which break and continue mean what they did.
+# Block that runs once and keeps the meaning of break and continue.
 ONCE = "for (bool once = true; once; once = false)"
 
 
 class Function(typing.NamedTuple):
     name: str
-    first: int      # where its body begins and ends in the text
+    first: int      # start and end of the body in the text
     last: int
 
 
 class Call(typing.NamedTuple):
     name: str
     first: int
-    last: int       # behind the closing parenthesis
+    last: int       # position after the closing parenthesis
     args: str
     whole: bool     # a statement by itself
 
 
 def blank(text):
-    """The same length, with spaces for comments, strings and directives."""
+    """Return text of the same length with comments, strings and directives blanked."""
     parts = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:[^"\\\n]|\\.)*"'
                        r"|'(?:[^'\\\n]|\\.)*'|^#(?:[^\n]*\\\n)*[^\n]*", re.S | re.M)
     return parts.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
 
 
 def functions(code):
-    """Definitions whose body is in braces of the first column."""
+    """Return the definitions whose body has its braces in the first column."""
     for found in re.finditer(r"^(\w[^;{}]*?\b(\w+)\s*\([^;{}]*\)[^;{}()]*)\n\{\n.*?^\}",
                              code, re.M | re.S):
         yield Function(found[2], found.end(1), found.end())
@@ -85,11 +85,11 @@ def end_of_parenthesis(code, first):
 
 
 def is_statement(code, first, last):
-    """Does a call begin a statement, and is there nothing behind it?"""
+    """Return whether a call is a complete statement."""
     before = code[:first].rstrip()
     alone = before[-1:] in (";", "{", "}", ":", "") or re.search(r"\b(?:else|do)$", before)
     if before.endswith(")"):
-        # Behind the head of an if or a loop; of an expression there are no others.
+        # After the head of an if or a loop: in an expression no call follows a parenthesis.
         alone = True
     return bool(alone) and code[last:].lstrip().startswith(";")
 
@@ -115,14 +115,14 @@ def kind_of(call):
 
 
 def edit_of(code, call, neutral):
-    """(first, last, text) that removes a call."""
+    """Return the (first, last, text) that removes a call."""
     if call.whole:
         return call.first, code.index(";", call.last) + 1, ";"
     return call.first, call.last, neutral
 
 
 def simple_edits(code, function):
-    """(kind, place, [edit]) of calls that go by themselves."""
+    """Return (kind, place, [edit]) for calls that are removed on their own."""
     for call in calls(code, function):
         kind, neutral = kind_of(call)
         if kind and (call.whole or neutral):
@@ -143,7 +143,7 @@ def guard_edits(code, function):
 
 
 def pair_edits(code, function):
-    """Locks with their unlocks, by what they lock."""
+    """Return edits that remove locks together with their unlocks, by lock."""
     groups = {}
     for call in calls(code, function):
         if LOCKS.match(call.name):
@@ -172,7 +172,7 @@ def section_of(path, name):
 
 
 def mutants_of(path, text, ours=None):
-    """The mutants of a file, of all functions or of some."""
+    """Return the mutants of a file, for all functions or for the named ones."""
     code, seen = blank(text), {}
     for function in functions(code):
         if ours is not None and function.name not in ours:
@@ -187,7 +187,7 @@ def mutants_of(path, text, ours=None):
                 name += f" #{seen[name]}"
             moved = [(first - function.first, last - function.first, new)
                      for first, last, new in edits]
-            # With the line of its name: bodies may be alike.
+            # Include the line of its name: bodies may be identical.
             head = text.rindex(function.name, 0, function.first)
             body = text[function.first:function.last]
             yield {"name": name, "file": path,
@@ -198,7 +198,7 @@ def mutants_of(path, text, ours=None):
 
 
 def ours_of(path, overlay):
-    """Names of functions that the .inc files have brought into a client."""
+    """Return the names of functions that .inc files add to a client."""
     stem, folder = pathlib.Path(path).stem, pathlib.Path(path).parent
     return {function.name for name, content in overlay.items()
             if name.parent == folder and name.suffix == ".inc"
@@ -212,7 +212,7 @@ def survivors(path=LIST):
 
 
 def mutants(texts, overlay, allowed=None):
-    """All mutants of a patched tree: path to text; `overlay` is what it was made of."""
+    """Return all mutants of a patched tree {path: text}; `overlay` is its overlay."""
     allowed = survivors() if allowed is None else allowed
     found = []
     for path in sorted(texts):
@@ -229,7 +229,7 @@ def mutants(texts, overlay, allowed=None):
 
 
 def of_tree(tree):
-    """The same for a tree on disk."""
+    """Do the same for a tree on disk."""
     paths = [*SECTIONS, *(str(path.relative_to(tree)) for folder in ("lib", "include/linux")
                           for path in (tree / folder).glob("percpu_defer*.[ch]"))]
     texts = {path: (tree / path).read_text() for path in paths}

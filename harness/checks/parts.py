@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The parts of "make test" and "make test-all"."""
+"""Parts of "make test" and "make test-all"."""
 
 from checks import mutants, mutate_statements, suites, test, test_all
 from machine import vm
@@ -8,12 +8,12 @@ from overlay import apply
 from shared import BUILD, Error, script, stage
 
 SELFTESTS = "tools/testing/selftests/percpu_defer"
-# Number of vCPUs of a perturbed kernel, on any machine.
+# Number of vCPUs of a perturbed kernel, independent of the machine.
 PERTURBED_CPUS = 6
 
 
 def perturbed(name, **limits):
-    """Arguments of a run under perturbation: more vCPUs than CPUs."""
+    """Return the arguments of a perturbed run, which has more vCPUs than CPUs."""
     return {"cpus": PERTURBED_CPUS, "boot": vm.PATIENT, "log": BUILD / f"log/{name}",
             **limits}
 
@@ -82,9 +82,9 @@ def store(source):
 
 
 def tree_of_guests(source, tests=None):
-    """Hash what guests depend on; of the selftests only those named, if any are.
+    """Hash the files that guests depend on; of the selftests only the named ones, if any.
 
-    Of the kernel that is the code that comes out, not how it is written in this repository.
+    For the kernel, this is the generated code, not its form in this repository.
     """
     version = apply.kernel_version(source.tree)
     made = apply.generate(source.tree, version, apply.read_overlay(version))
@@ -99,7 +99,7 @@ def tree_of_guests(source, tests=None):
 
 
 def parts(source, args):
-    """The parts that PARTS names; the quick ones come first."""
+    """Return the parts that PARTS names, short ones first."""
     in_guests = tree_of_guests(source)
 
     def guest(run, name, asked, tree=in_guests):
@@ -125,7 +125,7 @@ def parts(source, args):
 
 
 def test_one(source, args):
-    """ONLY=: one test, whose result is not kept."""
+    """Run the single test that ONLY= names; its result is not kept."""
     unit, only = args.only
     if unit:
         count = test.run_harness_tests(source.tree, unit)
@@ -143,7 +143,7 @@ def test_one(source, args):
 
 
 def tree_of_mutant(source, mutant):
-    """Hash what its result depends on: of the selftests only the one that must fail."""
+    """Hash the files its result depends on; of the selftests only the one that must fail."""
     return tree_of_guests(source, {mutant["test"].partition(":")[0]})
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Find structs that Rust code fills field by field, and whose fields we change.
+"""Find structs that Rust code fills field by field and whose fields are changed.
 
-A struct literal in Rust names every field or ends in "..base". One of a C struct that
-names every field no longer compiles once the struct has a field more or less.
+A struct literal in Rust names every field or ends in "..base". A literal of a C struct that
+names every field no longer compiles once a field is added or removed.
 """
 
 import re
@@ -11,19 +11,19 @@ from checks.lint_common import Finding
 
 COMMENT = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', re.S)
 IMPORT = re.compile(r"\buse\s+[\w:]*\b(?:bindings|uapi)::(\{[^}]*\}|\w+)")
-# Types and impl blocks that a brace follows, too.
+# Types and impl blocks, which are also followed by a brace.
 NO_LITERAL = re.compile(r"(->|\bfor\b|\bimpl\b|\bstruct\b)[^;{}(),=]*$")
 STRUCT = re.compile(r"\bstruct\s+(\w+)\s*\{")
 FOLDERS = ("rust", "drivers", "samples")
 
 
 def blank(text):
-    """The text with comments and strings overwritten, so that places stay."""
+    """Blank comments and strings; keep all positions."""
     return COMMENT.sub(lambda m: re.sub(r"[^\n]", " ", m[0]), text)
 
 
 def braced(text, start):
-    """The text between the brace that ends at start and its counterpart."""
+    """Return the text from start, just after a brace, to the matching brace."""
     depth = 1
     for brace in re.finditer(r"[{}]", text[start:]):
         depth += 1 if brace[0] == "{" else -1
@@ -33,14 +33,14 @@ def braced(text, start):
 
 
 def outermost(text):
-    """The text without what is in brackets."""
+    """Return the text outside of brackets."""
     while (shorter := re.sub(r"\{[^{}]*\}|\([^()]*\)|\[[^][]*\]", " ", text)) != text:
         text = shorter
     return text
 
 
 def literals(text):
-    """(line, struct) of each literal of a C struct that names every field."""
+    """Return (line, struct) of each literal of a C struct that names every field."""
     text = blank(text)
     names = {name for names in IMPORT.findall(text) for name in re.findall(r"\w+", names)}
     known = "|".join([r"\b(?:bindings|uapi)::\w+",
@@ -54,7 +54,7 @@ def literals(text):
 
 
 def fields(body):
-    """The names that the declarations in a struct declare, sorted."""
+    """Return the sorted names of the fields that a struct body declares."""
     body = re.sub(r"(?m)^\s*#.*$", "", body)
     body = re.sub(r"\b(struct|union|enum)\s*\w*\s*\{", ";", body).replace("}", ";")
     names = []
@@ -68,14 +68,14 @@ def fields(body):
 
 
 def structs(header):
-    """Struct name to the names of its fields, as a header defines them."""
+    """Map the structs in a header to the names of their fields."""
     text = blank(header)
     return {found[1]: fields(braced(text, found.end()))
             for found in STRUCT.finditer(text)}
 
 
 def changed(base, patched):
-    """(struct, fields added, fields removed) of structs that are in both headers."""
+    """Return (struct, added fields, removed fields) for structs in both headers."""
     old, new = structs(base), structs(patched)
     for name in sorted(old.keys() & new.keys()):
         added = [field for field in new[name] if field not in old[name]]
@@ -85,7 +85,7 @@ def changed(base, patched):
 
 
 def all_literals(tree):
-    """Struct name to the places that name each of its fields."""
+    """Map struct names to the places that name each of their fields."""
     places = {}
     for folder in FOLDERS:
         for path in sorted((tree / folder).rglob("*.rs")):
@@ -95,7 +95,7 @@ def all_literals(tree):
 
 
 def check(base, patched, headers):
-    """Findings in the Rust code of a tree; headers are paths of those we change."""
+    """Return findings in a tree's Rust code; headers are the paths of changed headers."""
     places = all_literals(base)
     if "block_device_operations" not in places:
         raise OSError("rust/: no literal of struct block_device_operations found; "

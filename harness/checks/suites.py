@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Run suites made by others on the unmodified and the patched kernel, and compare.
+"""Run third-party suites on the unmodified and the patched kernel, and compare.
 
-A test that fails on the patched kernel and does not fail on the unmodified one is a
-regression; tests that fail on both are only listed. Some fail now and then: if there is a
-regression, the unmodified kernel runs the suite again. See harness/checks/suites.toml.
+A test that fails on the patched kernel but not on the unmodified one is a regression; tests
+that fail on both are only listed. Some tests are flaky: if there is a regression, the suite
+runs again on the unmodified kernel. See harness/checks/suites.toml.
 """
 
 import collections
@@ -18,22 +18,22 @@ from machine import vm
 from shared import BUILD, HARNESS, Error
 
 KERNELS = ("base", "patched")
-# Number of runs in which the unmodified kernel may show that a test fails there, too.
+# Maximum number of runs on the unmodified kernel to reproduce a failure.
 BASE_RUNS = 3
 # Two RAM disks, for swap and for a file system, and a second NUMA node.
 BOOT = ("brd.rd_nr=2", "brd.rd_size=1048576", "numa=fake=2")
 
-# Runners put the output of what they run behind "# ", in several levels. kselftest.h
-# prints the name of a skipped test behind the directive.
+# Runners prefix the output of their children with "# ", in several levels. kselftest.h
+# prints the name of a skipped test after the directive.
 RESULT = re.compile(r"((?:# ?)*)(not )?ok \d+ ?(?:- )?(.*)")
 DIRECTIVE = re.compile(r"# (SKIP|XFAIL|TODO|TIMEOUT|exit=)\b ?(.*)")
-# The scripts of the zram collection end with 0 whatever they find.
+# The scripts of the zram collection always exit with 0.
 ZRAM = re.compile(r"((?:# ?)+)(?:(zram\d+) : \[(PASS|FAIL)\]|(FAIL .*))")
 
 
 @dataclasses.dataclass(frozen=True)
 class Suite:
-    """A suite with one kind of swap: one guest for each kernel."""
+    """Suite with one kind of swap; runs in one guest per kernel."""
     name: str
     kind: str
     swap: str
@@ -49,7 +49,7 @@ class Suite:
 
 
 def load(path=HARNESS / "checks/suites.toml"):
-    """All suites by name."""
+    """Return all suites by name."""
     found = {}
     for name, entry in tomllib.loads(path.read_text()).items():
         swaps = entry.pop("swap")
@@ -62,7 +62,7 @@ def load(path=HARNESS / "checks/suites.toml"):
 
 
 def choose(names):
-    """Look up ONLY=, suites with commas; fail with a list of names."""
+    """Look up the suites in the comma-separated ONLY=; fail and list the valid names."""
     found = load()
     chosen = names.split(",") if names else list(found)
     if unknown := [name for name in chosen if name not in found]:
@@ -72,7 +72,7 @@ def choose(names):
 
 
 def parse_line(line):
-    """(level, name, status) of a line with a result, or None."""
+    """Return (level, name, status) of a line with a result, or None."""
     if match := ZRAM.fullmatch(line):
         failed = bool(match[4]) or match[3] == "FAIL"
         return (match[1].count("#"), match[4] or match[2], "failed" if failed else "passed")
@@ -88,12 +88,12 @@ def parse_line(line):
 
 
 def leaves(lines):
-    """(path, status) of the tests without tests of their own.
+    """Return (path, status) of the tests without subtests.
 
-    The result of a test follows those of its parts. One that failed although none of its
-    parts did has a result of its own.
+    The result of a test follows those of its subtests. A test that failed although none
+    of its subtests did has its own result.
     """
-    open_parts = []     # (level, path, status) that no outer result has claimed
+    open_parts = []     # (level, path, status) without an outer result
     for line in lines:
         if not (found := parse_line(line)):
             continue
@@ -109,7 +109,7 @@ def leaves(lines):
 
 
 def results(lines, suite):
-    """{name: status} of a guest's output; the same name again gets a number."""
+    """Return {name: status} of a guest's output; number duplicate names."""
     found, seen = {}, collections.Counter()
     for section in ktap.sections(lines):
         if section.name != suite:
@@ -123,7 +123,7 @@ def results(lines, suite):
 
 
 def run_guest(suite, label, kernel, archive, stage):
-    """Results of a suite on a kernel, and the fault of the guest or ''."""
+    """Return results of a suite on a kernel, and the fault of the guest or ''."""
     initramfs = kernel.initramfs.with_suffix(".suites")
     with open(initramfs, "wb") as file:
         for part in (kernel.initramfs, archive):
@@ -144,7 +144,7 @@ def run_guest(suite, label, kernel, archive, stage):
 
 
 def regressions(base, patched):
-    """Lines on tests that are worse on the patched kernel."""
+    """Return a line for each test that is worse on the patched kernel."""
     for name, status in patched.items():
         before = base.get(name, "did not run")
         if status == "failed" and before != "failed":
@@ -157,21 +157,21 @@ def regressions(base, patched):
 
 
 def merge(first, second):
-    """The results of two runs of a kernel; the worse status of each, skips last."""
+    """Merge the results of two runs; the worse status wins, a skip loses."""
     order = ("failed", "passed", "skipped")
     return {name: min(filter(None, (first.get(name), second.get(name))), key=order.index)
             for name in {**first, **second}}
 
 
 def too_few(suite, label, found):
-    """A line if a kernel ran less of the suite than its minimum, or ''."""
+    """Return a line if a kernel ran less than the suite's minimum, or ''."""
     number = sum(status != "skipped" for status in found.values())
     return f"{label}: {number} results, at least {suite.minimum} expected" \
         if number < suite.minimum else ""
 
 
 def judge(suite, found, faults):
-    """Lines of faults, lines of notes, and the Count of a suite.
+    """Return lines of faults, lines of notes, and the Count of a suite.
 
     found: {label: results}; faults: {label: fault of the guest or ''}.
     """
@@ -191,7 +191,7 @@ def judge(suite, found, faults):
 
 
 def run_both(suite, kernels, archive, stage):
-    """Results and faults of a suite on both kernels, by label."""
+    """Return results and faults of a suite on both kernels, by label."""
     found, faults = {}, {}
     for label in KERNELS:
         found[label], faults[label] = run_guest(suite, label, kernels[label], archive, stage)
@@ -204,7 +204,7 @@ def run_both(suite, kernels, archive, stage):
 
 
 def run(kernels, archive, suites, stage):
-    """Run suites on both kernels; kernels: {label: Kernel}. Returns a Count."""
+    """Run suites on both kernels, {label: Kernel}; return a Count."""
     count = Count()
     for suite in suites:
         errors, notes, one = judge(suite, *run_both(suite, kernels, archive, stage))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Run tests and count them: the harness's own, KUnit and the selftests."""
+"""Run tests and count them: unit tests of the harness, KUnit and the selftests."""
 
 import os
 import re
@@ -13,14 +13,14 @@ from checks.expectations import Count, Expectations
 from overlay import apply, compat_tables
 from shared import HARNESS, TOP, Error, script
 
-# Seconds of silence of a test in a debug kernel, in addition to the time that it was
-# asked to take. The last look at all pages of zswap_reuse took three minutes on a machine
-# that had three others to run.
+# Permitted silence of a test in a debug kernel in seconds, in addition to its requested
+# run time. The final check of all pages in zswap_reuse took three minutes on a machine
+# that was running three other guests.
 SILENCE = 600
-# Seconds that all tests of a guest may take, in addition to twice the slot reuse and
+# Time limit for all tests of a guest in seconds, in addition to twice the slot reuse and
 # the torture. KCSAN took 32 minutes next to other guests.
 DEADLINE = 5400
-# Complaints of the kernel that tests provoke on purpose: {section: names in
+# Kernel complaints that tests provoke on purpose: {section: names in
 # console.EXPECTABLE}.
 EXPECTED = {"planted_leaks": ["planted leak"],
             "zswap_late.sh": ["OOM kill"]}
@@ -39,28 +39,28 @@ def harness_cases():
 
 
 def name_of(case):
-    """As test_vm.VmTest.test_good."""
+    """Return a name such as test_vm.VmTest.test_good."""
     return case.id().removeprefix("tests.")
 
 
 def is_called(case, name):
-    """'test_vm', 'VmTest', 'test_good', or these in a row with dots."""
+    """Match 'test_vm', 'VmTest', 'test_good', or several of these joined by dots."""
     parts, wanted = case.id().split("."), name.split(".")
     return any(parts[first:first + len(wanted)] == wanted
                for first in range(len(parts)))
 
 
 def harness_results(result):
-    """Failures and skips by name; the others are only counted."""
+    """Return failures and skips by name; only count the others."""
     seen = set()
     for status, cases in (("failed", result.failures + result.errors),
                           ("skipped", result.skipped)):
         for case, text in cases:
-            # A subtest stands for its test.
+            # Attribute a subtest to its test.
             whole = getattr(case, "test_case", case)
             if whole.id() not in seen:
                 yield ktap.Result(name_of(whole), status, text.strip().split("\n")[-1])
-            # The set-up of a class is no test that ran.
+            # The setup of a class is not a test.
             seen |= {whole.id()} if isinstance(whole, unittest.TestCase) else set()
     yield from [ktap.Result("", "passed")] * (result.testsRun - len(seen))
 
@@ -72,7 +72,7 @@ def judge(results, expectations, count):
 
 
 def run_harness_tests(source, only=""):
-    """PD_PRISTINE names the kernel for the tests, see tests/test_apply.py."""
+    """Run the unit tests; PD_PRISTINE names their kernel, see tests/test_apply.py."""
     for job in "dkms", "report", "series":
         script("machine/deps.sh", job)
     os.environ["PD_PRISTINE"] = str(source)
@@ -86,7 +86,7 @@ def run_harness_tests(source, only=""):
 
 
 def expected(version, kind):
-    """The sections that must run, and a line on each that cannot."""
+    """Return the sections that must run, and a line for each that cannot."""
     names = {"percpu_defer", "percpu_defer_map", "zsmalloc", "sample.sh", "files",
              "zram_dead", "zram_ops", "zram_selftest.sh", "swap_reuse",
              "zswap_selftest.sh", "zswap_ops", "zswap_paths", "zswap_lost", "zswap_reuse",
@@ -98,13 +98,13 @@ def expected(version, kind):
 
 
 def tests_of(job):
-    """The tests that have to run in a job."""
+    """Return the tests that must run in a job."""
     text = (HARNESS / f"guest/{job}.sh").read_text()
     return set(re.findall(r"^(?:kunit|selftest) ([\w.]+)", text, re.M))
 
 
 def perturbed(client):
-    """The tests of a client that have to run in the job perturb-CLIENT."""
+    """Return the tests of a client that must run in the job perturb-CLIENT."""
     return tests_of(f"perturb-{client}")
 
 
@@ -118,13 +118,13 @@ class Only(typing.NamedTuple):
 
 
 def sections_of_guest():
-    """The names of all sections of test.sh."""
+    """Return the names of all sections of test.sh."""
     text = (HARNESS / "guest/test.sh").read_text()
     return list(dict.fromkeys(re.findall(r"(?<!modprobe )\b(?:kunit|selftest) ([\w.]+)", text)))
 
 
 def kunit_cases():
-    """The cases of each KUnit suite, from the sources."""
+    """Return the cases of each KUnit suite, from the sources."""
     found = {}
     for path in sorted([*TOP.glob("lib/tests/*_kunit.c"), *TOP.glob("mm/tests/*_kunit.c")]):
         text = path.read_text()
@@ -134,7 +134,7 @@ def kunit_cases():
 
 
 def choose(name):
-    """Look up ONLY=: a name of unit tests, or an Only; fail with a list of names."""
+    """Look up ONLY=: a name of unit tests, or an Only; fail and list the valid names."""
     if not name:
         return "", Only()
     cases = kunit_cases()
@@ -159,7 +159,7 @@ def all_names():
 
 
 def guest_results(tree, lines, names):
-    """All results of a guest's output; a section that did not run has failed."""
+    """Return all results of a guest's output; a section that did not run has failed."""
     ran = set()
     for section in ktap.sections(lines):
         ran.add(section.name)
@@ -169,7 +169,7 @@ def guest_results(tree, lines, names):
 
 
 def run_job(kernel, job, params, stage, **limits):
-    """The lines of a job, and the failed result of a guest that was not well."""
+    """Return the output of a job, and a failed result if the guest was faulty."""
     def on_line(line):
         if line.startswith("BEGIN "):
             stage(f"  {line.split()[1]}")
@@ -181,7 +181,7 @@ def run_job(kernel, job, params, stage, **limits):
 
 
 def run_guest(kernel, kind, job, params, names, stage, **limits):
-    """Run a job whose output has sections; `names` are those that must be there."""
+    """Run a job whose output has sections; `names` lists the required ones."""
     lines, results = run_job(kernel, job, params, stage, **limits)
     expectations = Expectations(kind, apply.kernel_version(kernel.tree))
     results += guest_results(kernel.tree, lines, names)
@@ -194,7 +194,7 @@ def run_guest(kernel, kind, job, params, names, stage, **limits):
 
 
 def run_guest_tests(kernel, kind, seconds, torture, stage, only=Only()):
-    """All tests of a kind of kernel, or one."""
+    """Run all tests of a kind of kernel, or one test."""
     torture = 0 if kind == "plain" else torture
     names, left_out = expected(apply.kernel_version(kernel.tree), kind)
     if only.section:

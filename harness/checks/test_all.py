@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests in parts, whose results are kept: a part that was green is not repeated.
+"""Run tests in parts and keep the results: a part that passed is not repeated.
 
-A result is that of a key: the hash of the files that the part depends on, the kernel
-source, and what the part was asked to do.
+A result belongs to a key: the hash of the files that the part depends on, the kernel
+source, and the parameters of the part.
 """
 
 import datetime
@@ -23,12 +23,12 @@ RESULTS = BUILD / "tested"
 
 class Part(typing.NamedTuple):
     run: typing.Callable        # returns a Count
-    asked: str = ""             # parameters that make it another run
-    tree: str = ""              # hash of what it depends on, if not on all of ours
+    asked: str = ""             # parameters that distinguish runs
+    tree: str = ""              # hash of its dependencies; default: all files
 
 
-# Beginnings of the names of files of the kernel that no guest depends on, and of those of
-# the harness that guests have or are made by, or that judge them.
+# Prefixes of kernel file names that no guest depends on, and of harness file names that are
+# used in guests, to build guests, or to judge their results.
 PROSE = ("MAINTAINERS", "Documentation/", "scripts/coccinelle/")
 IN_GUESTS = ("harness/guest/", "harness/config/", "harness/machine/",
              *(f"harness/checks/{name}" for name in (
@@ -39,7 +39,7 @@ IN_GUESTS = ("harness/guest/", "harness/config/", "harness/machine/",
 def files_hash(files, only=("",), without=()):
     """Hash files, {name: bytes}, or some.
 
-    only, without: beginnings of the names of files that are hashed, or are not
+    only, without: prefixes of the file names to include or to exclude
     """
     digest = hashlib.sha256()
     for name, content in sorted(files.items()):
@@ -49,7 +49,7 @@ def files_hash(files, only=("",), without=()):
 
 
 def code(name, content):
-    """What of a file the tests can depend on: not comments, not how it is laid out."""
+    """Reduce a file to what tests can depend on: drop comments and layout."""
     if name.endswith((".c", ".h")):
         content = re.sub(rb"/\*.*?\*/", b"", content, flags=re.S)
     elif name.endswith(".sh"):
@@ -58,7 +58,7 @@ def code(name, content):
 
 
 def tree_hash(top=TOP, only=("",), without=()):
-    """The same for files that git tracks or would add; '' if git cannot say."""
+    """Hash the files that git tracks or would add; return '' if git fails."""
     listed = subprocess.run(["git", "-C", top, "ls-files", "-z", "--cached", "--others",
                              "--exclude-standard"], capture_output=True)
     if listed.returncode:
@@ -70,7 +70,7 @@ def tree_hash(top=TOP, only=("",), without=()):
 
 
 class Store:
-    """Results of all parts, below build/tested."""
+    """Results of all parts, in build/tested."""
 
     def __init__(self, tree, kernel, folder=RESULTS):
         self.tree, self.kernel, self.folder = tree, kernel, folder
@@ -94,13 +94,13 @@ class Store:
         tmp.replace(self.path(name))
 
     def green(self, name, part):
-        """The kept result, if it is one of the same files and is good."""
+        """Return the kept result if it passed and its key matches."""
         kept, key = self.read(name), self.key(part.asked, part.tree)
         return kept if kept.get("result") == "green" and kept.get("key") == key != "" else {}
 
 
 def run_part(name, part, store):
-    """Run a part to its end, however it ends, and keep the result."""
+    """Run a part to its end, also if it fails, and keep the result."""
     start, why = time.monotonic(), ""
     try:
         count = part.run()
@@ -117,7 +117,7 @@ def run_part(name, part, store):
 
 
 def run_parts(parts, store, stage, again=False):
-    """{name: result} of all parts; again: also of those that are green."""
+    """Return {name: result} of all parts; again: repeat parts that passed."""
     results = {}
     for name, part in parts.items():
         if not again and (kept := store.green(name, part)):
@@ -148,14 +148,14 @@ def table(results):
 
 
 def conclude(count):
-    """Print the count; fail if a test did."""
+    """Print the count; fail if a test failed."""
     print(count, flush=True)
     if count.failed:
         raise Error
 
 
 def finish(results):
-    """Print the table and the count; fail if a test did."""
+    """Print the table and the count; fail if a test failed."""
     for line in table(results):
         print(line)
     conclude(total(results))

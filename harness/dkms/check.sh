@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Before DKMS builds: can the zram of this kernel be replaced?
+# DKMS pre-build check: fail if zram of this kernel cannot be replaced.
 # usage: check.sh KERNEL HEADERS
 config=$2/.config
 if [ ! -f "$config" ]; then

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Packs what a guest with a stock kernel runs: busybox, jobs, programs, and of the modules
-# in a root of the distribution those that DKMS has installed, and what they need.
+# Pack the initramfs of a guest with a stock kernel: busybox, jobs, programs, and from the
+# distribution root ROOT the modules that DKMS installed, with their dependencies.
 # usage: initramfs.sh TREE ROOT RELEASE OUT.cpio.gz
-# TREE is a patched kernel tree: the programs are its selftests.
+# TREE is a patched kernel tree; the programs are its selftests.
 set -eu
 . "$(dirname -- "$0")/../machine/common.sh"
 . "$(dirname -- "$0")/../machine/pack.sh"
@@ -16,7 +16,7 @@ out=$4
 root=$out.root
 log=$out.log
 
-# build_programs: with the headers of the selftests
+# build_programs: build with the headers of the selftests
 build_programs() {
 	for program in swap_reuse swap_unmap zram_dead zram_ops; do
 		compile "$selftests/percpu_defer/$program.c" "$root/job/$program" || return
@@ -30,14 +30,14 @@ compile() {
 		"$1" -o "$2"
 }
 
-# modules NAME...: the files of these and of what they need
+# modules NAME...: print the files of these modules and of their dependencies
 modules() {
 	for module; do
 		modprobe --dirname "$from" --set-version "$release" --show-depends "$module"
 	done | awk '$1 == "insmod" { print $2 }' | sort -u
 }
 
-# copy_module FILE TARGET-FOLDER: busybox loads no compressed ones
+# copy_module FILE TARGET-DIRECTORY: decompress; busybox cannot load compressed modules
 copy_module() {
 	case $1 in
 	*.xz) xz -dc "$1" >"$2/$(basename -- "$1" .xz)" ;;
@@ -45,7 +45,7 @@ copy_module() {
 	esac
 }
 
-# The stock zram is a copy that root.sh has kept.
+# The stock zram module is the copy that root.sh saved.
 install_modules() {
 	folder=$root/lib/modules/$release
 	mkdir -p "$folder" "$root/stock"

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How long does munmap() of memory in swap on zram take on this machine, and when is all of
- * it back? As test 1 of the RFC "mm/zsmalloc: per-cpu deferred free to accelerate swap
- * entry release".
+ * Measure on this machine how long munmap() of memory in swap on zram takes, and how long
+ * until all of the memory is free. Same as test 1 of the RFC "mm/zsmalloc: per-cpu deferred
+ * free to accelerate swap entry release".
  *
- * usage: zram_measure [MEGABYTES]     256 unless told
+ * usage: zram_measure [MEGABYTES]     default: 256
  *
- * Needs no rights. Refuses if other swap than zram would be used, or if memory is short.
- * Changes nothing: what it takes is its own, and if memory gets short nevertheless, it is
- * killed before all others.
+ * Needs no privileges. Refuses to run if swap other than zram would be used, or if memory
+ * is short. Changes no settings and affects no other process: if memory runs short
+ * nevertheless, the OOM killer selects this process first.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -20,7 +20,7 @@
 
 #define RUNS		7
 #define BACK_MS		10000
-/* To be left free, beside what is measured. */
+/* Memory and swap that must stay free. */
 #define SPARE_KB	(128 * 1024UL)
 
 struct swap {
@@ -29,7 +29,7 @@ struct swap {
 	int priority;
 };
 
-/* The swap space that is used next. */
+/* Return the swap space that will be used next. */
 static struct swap first_swap(void)
 {
 	struct swap first = { .priority = INT32_MIN }, one;
@@ -51,7 +51,7 @@ static struct swap first_swap(void)
 	return first;
 }
 
-/* Name of the zram device that takes so many KB, e.g. "zram0". */
+/* Return the name of the zram device, e.g. "zram0"; exit if kb KB do not fit. */
 static const char *usable_zram(unsigned long kb)
 {
 	static struct swap swap;
@@ -67,7 +67,7 @@ static const char *usable_zram(unsigned long kb)
 		errx(1, "%s has %lu MB left, %lu are needed: give fewer MEGABYTES", swap.path,
 		     swap.free_kb / 1024, (kb + SPARE_KB) / 1024);
 	available = named_number("/proc/meminfo", "MemAvailable:");
-	/* The pages, and as much compressed, at worst. */
+	/* The pages and, in the worst case, as much compressed data. */
 	if (available < 2 * kb + SPARE_KB)
 		errx(1, "%lu MB of memory are available, %lu are needed: give fewer MEGABYTES",
 		     available / 1024, (2 * kb + SPARE_KB) / 1024);
@@ -125,7 +125,7 @@ int main(int argc, char **argv)
 		start = now(CLOCK_MONOTONIC);
 		munmap(memory, size);
 		unmap[i] = now(CLOCK_MONOTONIC) - start;
-		/* Others may have swapped out some meanwhile. */
+		/* Allow for pages that other tasks swapped out meanwhile. */
 		if (!wait_until_back(path, before + size / 100, BACK_MS))
 			errx(1, "not all was back after %d s: does something else swap out much?",
 			     BACK_MS / 1000);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The end of the library as a module of a stock kernel, which can unload it. */
+/* Module exit of the library, for a stock kernel. */
 #include <linux/debugfs.h>
 #include <linux/module.h>
 #include "percpu_defer.h"
 
-/* The instances belong to modules that use this one, and are gone. */
+/* All instances are gone: they belong to modules that depend on this one. */
 static void __exit percpu_defer_exit(void)
 {
 	debugfs_lookup_and_remove("percpu_defer", NULL);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Make a Debian package that builds zram and the library with DKMS."""
+"""Build a Debian package that builds zram and the library with DKMS."""
 
 import os
 import pathlib
@@ -13,11 +13,11 @@ from shared import BUILD, HARNESS, TOP, Error, script, stage
 
 HERE = HARNESS / "dkms"
 NAME = "zram-percpu-defer"
-KERNELS = ("6.12", "7.3")     # of the distribution, that were tested
+KERNELS = ("6.12", "7.3")     # tested kernels of the distribution
 MAINTAINER = "percpu_defer <root@localhost>"
-# The date of the package does not matter, but two builds are to give the same.
+# Fixed date, for reproducible builds.
 DATE = "Thu, 01 Jan 2026 00:00:00 +0000"
-# Files of a tree, and their folder below that of DKMS.
+# Files of a tree, and their directory below that of DKMS.
 FILES = {"drivers/block/zram/*.[ch]": ".",
          "lib/percpu_defer.[ch]": ".",
          "lib/percpu_defer_core.c": ".",
@@ -50,7 +50,7 @@ def copy_files(tree, out):
 
 
 def drop_test_hooks(out):
-    """Cut the test hooks out. unifdef exits with 1 if it has changed a file."""
+    """Remove the test hooks. unifdef exits with 1 if it has changed a file."""
     for path in [*out.glob("*.[ch]"), *out.glob("include/*/*.h")]:
         done = subprocess.run(["unifdef", "-m", f"-U{TEST_HOOKS}", path],
                               capture_output=True, text=True)
@@ -68,7 +68,7 @@ def fill_in(name, target, **words):
 
 
 def make_sources(tree, out, version):
-    """Make the sources that DKMS builds for the kernel of a tree."""
+    """Generate the sources that DKMS builds for the kernel of a tree."""
     copy_files(tree, out)
     fill_in("Kbuild", out / "Kbuild", VERSION=version)
     drop_test_hooks(out)
@@ -81,7 +81,7 @@ def make_sources(tree, out, version):
 
 
 def make_debian(top, version, releases):
-    """The files of a Debian source package, around what is in `top` already."""
+    """Add the files of a Debian source package to the contents of `top`."""
     package = f"{NAME}-dkms"
     fill_in("debian/control", top / "debian/control", MAINTAINER=MAINTAINER,
             VERSIONS=", ".join(releases))
@@ -89,7 +89,7 @@ def make_debian(top, version, releases):
         fill_in(name, top / name)
     fill_in("debian/postinst", top / f"debian/{package}.postinst")
     fill_in("install_module", top / "install_module", VERSION=version)
-    # After dkms, and before the initramfs is made.
+    # The name sorts after dkms and before the hook that builds the initramfs.
     hook = f"dkms-{NAME}"
     fill_in("kernel_hook", top / hook)
     pattern = "|".join(map(re.escape, releases))
@@ -104,7 +104,7 @@ def make_debian(top, version, releases):
 
 
 def make(out, version, trees):
-    """Return the path of the package."""
+    """Build the package; return its path."""
     releases = [apply.kernel_version(tree) for tree in trees]
     with tempfile.TemporaryDirectory() as folder:
         top = pathlib.Path(folder) / NAME
@@ -123,7 +123,7 @@ def make(out, version, trees):
 
 
 def version_of(only):
-    """Of the package: later commits have larger numbers."""
+    """Return the version of the package, which increases with later commits."""
     git = ["git", "-C", TOP]
     date = subprocess.run([*git, "show", "-s", "--format=%cd", "--date=format:%Y%m%d.%H%M%S"],
                           capture_output=True, text=True)
@@ -135,7 +135,7 @@ def version_of(only):
 
 
 def build(only=()):
-    """Make the package for these kernels of the distribution, or for those that were tested."""
+    """Build the package for these kernels of the distribution; default: all tested ones."""
     script("machine/deps.sh", "dkms")
     version, trees = version_of(only), []
     for kernel in only or KERNELS:

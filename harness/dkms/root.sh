@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# A root of the distribution, with a stock kernel, its headers and DKMS, below build/dkms.
+# Manage a root of the distribution below build/dkms, with a stock kernel, its headers and
+# DKMS.
 # usage: root.sh install VERSION DEB    install the package of "make dkms" as a user
-#                                       would; print the root and the kernel's release
-#        root.sh remove VERSION         remove it; see that the stock module is back
-# VERSION as 7.3.4
+#                                       would; print the root and the kernel release
+#        root.sh remove VERSION         remove it; check that the stock module is back
+# VERSION is e.g. 7.3.4.
 set -eu
 . "$(dirname -- "$0")/../machine/common.sh"
 . "$(dirname -- "$0")/../machine/apt.sh"
@@ -17,7 +18,7 @@ job=$1
 version=$2
 deb=${3-}
 [ "$(id -u)" = 0 ] || die "a root of the distribution takes root: sudo make ..."
-# Kernels of the 7.x series are backports for the suite after that of Debian 12.
+# 7.x kernels come from the backports of the release after Debian 12.
 case $version in
 6.*) suite=$(. /etc/os-release && echo "$VERSION_CODENAME") backports= ;;
 *) suite=trixie backports=trixie-backports ;;
@@ -27,16 +28,16 @@ root=$BUILD/dkms/root-$suite
 log=$BUILD/log/dkms-$suite.log
 mkdir -p "$BUILD/dkms" "$BUILD/log"
 
-# in_root COMMAND...: with its own mounts, which go with it
+# in_root COMMAND...: run in the root, in a mount namespace of its own
 in_root() {
-	# shellcheck disable=SC2016 # for the shell that is started
+	# shellcheck disable=SC2016 # expanded by the inner shell
 	unshare --mount --fork sh -c '
 		mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" &&
 		exec chroot "$0" env DEBIAN_FRONTEND=noninteractive LC_ALL=C "$@"' \
 		"$root" "$@" </dev/null >>"$log" 2>&1
 }
 
-# step TEXT COMMAND...
+# step TEXT COMMAND...: run the command; if it fails, show the end of the log and die
 step() {
 	stage "$suite: $1 (log: $log)"
 	shift
@@ -49,7 +50,7 @@ step() {
 make_root() {
 	rm -rf "$root.tmp"
 	debootstrap --variant=minbase "$suite" "$root.tmp" "$(mirror)" >>"$log" 2>&1 || return
-	# Security updates as here, if it is the suite of this machine.
+	# If the suite is the host's, use the host's sources, including security updates.
 	if [ -z "$backports" ]; then
 		cp -r /etc/apt/sources.list* "$root.tmp/etc/apt/"
 	else
@@ -59,18 +60,18 @@ make_root() {
 	mv "$root.tmp" "$root"
 }
 
-# The newest of this version that the root knows.
+# Print the newest release of this version that is available in the root.
 find_release() {
 	chroot "$root" apt-cache search --names-only "^linux-headers-${version}[^ ]*-amd64\$" |
 		sed 's/ .*//; s/linux-headers-//' | grep -v 'cloud\|rt' | sort -V | tail -n 1
 }
 
-# module_of NAME: where the module is that modprobe would take
+# module_of NAME: print the path of the module that modprobe would load
 module_of() {
 	modinfo --basedir "$root" -k "$release" -F filename "$1"
 }
 
-# Where the module of the distribution is; it has no copy elsewhere.
+# Print the path of the distribution's module; die if modprobe would load another one.
 stock_module() {
 	module=$(module_of zram)
 	case $module in
@@ -88,14 +89,14 @@ install_package() {
 	step "ask for packages" in_root apt-get -qq update
 	release=$(find_release)
 	[ -n "$release" ] || die "$suite has no headers of Linux $version"
-	# shellcheck disable=SC2086 # nothing, or an option with its value
+	# shellcheck disable=SC2086 # empty, or an option and its value
 	step "install Linux $release, its headers and DKMS" in_root \
 		apt-get -qq -y ${backports:+-t $backports} install --no-install-recommends \
 		dkms gcc libc6-dev make "linux-headers-$release" "linux-image-$release"
 	if chroot "$root" dpkg-query -W "$package" >/dev/null 2>&1; then
 		step "remove an earlier package" in_root apt-get -qq -y purge "$package"
 	fi
-	# DKMS moves the stock module away, so it is kept before.
+	# Save the stock module first: DKMS moves it away.
 	stock=$(stock_module)
 	cp "$stock" "$root/tmp/"
 	cp "$deb" "$root/tmp/package.deb"

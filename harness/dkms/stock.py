@@ -16,18 +16,18 @@ from shared import BUILD, HARNESS, script, stage
 
 HERE = HARNESS / "dkms"
 ROUNDS = 50
-# RFC tests 1 and 2, processes and megabytes, and both at once.
+# (processes, megabytes) of RFC tests 1 and 2, and of both combined.
 ROWS = ((1, 64), (1, 128), (1, 256), (1, 512), (1, 1024), (2, 256), (3, 256), (3, 1024))
 REPETITIONS = 5
 TIMES = ("munmap", "back", "cpu", "workers")
-# Goals, relative to the stock module: least speed-up of munmap() by rows, and maximum of CPU
-# time and of the time until the last page is back.
+# Goals relative to the stock module: minimum speed-up of munmap() by row; maximum ratio of
+# CPU time, and of the time until the last page is free.
 FASTER = {(1, 256): 8, (1, 1024): 8, (3, 256): 8}
 AT_MOST = 1.15
 
 
 class Stock:
-    """A kernel of the distribution with both modules, as a kernel that runs jobs."""
+    """Kernel of the distribution with both modules; it runs jobs."""
 
     def __init__(self, version):
         deb = package.build()
@@ -77,7 +77,7 @@ def table(samples):
 
 
 def misses(samples):
-    """Yield a line for each goal that is missed."""
+    """Yield a line for each missed goal."""
     def medians(row, *times):
         return [statistics.median(ms(samples, module, row, *times))
                 for module in ("stock", "ours")]

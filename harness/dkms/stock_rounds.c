@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Does zram as a module of a stock kernel survive a reset, a hot_remove, its unloading and a
- * suspend while slots are pending?
+ * Check that zram as a module of a stock kernel survives reset, hot_remove, unloading and
+ * suspend while slots are pending.
  *
- * usage: stock_rounds ROUNDS      of unloading; a fifth of it of the others
+ * usage: stock_rounds ROUNDS      number of unloads; the others run a fifth of it
  *
- * There are no test hooks. So that slots still wait when it matters, all workers have one
- * CPU, which a task of higher priority keeps until then. Then both begin.
+ * There are no test hooks. To keep slots pending, all workers are bound to one CPU, which a
+ * task of higher priority occupies. The task ends just before the operation under test, so
+ * the drain races with the operation.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -37,7 +38,7 @@ static void *keep_cpu(void *unused)
 	return unused;
 }
 
-/* They have the second CPU, and do not get it. */
+/* Bind the workers to the second CPU, and keep that CPU busy. */
 static void hold_workers(void)
 {
 	if (write_file(WORKERS_CPUS, "2"))
@@ -49,7 +50,7 @@ static void hold_workers(void)
 		usleep(100);
 }
 
-/* Returns whether slots waited until now. */
+/* Let the workers run; return whether slots were still pending. */
 static bool release_workers(void)
 {
 	unsigned long long nr = waiting();
@@ -61,7 +62,7 @@ static bool release_workers(void)
 	return nr;
 }
 
-/* A device that is swap no more, with slots that wait. */
+/* Swap off the device with pending slots; return whether there were any. */
 static bool leave_waiting(void)
 {
 	struct region freed;
@@ -116,7 +117,7 @@ static bool unload(void)
 	return !system("modprobe -r percpu_defer && modprobe zram") && good;
 }
 
-/* The driver and the library go through all that a suspend does, but the CPUs stay on. */
+/* Run all of the suspend path of the driver and the library; the CPUs stay online. */
 static bool suspend(void)
 {
 	struct region kept, freed;

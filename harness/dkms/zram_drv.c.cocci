@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// The swap of a stock kernel tells zram of one slot at a time.
+// Swap of a stock kernel notifies zram of one slot at a time.
 @notify@
 identifier devops;
 @@

@@ -1,15 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Guest job: measures munmap() of swapped-out memory with other settings of the
-# workqueue that frees it, and prints a line
+# Guest job: measure munmap() of swapped-out memory with different settings of the
+# workqueue that frees it. For each measurement, print a line
 #   accounting COLUMN NICE CPUMASK MUNMAP BACK CPU WORKERS
-# with the four times of swap_unmap for each. A kernel without that workqueue has the
-# same line for all. From the kernel's command line, beside what columns.sh takes:
-#   pd_mb        how much memory
-#   pd_settings  "NICE:CPUMASK ..." with commas for blanks
+# with the four times of swap_unmap. The settings have no effect in a kernel without that
+# workqueue. Kernel parameters, in addition to those of columns.sh:
+#   pd_mb        megabytes to unmap
+#   pd_settings  "NICE:CPUMASK ..." with commas instead of spaces
 #   pd_cols      columns, alternating within a repetition
-#   pd_reps      how often
-# shellcheck disable=SC2154 # these come in the environment
+#   pd_reps      number of repetitions
+# shellcheck disable=SC2154 # set in the environment
 
 . "$(dirname -- "$0")/columns.sh"
 

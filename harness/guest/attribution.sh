@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Guest job: where the time goes in which swapped-out memory is unmapped and freed.
-# From the kernel's command line, beside what columns.sh takes:
+# Guest job: profile the unmapping and freeing of swapped-out memory.
+# Kernel parameters, in addition to those of columns.sh:
 #   pd_cols  a column, base or on
-#   pd_mb    how much memory
-#   pd_reps  how often
+#   pd_mb    megabytes to unmap
+#   pd_reps  number of repetitions
 # Prints
-#   cost NANOSECONDS           the CPU time of an unmap and its workers, each time
-#   stack COUNT IP IP ...      kernel stacks, innermost first, from all of the time
-# shellcheck disable=SC2154 # these come in the environment
+#   cost NANOSECONDS           CPU time of an unmap and its workers, per repetition
+#   stack COUNT IP IP ...      sampled kernel stacks, innermost frame first
+# shellcheck disable=SC2154 # set in the environment
 
 . "$(dirname -- "$0")/columns.sh"
 
@@ -17,11 +17,11 @@ data=/tmp/perf.data
 setup_columns
 select_column "$pd_cols"
 echo 0 >/proc/sys/kernel/kptr_restrict
-# Else the kernel samples less often when a sample takes long, as it does here.
+# Disable throttling: samples take so long here that the kernel would reduce the rate.
 echo 0 >/proc/sys/kernel/perf_cpu_time_max_percent
 
 for rep in $(seq "$pd_reps"); do
-	# The time is measured without perf, the shares with it.
+	# Measure the time without perf, the profile with it.
 	/job/swap_unmap 1 "$pd_mb" "$file"
 	perf record -q -e cpu-clock -F 5000 -a -g -o $data -- \
 		/job/swap_unmap 1 "$pd_mb" "$file" >/dev/null 2>/tmp/perf.log ||

@@ -1,17 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Guest job: measures munmap() of swapped-out memory while all CPUs are busy, and
-# prints a line
+# Guest job: measure munmap() of swapped-out memory while all CPUs are busy. For each
+# kind of hogs, print a line
 #   busy COLUMN HOGS MUNMAP BACK CPU WORKERS LEFT HELD PENDING CAP REFUSED
-# with what swap_busy tells for each kind of hogs: "other", "fifo", and "starve", which is SCHED_FIFO without the share of the CPU that the kernel keeps
-# for the other processes. The last three are of the swap device's percpu_defer
-# instance after that, zeros without one; REFUSED is since the time before.
-# From the kernel's command line, beside what columns.sh takes:
-#   pd_mb    how much memory
+# with the results of swap_busy. The kinds are "other", "fifo" and "starve". "starve" is
+# SCHED_FIFO without the share of CPU time that the kernel reserves for other tasks. The
+# last three columns are those of the swap device's percpu_defer instance after the
+# measurement, or zeros without one; REFUSED counts from the start of the measurement.
+# Kernel parameters, in addition to those of columns.sh:
+#   pd_mb    megabytes to unmap
 #   pd_hogs  kinds of hogs
-#   pd_ms    after how many milliseconds they end, if not all is freed before
+#   pd_ms    milliseconds until the hogs end, unless everything is freed before
 #   pd_cols  columns
-# shellcheck disable=SC2154 # these come in the environment
+# shellcheck disable=SC2154 # set in the environment
 
 . "$(dirname -- "$0")/columns.sh"
 . "$(dirname -- "$0")/instance.sh"
@@ -20,7 +21,8 @@ fair=/sys/kernel/debug/sched/fair_server
 limit=/proc/sys/kernel/sched_rt_runtime_us
 usual_fair=$(cat $fair/cpu0/runtime) usual_limit=$(cat $limit)
 
-# What the kernel keeps from SCHED_FIFO, by its new means and its old.
+# keep FAIR LIMIT: set the share reserved from SCHED_FIFO, by the fair server and by the
+# RT limit
 keep() {
 	echo "$2" >$limit || exit 1
 	for cpu in "$fair"/cpu*; do
@@ -46,7 +48,7 @@ measure() {
 setup_columns
 for hogs in $(echo "$pd_hogs" | tr , ' '); do
 	for column in $(echo "$pd_cols" | tr , ' '); do
-		# Where there are no workers, that makes no difference to "fifo".
+		# Without workers, "starve" is no different from "fifo".
 		[ "$column $hogs" != "base starve" ] || continue
 		measure "$column" "$hogs"
 	done

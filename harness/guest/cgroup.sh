@@ -2,7 +2,7 @@
 # Sourced by guest jobs: cgroups with a memory limit.
 # shellcheck shell=sh
 
-# make_cgroup NAME LIMIT: prints the folder of one
+# make_cgroup NAME LIMIT: create a cgroup with this memory.max; print its directory
 make_cgroup() {
 	root=/sys/fs/cgroup
 	[ -e $root/cgroup.procs ] || mount -t cgroup2 none $root || return 1

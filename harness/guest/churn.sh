@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Guest job: measures how much swap an unprivileged process occupies while it frees memory
-# on busy CPUs, and prints a line
+# Guest job: measure how much swap an unprivileged process occupies while it frees memory
+# on busy CPUs. For each column, print a line
 #   churn COLUMN ROUNDS MOST BACK KILLS
 # with the results of swap_churn and the number of OOM kills.
-# From the kernel's command line, in addition to what columns.sh takes:
-#   pd_mb        how much memory each round frees
-#   pd_seconds   how long
-#   pd_spinners  processes that loop, for each CPU
-# shellcheck disable=SC2154 # these come in the environment
+# Kernel parameters, in addition to those of columns.sh:
+#   pd_mb        megabytes freed per round
+#   pd_seconds   duration
+#   pd_spinners  number of busy-looping processes per CPU
+# shellcheck disable=SC2154 # set in the environment
 
 . "$(dirname -- "$0")/columns.sh"
 

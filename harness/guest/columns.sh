@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0
-# Sourced by guest jobs: the columns of a table, each a way to have swap.
-#   base, off, on  on a zram, or a RAM disk that zswap keeps everything from; off and
-#                  on are the patched kernel's switch
-#   limit          on the RAM disk, without anything to free
-# From the kernel's command line:
+# Sourced by guest jobs: the columns of a table. Each is a swap configuration.
+#   base, off, on  swap on zram, or on a RAM disk behind zswap, which stores everything;
+#                  off and on are the positions of the patched kernel's switch
+#   limit          swap on the RAM disk, with nothing to free
+# Kernel parameters:
 #   pd_backend  zram or zswap
-#   brd.rd_size  how large either device is, in KB
+#   brd.rd_size  size of either device in KB
 # shellcheck shell=sh
-# shellcheck disable=SC2154 # these come in the environment
+# shellcheck disable=SC2154 # set in the environment
 
 zram=/sys/block/zram0
 zswap=/sys/module/zswap/parameters
 swap=
 
-# $file begins with a number that is back at what it was when all is freed.
-# shellcheck disable=SC2034 # it is for those who source this
+# Set up the devices. $file begins with a number that returns to its initial value when
+# everything is freed.
+# shellcheck disable=SC2034 # used by the scripts that source this
 setup_columns() {
 	mkswap /dev/ram0 >/dev/null || exit 1
 	case $pd_backend in
@@ -32,13 +33,13 @@ setup_columns() {
 	esac || exit 1
 }
 
-# A fresh swap space of so many KB in place of the column's.
+# resize KB: replace the column's swap space with a fresh one of this size
 resize() {
 	swapoff "$swap" && mkswap "$swap" "$1" >/dev/null && swapon "$swap" || exit 1
 }
 
-# Brings the switches and the swap device into place for a column. The device is
-# a fresh one each time, so that no column finds its clusters in better order.
+# select_column COLUMN: set the switches and the swap device for a column. swapon starts
+# from fresh clusters, so no column profits from a better cluster order.
 select_column() {
 	[ -z "$swap" ] || swapoff "$swap"
 	case $1 in

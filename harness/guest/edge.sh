@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 # Sourced by guest jobs that search for an edge. They define try EXTRA, which sets $told; its
-# first word is the number of kills. From the kernel's command line:
-#   pd_good  how many tries in a row have to be good
-#   pd_step  steps of the search
+# first word is the number of kills. Kernel parameters:
+#   pd_good  number of consecutive good tries required
+#   pd_step  step size of the search
 # shellcheck shell=sh
-# shellcheck disable=SC2034,SC2154 # for those who source this; from there
+# shellcheck disable=SC2034,SC2154 # shared with the scripts that source this
 
-# search MOST KILLS: find the largest $pd_extra, from MOST downwards, with at most KILLS kills.
+# search MOST KILLS: find the largest $pd_extra, from MOST downwards, with at most KILLS kills
 search() {
 	pd_extra=$1 good=0
 	while [ $good -lt "$pd_good" ]; do

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-# Sourced by guest jobs, after columns.sh: what percpu_defer tells of the swap device.
+# Sourced by guest jobs, after columns.sh: percpu_defer statistics of the swap device.
 # shellcheck shell=sh
-# shellcheck disable=SC2154 # pd_backend comes from the kernel's command line
+# shellcheck disable=SC2154 # pd_backend comes from the kernel command line
 
-# The sum of the numbers of these names; 0 in a kernel without percpu_defer.
+# instance_stat NAME...: print the sum of these statistics; 0 without percpu_defer
 instance_stat() {
 	for name; do
 		cat /sys/kernel/debug/percpu_defer/"$pd_backend"[0-9]* 2>/dev/null |

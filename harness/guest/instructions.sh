@@ -1,22 +1,22 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Guest job, where a nanosecond of CPU time is an instruction: the number of them that
-# it takes to free a slot, and to swap out a page into a slot just freed. From the
-# kernel's command line, in addition to what columns.sh takes:
+# Guest job: count the instructions to free a slot, and to swap out a page to a slot just
+# freed. Requires a guest where a nanosecond of CPU time is an instruction.
+# Kernel parameters, in addition to those of columns.sh:
 #   pd_cols   a column
-#   pd_mb     how much memory is unmapped
-#   pd_runs   lengths of the runs that it lies in in swap, in pages, or "long"
-#   pd_again  how much is swapped out again, little enough to be done before a drain
-#             begins
-#   pd_state  states of the slots then: empty, or waiting to be emptied
-#   pd_reps   repetitions
+#   pd_mb     megabytes to unmap
+#   pd_runs   lengths of the runs in swap, in pages, or "long"
+#   pd_again  megabytes to swap out again, few enough to finish before a drain begins
+#   pd_state  states of the slots at that time: empty, or waiting to be emptied
+#   pd_reps   number of repetitions
 # Prints lines
 #   free LENGTH MUNMAP BACK CPU WORKERS MEDIAN PERCENTILE90 PAGES...
-#                                              what swap_unmap prints
-#   again CONTENT STATE INSTRUCTIONS CANCELLED  with the number of slots whose death was
-#                                              cancelled; CONTENT is "filled" or "zero"
-# for all pages together.
-# shellcheck disable=SC2154 # these come in the environment
+#                                              results of swap_unmap
+#   again CONTENT STATE INSTRUCTIONS CANCELLED  CANCELLED is the number of slots whose
+#                                              death was cancelled, CONTENT is "filled"
+#                                              or "zero"
+# with the totals of all pages.
+# shellcheck disable=SC2154 # set in the environment
 
 . "$(dirname -- "$0")/columns.sh"
 . "$(dirname -- "$0")/instance.sh"

@@ -1,23 +1,23 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Guest job: looks how many processes a killer in user space kills, and prints
+# Guest job: count the processes that a killer in user space kills, and print
 #   edge COLUMN EXTRA
 #   try COLUMN KILLS OOM_KILLS ONE
 # EXTRA is the argument of swap_killer, in kilobytes; the other numbers are its results.
-# From the kernel's command line, in addition to what columns.sh takes, and "mem":
-#   pd_mb     how many megabytes of each holder are in swap
-#   pd_low    kilobytes of MemAvailable below which it kills
-#   pd_poll   milliseconds between its looks
-#   pd_extra  EXTRA, or "search": the largest, from pd_most downwards in steps of pd_step,
-#             with which only one is killed in pd_good tries in a row
-#   pd_tries  how often, after the search
-# shellcheck disable=SC2154 # these come in the environment
+# Kernel parameters, in addition to "mem" and those of columns.sh:
+#   pd_mb     megabytes of each holder in swap
+#   pd_low    kilobytes of MemAvailable below which the killer kills
+#   pd_poll   polling interval of the killer in milliseconds
+#   pd_extra  EXTRA, or "search": the largest value, from pd_most downwards in steps of
+#             pd_step, with at most one kill in each of pd_good consecutive tries
+#   pd_tries  number of tries after the search
+# shellcheck disable=SC2154 # set in the environment
 
 . "$(dirname -- "$0")/columns.sh"
 . "$(dirname -- "$0")/pool.sh"
 . "$(dirname -- "$0")/edge.sh"
 
-# try EXTRA: sets $told
+# try EXTRA: set $told to the results
 try() {
 	told=$(/job/swap_killer "$pd_mb" "$pd_low" "$1" "$pd_poll" "$pool") || exit 1
 }

@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Last test: no earlier test leaked memory, and kmemleak finds planted leaks, those of
-# the kernel's own samples/kmemleak.
+# Last test: earlier tests leaked no memory, and kmemleak finds the leaks planted by the
+# kernel's samples/kmemleak.
 found=/sys/kernel/debug/kmemleak
 
-# Objects younger than five seconds are not reported, and one scan may see a stale
-# pointer.
+# kmemleak does not report objects younger than five seconds. Scan twice: one scan may see
+# a stale pointer.
 scan() {
 	sleep 6
 	echo scan >$found
@@ -29,7 +29,7 @@ else
 	echo "ok 1 no leak"
 fi
 echo clear >$found
-# From here on the console may show leaks: see EXPECTED in test.py.
+# From here on, leaks on the console are expected: see EXPECTED in test.py.
 echo "pd_section: planted_leaks" >/dev/kmsg
 modprobe kmemleak-test && scan
 if grep -q kmemleak_test_init $found; then

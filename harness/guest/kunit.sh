@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Guest job: runs all KUnit tests that there are as modules. Each one's KTAP stands
-# between BEGIN and END.
+# Guest job: run all KUnit tests that are modules. Print the KTAP of each one between
+# BEGIN and END.
 
 find /lib/modules -name '*_kunit.ko' | sort | while read -r path; do
 	module=$(basename "$path" .ko)

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Guest job, where a nanosecond of CPU time is an instruction: the number of them that
-# the KUnit benchmark counts on one CPU for each way to hand over an object. Prints
-# lines
+# Guest job: print the number of instructions that the KUnit benchmark counts on one CPU
+# for each way to defer an object, as lines
 #   library NAME INSTRUCTIONS
+# Requires a guest where a nanosecond of CPU time is an instruction.
 
 modprobe percpu_defer_bench_kunit || exit 1
 sed -n 's/.*# bench_one_cpu: \(percpu_defer.*[^ ]\)  *\([0-9.]*\) ns .*/library \1 \2/p' \

@@ -1,16 +1,17 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Guest job: kills processes that have much memory in swap, and prints a line
+# Guest job: kill processes that have much memory in swap. For each way, print a line
 #   lmk COLUMN WAY PROCESSES TOLD RESIDENT WAIT BACK FLUSH FLUSH_CPU ALLOCATION
-# with what swap_kill tells for each way: "kill", "release", which is process_mrelease()
-# after it, "flush" or "release+flush", which flush what is deferred after either. From
-# the kernel's command line, beside what columns.sh takes:
-#   pd_rows       "PROCESSES:WAY ..." with commas for blanks: how many at once, and how
+# with the results of swap_kill. WAY is "kill", "release" for kill and process_mrelease(),
+# or "flush" or "release+flush", which then also flush deferred frees.
+# Kernel parameters, in addition to those of columns.sh:
+#   pd_rows       "PROCESSES:WAY ..." with commas instead of spaces; PROCESSES is the
+#                 number of processes killed at once
 #   pd_swapped, pd_resident, pd_allocated  megabytes: of each process in swap and in
-#                 memory, and of what is allocated after that
+#                 memory, and allocated afterwards
 #   pd_cols       columns, alternating within a repetition
-#   pd_reps       how often
-# shellcheck disable=SC2154 # these come in the environment
+#   pd_reps       number of repetitions
+# shellcheck disable=SC2154 # set in the environment
 
 . "$(dirname -- "$0")/columns.sh"
 . "$(dirname -- "$0")/pool.sh"

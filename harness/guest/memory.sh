@@ -1,20 +1,20 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Guest job: measures when the memory is back that compressed swap took, and prints
+# Guest job: measure when the memory of compressed swap is free again. For each case, print
 #   case COLUMN WAY MEGABYTES LIMIT
-# then what swap_memory tells.
-# From the kernel's command line, beside what columns.sh takes:
-#   pd_cases  "WAY:MEGABYTES:LIMIT ..." with commas for blanks: "munmap" or "exit", and
-#             the memory.max of a cgroup in megabytes, or 0 for none
+# followed by the output of swap_memory.
+# Kernel parameters, in addition to those of columns.sh:
+#   pd_cases  "WAY:MEGABYTES:LIMIT ..." with commas instead of spaces; WAY is "munmap" or
+#             "exit", LIMIT the memory.max of a cgroup in megabytes, or 0 for none
 #   pd_cols   columns, alternating within a repetition
-#   pd_reps   how often
-# shellcheck disable=SC2154 # these come in the environment
+#   pd_reps   number of repetitions
+# shellcheck disable=SC2154 # set in the environment
 
 . "$(dirname -- "$0")/columns.sh"
 . "$(dirname -- "$0")/pool.sh"
 . "$(dirname -- "$0")/cgroup.sh"
 
-# A device whose instance has seen nothing yet.
+# Set up the device again, with a fresh instance.
 renew() {
 	[ -z "$swap" ] || swapoff "$swap"
 	swap=

@@ -1,13 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Guest job: measures munmap() of swapped-out memory, and prints a line
+# Guest job: measure munmap() of swapped-out memory. For each row, print a line
 #   native COLUMN WHAT MUNMAP BACK CPU WORKERS
-# with the four times of swap_unmap for each WHAT. From the kernel's command line, in
-# addition to what columns.sh takes:
-#   pd_rows  "MEGABYTES:RUN ..." with commas for blanks: RUN is the length of the runs in
-#            swap, in pages, or 0 for what madvise() makes of it
+# with the four times of swap_unmap; WHAT is the row.
+# Kernel parameters, in addition to those of columns.sh:
+#   pd_rows  "MEGABYTES:RUN ..." with commas instead of spaces; RUN is the length of the
+#            runs in swap, in pages, or 0 for the runs that madvise() produces
 #   pd_cols  columns, alternating within a row
-# shellcheck disable=SC2154 # these come in the environment
+# shellcheck disable=SC2154 # set in the environment
 
 . "$(dirname -- "$0")/columns.sh"
 
@@ -26,7 +26,7 @@ measure() {
 }
 
 setup_columns
-# The first time, code is not in any cache.
+# Warm up with 8:0: at the first run all caches are cold.
 for row in 8:0 $(echo "$pd_rows" | tr , ' '); do
 	for column in $(echo "$pd_cols" | tr , ' '); do
 		measure "$column" "${row%:*}" "${row#*:}"

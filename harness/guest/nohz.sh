@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Guest job: the test of a CPU that is to be left alone.
+# Guest job: test that an isolated CPU stays undisturbed.
 
 echo "BEGIN quiet_cpu.sh"
 PATH=/job:$PATH quiet_cpu.sh

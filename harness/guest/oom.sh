@@ -1,30 +1,30 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Guest job: looks whether processes are killed for want of memory that compressed
-# swap is about to give back, and prints
+# Guest job: check whether the OOM killer kills processes for lack of memory that
+# compressed swap is about to free, and print
 #   edge WHERE EXTRA
 #   try WHERE KILLS CGROUP_KILLS NEEDED TIME
-# with the kilobytes that are wanted beyond what comes back, and what swap_oom tells.
-# From the kernel's command line, beside what columns.sh takes, and "mem", which
-# should be small:
-#   pd_where  "machine" or "cgroup": what the memory of is short
-#   pd_mb     how much memory is in swap, of the processes that end
-#   pd_left   how many kilobytes are left at first
-#   pd_extra  the kilobytes that are wanted beyond what comes back, or "search": the
-#             most with which nobody is killed in pd_good tries, in steps of pd_step,
-#             from twice of pd_left downwards
-#   pd_tries  how often, after the search
-# shellcheck disable=SC2154 # these come in the environment
+# EXTRA is the number of kilobytes allocated beyond the freed memory; the other numbers
+# are the results of swap_oom.
+# Kernel parameters, in addition to those of columns.sh and to "mem", which should be small:
+#   pd_where  "machine" or "cgroup": where memory is short
+#   pd_mb     megabytes in swap of the processes that exit
+#   pd_left   kilobytes available at the start
+#   pd_extra  EXTRA, or "search": the largest value, from 2 * pd_left downwards in steps of
+#             pd_step, without a kill in pd_good consecutive tries
+#   pd_tries  number of tries after the search
+# shellcheck disable=SC2154 # set in the environment
 
 . "$(dirname -- "$0")/columns.sh"
 . "$(dirname -- "$0")/pool.sh"
 . "$(dirname -- "$0")/edge.sh"
 . "$(dirname -- "$0")/cgroup.sh"
 
-# What no healthy kernel prints is not shown, once the console is quiet.
+# Messages of an unhealthy kernel: dmesg -n 1 hides them from the console, so try() looks
+# for them.
 complaints='BUG:|WARNING:|INFO:|Oops|general protection|Unable to handle'
 
-# try EXTRA: sets $told
+# try EXTRA: set $told to the results
 try() {
 	set -- "$pd_mb" "$pd_left" "$1" "$pool"
 	[ "$pd_where" = machine ] || set -- -c "$cgroup" "$@"
@@ -35,15 +35,15 @@ try() {
 	fi
 }
 
-# An OOM kill prints a call trace, which is no complaint.
+# Keep the call traces of OOM kills, which are expected, off the console.
 dmesg -n 1
 if [ "$pd_where" = machine ]; then
-	# Otherwise more must be left for a while after memory got fragmented, and one
-	# CPU can have megabytes on its lists while another runs out.
+	# Without this, fragmentation raises the watermarks for a while, and one CPU can
+	# keep megabytes on its lists while another runs out of memory.
 	echo 0 >/proc/sys/vm/watermark_boost_factor &&
 		echo 1000 >/proc/sys/vm/percpu_pagelist_high_fraction || exit 1
 fi
-# This shell is not who is to be killed.
+# Exempt this shell from OOM kills.
 echo -1000 >/proc/$$/oom_score_adj || exit 1
 setup_columns
 select_column "$pd_cols"

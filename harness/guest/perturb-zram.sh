@@ -5,7 +5,7 @@
 
 . "$(dirname -- "$0")/perturb.sh"
 
-# These choose their delays themselves.
+# These tests choose their delays themselves.
 selftest zram_dead
 selftest zram_ops
 perturb 16

@@ -5,7 +5,7 @@
 
 . "$(dirname -- "$0")/perturb.sh"
 
-# These choose their delays themselves.
+# These tests choose their delays themselves.
 selftest zswap_ops
 selftest zswap_paths
 selftest zswap_lost "$((pd_seconds / 2))" "$seed"

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 # Sourced by the jobs perturb-*.sh: tests under perturbation, for a guest with more CPUs
-# than the machine. From the kernel's command line: pd_seconds, how long the long ones
-# run in all; pd_seed, of the delays; pd_only, the name of the only one to run, if set.
-# shellcheck disable=SC2154,SC2034 # these come in the environment, or are for the jobs
+# than the host. Kernel parameters:
+#   pd_seconds  total duration of the long tests
+#   pd_seed     seed of the delays
+#   pd_only     if set, name of the only test to run
+# shellcheck disable=SC2154,SC2034 # set in the environment, or used by the jobs
 
 gate=/sys/kernel/debug/percpu_defer_perturb
 seed=${pd_seed:-1}
 export PD_SEED="$seed"
 
-# Delay one in $1 passes of a site; 0: none.
+# perturb N: delay one in N passes of a site; 0: none
 perturb() {
 	echo "$seed" >$gate/seed
 	echo 100 >$gate/max_us

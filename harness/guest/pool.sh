@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-# Sourced by guest jobs, after columns.sh: $pool tells how much memory compressed
-# swap takes.
+# Sourced by guest jobs, after columns.sh: $pool is the file that shows the memory usage
+# of compressed swap.
 # shellcheck shell=sh
-# shellcheck disable=SC2034,SC2154 # for those who source this; from there
+# shellcheck disable=SC2034,SC2154 # shared with the scripts that source this
 
 case $pd_backend in
 zram) pool=$zram/mm_stat ;;

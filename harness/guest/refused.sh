@@ -1,16 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Guest job, where a nanosecond of CPU time is an instruction: the number of them that
-# it takes to free a slot while as much is pending as the cap allows. From the kernel's
-# command line, in addition to what columns.sh takes:
-#   pd_mb    how much memory is unmapped
-#   pd_runs  lengths of the runs that it lies in in swap, in pages, or "long"
-#   pd_reps  repetitions
-# The cap is half of the memory, so the guest should have little.
+# Guest job: count the instructions to free a slot while pending frees are at the cap.
+# Requires a guest where a nanosecond of CPU time is an instruction.
+# Kernel parameters, in addition to those of columns.sh:
+#   pd_mb    megabytes to unmap
+#   pd_runs  lengths of the runs in swap, in pages, or "long"
+#   pd_reps  number of repetitions
+# The cap is half of the memory, so the guest should have little memory.
 # Prints lines
 #   refused LENGTH REFUSED MUNMAP BACK CPU WORKERS MEDIAN PERCENTILE90 PAGES...
-# with the number of refused pushes, and what swap_unmap prints.
-# shellcheck disable=SC2154 # these come in the environment
+# with the number of refused pushes and the results of swap_unmap.
+# shellcheck disable=SC2154 # set in the environment
 
 . "$(dirname -- "$0")/columns.sh"
 . "$(dirname -- "$0")/instance.sh"
@@ -28,9 +28,10 @@ unmap() {
 
 setup_columns
 select_column on
-# The first store makes the instance.
+# The first store creates the instance.
 /job/swap_unmap 1 8 >/dev/null || exit 1
-# In MB. The cap may be exceeded by an eighth; the last 2 MB are unmapped page by page.
+# MB to unmap first. The cap may be exceeded by an eighth; the last 2 MB are unmapped page
+# by page.
 first=$(($(instance_stat cap) * 9 / 8 / 256 + 3))
 for _ in $(seq "$pd_reps"); do
 	for length in $(echo "$pd_runs" | tr , ' '); do

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
-# Sourced by guest jobs that run tests; each one's KTAP stands between BEGIN and END. From
-# the kernel's command line: pd_only, the name of the only one to run, if it is set;
-# pd_case, the only case of that KUnit suite.
+# Sourced by guest jobs that run tests. The KTAP of each test is printed between BEGIN and
+# END. Kernel parameters:
+#   pd_only  if set, name of the only test to run
+#   pd_case  if set, only case of that KUnit suite to run
 # shellcheck shell=sh
 
 wanted() {
 	[ -z "${pd_only-}" ] || [ "$pd_only" = "$1" ]
 }
 
-# Mark the start of a test on both ports; the console parser allows some tests their
-# warnings.
+# Mark the start of a test on both ports: the console parser expects warnings from some
+# tests.
 begin() {
 	echo "pd_section: $1" >/dev/kmsg
 	echo "BEGIN $1"

@@ -1,13 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Guest job: measures munmap() of memory that lies scattered in swap, and prints a line
+# Guest job: measure munmap() of memory that is scattered in swap. For each column and WAY,
+# print a line
 #   short_runs COLUMN WAY MUNMAP BACK CPU WORKERS MEDIAN PERCENTILE90 PAGES...
-# with what swap_unmap tells, for each way it got there: "reclaim", page by page for
-# the limit of a cgroup, which is half of the memory, or "pageout", by madvise(). From
-# the kernel's command line, beside what columns.sh takes:
-#   pd_mb    how much memory
+# with the results of swap_unmap. WAY is how the memory was swapped out: "reclaim", page by
+# page because of a cgroup's limit, which is half of the memory, or "pageout", by madvise().
+# Kernel parameters, in addition to those of columns.sh:
+#   pd_mb    megabytes to unmap
 #   pd_cols  columns
-# shellcheck disable=SC2154 # these come in the environment
+# shellcheck disable=SC2154 # set in the environment
 
 . "$(dirname -- "$0")/columns.sh"
 . "$(dirname -- "$0")/cgroup.sh"
@@ -17,7 +18,7 @@ unmap() {
 	column=$1 way=$2
 	shift 2
 	select_column "$column"
-	# The first time, code is not in any cache, that of QEMU included.
+	# Warm up: at the first run all caches are cold, including QEMU's.
 	/job/swap_unmap 1 8 >/dev/null || exit 1
 	[ "$column" = limit ] || set -- "$@" "$file"
 	told=$(/job/swap_unmap -r "$@") || exit 1

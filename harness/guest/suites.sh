@@ -1,20 +1,20 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Guest job: runs a suite of "make test-others"; its KTAP stands between BEGIN and END.
-# From the kernel's command line:
+# Guest job: run a suite of "make test-others"; print its KTAP between BEGIN and END.
+# Kernel parameters:
 #   pd_suite    name for BEGIN
 #   pd_kind     kselftest, stress or fio
 #   pd_swap     zram, zswap (in front of brd) or none
-#   pd_tests    tests, with commas
-#   pd_seconds  how long a test may run; a stressor runs that long
-# shellcheck disable=SC2154 # these come in the environment
+#   pd_tests    comma-separated tests
+#   pd_seconds  timeout of a test; duration of a stressor
+# shellcheck disable=SC2154 # set in the environment
 
 . "$(dirname -- "$0")/cgroup.sh"
 # shellcheck source=/dev/null
 . /kselftest/ktap_helpers.sh
 export PATH=/usr/bin:/bin
 
-# In front of RAM disks, zswap is the only one that frees anything.
+# zswap uses a RAM disk, on which freeing a slot does no work: only zswap frees anything.
 make_swap() {
 	case $pd_swap in
 	none)
@@ -32,7 +32,7 @@ make_swap() {
 	mkswap "$device" >/dev/null && swapon "$device"
 }
 
-# Number of pages that the swap under test has taken.
+# Print the number of pages stored by the swap backend under test.
 swapped() {
 	case $pd_swap in
 	zram) awk '$1 == "pswpout" { print $2 }' /proc/vmstat ;;
@@ -40,7 +40,7 @@ swapped() {
 	esac
 }
 
-# A suite that swaps nothing out tests none of this.
+# Fail unless the suite swapped out pages: otherwise it tested no swap code.
 check_swapped() {
 	[ "$pd_swap" != none ] || return 0
 	number=$(swapped)
@@ -50,14 +50,14 @@ check_swapped() {
 	return 1
 }
 
-# make_fs DEVICE [OPTION...]: on /mnt
+# make_fs DEVICE [OPTION...]: make a file system and mount it on /mnt
 make_fs() {
 	disk=$1
 	shift
 	mkfs.ext4 -q "$disk" && mount -t ext4 "$@" "$disk" /mnt
 }
 
-# quiet COMMAND...: its output as comments; returns its exit code.
+# quiet COMMAND...: print its output as comments; return its exit code.
 quiet() {
 	"$@" >/tmp/quiet 2>&1
 	code=$?
@@ -65,7 +65,7 @@ quiet() {
 	return $code
 }
 
-# report CODE NAME: stress-ng ends with 3 or 4 if it lacks resources or a system call.
+# report CODE NAME: stress-ng exits with 3 or 4 if it lacks resources or a system call.
 report() {
 	case $1 in
 	0) ktap_test_pass "$2" ;;
@@ -74,7 +74,7 @@ report() {
 	esac
 }
 
-# Some tests want files in the page cache, which those in an initramfs are not.
+# Run from ext4: some tests need files in the page cache, and files in an initramfs are not.
 kselftest() {
 	make_fs /dev/ram1 && cp -r /suites /mnt || return
 	set --
@@ -84,8 +84,9 @@ kselftest() {
 	bash /mnt/suites/run_kselftest.sh -o "$pd_seconds" "$@"
 }
 
-# stressor NAME: in a cgroup that is smaller than what most of them fill. "mmap" locks what
-# it maps, which must fit. stress-ng may report a failure and end with 0.
+# stressor NAME: run in a cgroup whose limit is below the memory use of most stressors.
+# "mmap" locks the memory that it maps, so that must fit. stress-ng may report a failure and
+# exit with 0.
 stressor() {
 	(
 		echo 0 >"$cgroup/cgroup.procs"
@@ -99,7 +100,7 @@ stressor() {
 	return $code
 }
 
-# The stressor "swap" makes swap files, which wants a file system that can have them.
+# The stressor "swap" creates swap files, so it needs a file system that supports them.
 stress() {
 	make_fs /dev/ram1 || return
 	cgroup=$(make_cgroup stress 128M) || return
@@ -121,7 +122,7 @@ fio_verify() {
 		--buffer_compress_percentage=50 --refill_buffers "$@"
 }
 
-# fio_test NAME: those in /mnt are on ext4, whose deletions discard.
+# fio_test NAME: tests in /mnt use ext4 with discard on deletion.
 fio_test() {
 	case $1 in
 	write)
@@ -155,11 +156,11 @@ fio_suite() {
 	ktap_finished
 }
 
-# The runner of kselftest writes to /dev/stdout.
+# The kselftest runner writes to /dev/stdout.
 ln -sf /proc/self/fd /dev/fd
 ln -sf /proc/self/fd/1 /dev/stdout
 ln -sf /proc/self/fd/2 /dev/stderr
-# mremap_test fails where the address that it takes happens to be in use.
+# mremap_test fails if its fixed address happens to be in use.
 echo 0 >/proc/sys/kernel/randomize_va_space
 mkdir -p /mnt /dev/shm /sys/fs/cgroup
 mount -t tmpfs tmpfs /dev/shm
@@ -167,7 +168,7 @@ mount -t cgroup2 none /sys/fs/cgroup
 echo "pd_section: $pd_suite" >/dev/kmsg
 echo "BEGIN $pd_suite"
 make_swap || exit 1
-# ktap_finished exits.
+# ktap_finished exits, so run each suite in a subshell.
 case $pd_kind in
 kselftest) (kselftest) ;;
 stress) (stress) ;;

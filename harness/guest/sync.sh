@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Guest job: the tests that apply to a kernel without CONFIG_PERCPU_DEFER.
+# Guest job: run the tests that apply to a kernel without CONFIG_PERCPU_DEFER.
 
 . "$(dirname -- "$0")/sections.sh"
 

@@ -1,21 +1,22 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Guest job: runs the tests.
-# From the kernel's command line, beside what sections.sh takes: pd_seconds, how long the
-# reuse test runs, and pd_torture, how long the torture test does, where there is one.
-# shellcheck disable=SC2154 # it comes in the environment
+# Guest job: run the tests.
+# Kernel parameters, in addition to those of sections.sh:
+#   pd_seconds  duration of the reuse tests
+#   pd_torture  duration of the torture test, or 0 without one
+# shellcheck disable=SC2154 # set in the environment
 
 . "$(dirname -- "$0")/sections.sh"
 
 sh /job/failslab.sh
 [ -d /sys/class/zram-control ] || modprobe zram
-# Before anything else enables zswap.
+# Must run before anything else enables zswap.
 selftest zswap_late.sh
 kunit percpu_defer
 kunit percpu_defer_map
 kunit zsmalloc
 if [ "$pd_torture" = 0 ]; then
-	# Times are worth something in a plain kernel only.
+	# Times are meaningful in a plain kernel only.
 	kunit percpu_defer_bench
 else
 	selftest torture.sh

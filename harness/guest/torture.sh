@@ -1,11 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Guest job, and one of the tests: tortures percpu_defer, and says in KTAP how it
-# ended. From the kernel's command line: pd_torture, for how many seconds; pd_perturb,
-# 1 for random delays, and pd_seed, which chooses them.
-# shellcheck disable=SC2154 # it comes in the environment
+# Guest job, and one of the tests: torture percpu_defer; print the result in KTAP.
+# Kernel parameters:
+#   pd_torture  duration in seconds
+#   pd_perturb  1 for random delays
+#   pd_seed     seed of the delays
+# shellcheck disable=SC2154 # set in the environment
 
-# A CPU goes off or on every 250 jiffies.
+# A CPU goes offline or online every 250 jiffies.
 options="onoff_holdoff=0 onoff_interval=250 stat_interval=15"
 
 stats() {
@@ -29,7 +31,7 @@ while [ "$left" -gt 0 ]; do
 	stats
 done
 rmmod percpu_defer_torture torture
-# It may have left some off.
+# The torture test may have left CPUs offline.
 for cpu in /sys/devices/system/cpu/cpu*/online; do
 	echo 1 >"$cpu"
 done

@@ -1,12 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Guest job: measures munmap() of swapped-out memory, and prints a line
+# Guest job: measure munmap() of swapped-out memory. For each row and column, print a line
 #   unmap COLUMN PROCESSES MEGABYTES MUNMAP BACK CPU WORKERS
-# with the four times of swap_unmap for each. From the kernel's command line, beside
-# what columns.sh takes:
-#   pd_rows  "PROCESSES:MEGABYTES ..." with commas for blanks
+# with the four times of swap_unmap. Kernel parameters, in addition to those of columns.sh:
+#   pd_rows  "PROCESSES:MEGABYTES ..." with commas instead of spaces
 #   pd_cols  columns, alternating within a row
-# shellcheck disable=SC2154 # these come in the environment
+# shellcheck disable=SC2154 # set in the environment
 
 . "$(dirname -- "$0")/columns.sh"
 
@@ -20,7 +19,7 @@ measure() {
 }
 
 setup_columns
-# The first time, code is not in any cache, that of QEMU included.
+# Warm up: at the first run all caches are cold, including QEMU's.
 for row in 1:32 $(echo "$pd_rows" | tr , ' '); do
 	for column in $(echo "$pd_cols" | tr , ' '); do
 		measure "$column" "${row%:*}" "${row#*:}"

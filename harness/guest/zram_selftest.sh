@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# One of the tests: the kernel's own selftests of zram, whose exit code tells nothing.
+# One of the tests: the kernel's own zram selftests, whose exit code is meaningless.
 
-# Busybox has it under another name, and makes blocks that are too small for zram.
+# Provide mkfs.ext2: busybox has only mke2fs, with a default block size too small for zram.
 printf '#!/bin/sh\nexec mke2fs -b 4096 "$@"\n' >/bin/mkfs.ext2
 chmod +x /bin/mkfs.ext2
 

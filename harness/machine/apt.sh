@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
-# Sourced, after common.sh: packages from suites or for machines other than this
-# one's, without a trace in its own package management.
+# Sourced, after common.sh: get packages of other suites or architectures without touching
+# the package management of the host.
 # shellcheck shell=sh
 
-# Of another architecture, if set.
+# Foreign architecture, if set.
 APT_ARCH=${APT_ARCH-}
 APT=$BUILD/apt${APT_ARCH:+-$APT_ARCH}
 
-# apt-get with lists and cache of our own: the machine's stay as they are.
+# apt TOOL ARGUMENT...: run an apt tool with private lists and cache
 apt() {
 	tool=$1
 	shift
@@ -18,14 +18,14 @@ apt() {
 		-o APT::Architectures="$APT_ARCH"} "$@"
 }
 
-# The mirror that this machine gets Debian from, whatever it is called.
+# Print the Debian mirror that the host uses.
 mirror() {
 	# shellcheck disable=SC2016 # apt's variables, not the shell's
 	apt-get indextargets --format '$(SITE) $(LABEL) $(COMPONENT)' |
 		awk '$2 == "Debian" && $3 == "main" { print $1; exit }'
 }
 
-# update_lists SUITES: asks the mirror what they have.
+# update_lists SUITES: fetch their package lists from the mirror.
 update_lists() {
 	mkdir -p "$APT/lists/partial" "$APT/cache/archives/partial"
 	site=$(mirror)
@@ -38,7 +38,7 @@ update_lists() {
 	for suite in $1; do
 		echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $site $suite main"
 	done >"$APT/sources.list"
-	# It succeeds with warnings when a suite cannot be had; one will do.
+	# Missing suites are only warnings; one suite is enough.
 	apt apt-get update >"$APT/update.log" 2>&1 || true
 	ls "$APT"/lists/*_Packages* >/dev/null 2>&1 ||
 		die "the mirror does not answer (see $APT/update.log): network? or give KSRC=<kernel tree>"

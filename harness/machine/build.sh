@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Configures and builds a kernel out of tree.
+# Configure and build a kernel out of tree.
 # usage: build.sh TREE OUT FRAGMENT...
-# A FRAGMENT is the name of one in harness/config, or a path.
-# For ARCH with CROSS_COMPILE, if they are in the environment.
+# FRAGMENT is a name in harness/config, or a path.
+# ARCH and CROSS_COMPILE are taken from the environment.
 # Prints nothing on stdout.
 set -eu
 . "$(dirname -- "$0")/common.sh"
@@ -13,10 +13,11 @@ tree=$1
 out=$2
 shift 2
 log=$out.log
-# What a build prints, line by line; only to say how far it is.
+# Approximate number of lines that a build prints, for the progress report.
 usual_steps=1900
 
-# Ends with the build, also if that is killed: it holds the lock of run.py, too.
+# Report progress until the build ends. The loop must also end if the build is killed,
+# because it holds the lock of run.py.
 show_progress() {
 	nap=
 	trap 'kill $nap 2>/dev/null; exit' TERM
@@ -28,8 +29,8 @@ show_progress() {
 	done
 }
 
-# Nothing is left behind: make stops its own children.
-# shellcheck disable=SC2317 # a trap calls it
+# stop CODE: kill all children and exit. make stops its own children.
+# shellcheck disable=SC2317 # called by traps
 stop() {
 	trap '' INT TERM HUP
 	kill $progress $build 2>/dev/null || true
@@ -53,7 +54,7 @@ trap 'stop 130' INT
 trap 'stop 143' TERM HUP
 show_progress &
 progress=$!
-# In the background, because a shell handles no signal while it waits for a command.
+# Run in the background: a shell handles no signals while a foreground command runs.
 make -C "$tree" O="$out" -j"$JOBS" "$image" modules >"$log" 2>&1 &
 build=$!
 code=0

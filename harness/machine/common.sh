@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-# Sourced by the harness scripts: where things are, and how to speak.
+# Sourced by the harness scripts: paths, messages and checks.
 # shellcheck shell=sh
-# shellcheck disable=SC2034 # the variables are for the scripts that source this
+# shellcheck disable=SC2034 # variables used by the scripts that source this
 
 HARNESS=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 TOP=$(dirname -- "$HARNESS")
-# Elsewhere only in a test of the harness.
+# Overridden only by tests of the harness.
 BUILD=${PD_BUILD:-$TOP/build}
 JOBS=$(nproc)
 
@@ -14,7 +14,7 @@ die() {
 	exit 1
 }
 
-# One line per stage, with the time since the command began.
+# stage TEXT: print one line per stage, with the time since the command started
 stage() {
 	now=$(date +%s)
 	PD_START=${PD_START:-$now}
@@ -23,20 +23,20 @@ stage() {
 		$(((now - PD_START) % 60)) "$*" >&2
 }
 
-# need_space DIR MEGABYTES WHAT
+# need_space DIR MEGABYTES WHAT: die unless there is enough free space for WHAT
 need_space() {
 	free=$(df -Pm "$1" | awk 'NR == 2 { print $4 }')
 	[ "$free" -ge "$2" ] ||
 		die "$3 needs $2 MB below $1, only $free MB are free: make room"
 }
 
-# need_build: the kernel can be built in this folder, and we may write there.
+# need_build: die unless the build directory is usable for kernel builds and writable
 need_build() {
 	case $TOP$BUILD in
 	*[[:space:]:]*)
 		die "$TOP: the kernel's make takes no path with blanks or colons; move the repository" ;;
 	esac
-	# The shell says why in lines of its own.
+	# The subshell hides the shell's own error messages.
 	(mkdir -p "$BUILD" && : >"$BUILD/.writable" && rm "$BUILD/.writable") 2>/dev/null ||
 		die "$BUILD: cannot be written; clone the repository to where it can"
 }

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Configures a kernel that is to be built out of tree.
+# Configure a kernel for an out-of-tree build.
 # usage: configure.sh TREE OUT FRAGMENT...
-# A FRAGMENT is a name in harness/config, or a path.
-# For ARCH with CROSS_COMPILE, if they are in the environment.
+# FRAGMENT is a name in harness/config, or a path.
+# ARCH and CROSS_COMPILE are taken from the environment.
 # Prints nothing on stdout.
 set -eu
 . "$(dirname -- "$0")/common.sh"
@@ -22,12 +22,12 @@ for fragment; do
 done
 
 mkdir -p "$out"
-# Run from the tree: merge_config.sh starts make where it stands.
-# shellcheck disable=SC2086 # a list of files without blanks
+# Run from the tree: merge_config.sh runs make in the current directory.
+# shellcheck disable=SC2086 # a list of file names without blanks
 (cd "$tree" && ./scripts/kconfig/merge_config.sh -n -Q -O "$out" $fragments) \
 	>"$out.config.log" 2>&1 ||
 	die "cannot configure the kernel (see $out.config.log)"
-# An option that is not to be set may be unknown; older kernels report it.
+# Unknown options that must not be set are fine; older kernels report them.
 if awk '/not in final/ { what = $0 }
 	/^Requested value:/ { asked = $0 }
 	/^Actual value:/ && !(asked ~ / is not set$/ && NF == 2) {

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Judge the console of a kernel.
+"""Check the console output of a kernel.
 
-A line that no healthy kernel prints is a complaint, unless it is of a kind that the
-caller expects, by name (see EXPECTABLE), in the section of the guest's tests that
-causes it. A section begins with a line "pd_section: <name>", which test.sh writes to
-/dev/kmsg.
+A line that no healthy kernel prints is a complaint, unless the caller expects it in the
+current section of the guest's tests. Expected lines are named by kind, see EXPECTABLE. A
+section begins with a line "pd_section: <name>", which test.sh writes to /dev/kmsg.
 """
 
 import re
@@ -12,7 +11,7 @@ import typing
 
 
 class Complaint(typing.NamedTuple):
-    first: int      # where it begins in the lines
+    first: int      # index of its first line
     text: str
 
 
@@ -23,26 +22,26 @@ COMPLAINTS = re.compile(
     r"|soft lockup|hard LOCKUP|suspicious RCU|inconsistent lock state"
     r"|-torture:.*!!!|End of test: (?!SUCCESS)"
     r"|Call [Tt]race:|DEBUG_LOCKS_WARN_ON|stack-protector|slab.* (?:corrupt|Poison)"
-    # kmemleak: leaks, and that it has given up.
+    # kmemleak: leaks, and kmemleak disabled itself.
     r"|kmemleak: \d|kmemleak: Cannot allocate a kmemleak_object"
     r"|Kernel memory leak detector disabled"
-    # zsmalloc: a pool is destroyed with objects in it.
+    # zsmalloc: pool destroyed while it contains objects.
     r"|Class-\d+ fullness group \d+ is not empty"
-    # Swap: entries that are none; reads and writes that fail.
+    # Swap: invalid entries; failed reads and writes.
     r"|(?:Bad|Unused) swap (?:file|offset) entry|unrecognized swap entry"
     r"|(?:Read|Write)-error on swap-device|Write error -?\d+ on dio swapfile"
-    # Devices and file systems on them.
+    # Block devices and file systems.
     r"| error, dev \w+, sector|Buffer I/O error on dev|EXT[24]-fs.*error"
-    # Contents that are damaged.
+    # Corrupted contents.
     r"|Decompression error from zswap|zram: (?:Dec|C)ompression failed")
 
-# Planted leaks are those of the kernel's own sample. The test that plants them looks at
-# /sys/kernel/debug/kmemleak before it does, so no other leak hides behind them.
+# Planted leaks come from the kernel's own sample. The test checks
+# /sys/kernel/debug/kmemleak before it plants them, so they hide no other leak.
 EXPECTABLE = {
     "planted leak": re.compile(r"kmemleak: \d+ new suspected memory leaks"),
     "swap write error": re.compile(r"Write-error on swap-device"),
     "swap read error": re.compile(r"Read-error on swap-device"),
-    # The stack of a task that meets its limit. A fault prints more than its stack.
+    # Stack of a task that hits its limit. An actual fault prints more than a stack.
     "OOM kill": re.compile(r"Call Trace:"),
     "device error": re.compile(r" error, dev \w+, sector|Buffer I/O error on dev"),
 }
@@ -53,7 +52,7 @@ RACE_END = re.compile(r"={60,}$")
 
 
 def race_report(lines, first):
-    """The lines of a report, without the ruler that ends it, if it has an end."""
+    """Return the lines of a report, without the ruler that ends a complete one."""
     for last in range(first + 1, len(lines)):
         if RACE_END.search(lines[last]) or RACE in lines[last]:
             return lines[first:last]
@@ -61,10 +60,10 @@ def race_report(lines, first):
 
 
 def complaints(lines, expected=None, is_foreign_race=None):
-    """All complaints.
+    """Yield all complaints.
 
-    expected: {section: names of EXPECTABLE}. is_foreign_race: says of the report of a
-    race whether the unmodified kernel has it; without it all races are complaints.
+    expected: {section: names of EXPECTABLE}. is_foreign_race: returns whether a reported
+    race exists in the unmodified kernel; without it, all races are complaints.
     """
     expected = expected or {}
     section, skip = "", 0
@@ -84,5 +83,5 @@ def complaints(lines, expected=None, is_foreign_race=None):
 
 
 def is_expected(line, section, expected):
-    """Is it of a kind that this section may print?"""
+    """Return whether this section may print such a line."""
     return any(EXPECTABLE[name].search(line) for name in expected.get(section, ()))

@@ -1,17 +1,17 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Makes sure that build/ can be used, and that the packages the harness needs are
-# installed; with an argument, "arm64", "cross", "dkms", "docs", "lint", "perf",
-# "report", "series" or "suites", also those for that.
+# Check that build/ is usable, and install the packages that the harness needs. The
+# argument "arm64", "cross", "dkms", "docs", "lint", "perf", "report", "series" or
+# "suites" adds the packages for that job.
 set -eu
 . "$(dirname -- "$0")/common.sh"
 
-# libpython3-dev brings the shared library that spatch runs Python scripts with.
+# libpython3-dev contains the shared library that spatch needs to run Python scripts.
 PACKAGES='bc bison busybox-static coccinelle cpio debian-archive-keyring flex gcc git
 	kmod libc6-dev libelf-dev libpython3-dev make python3 qemu-system-x86 spin
 	tar xz-utils'
 ARM64_PACKAGES='gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm'
-# A 64-bit gcc for x86 compiles for 32 bits without a package more.
+# A 64-bit gcc for x86 compiles for 32 bits without additional packages.
 CROSS_PACKAGES='gcc-aarch64-linux-gnu gcc-riscv64-linux-gnu gcc-s390x-linux-gnu
 	gcc-sparc64-linux-gnu'
 DKMS_PACKAGES='debhelper debootstrap dh-dkms unifdef'

@@ -1,21 +1,21 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Brings the kernel source of the distribution, and prints where it is.
-# usage: fetch.sh [VERSION]     VERSION is 7.3 unless told, or 7.2, 6.12, ...
+# Fetch the kernel source of the distribution; print its path.
+# usage: fetch.sh [VERSION]     VERSION is 7.3 (default), 7.2, 6.12, ...
 set -eu
 . "$(dirname -- "$0")/common.sh"
 . "$(dirname -- "$0")/apt.sh"
 
 VERSION=${1:-7.3}
-# Suites newer than the machine's own that carry the 7.x kernels, and the one
-# that keeps an older kernel for good.
+# Suites with 7.x kernels, newer than the host's, and the suite that keeps an older kernel
+# permanently.
 case $VERSION in
 6.*) SUITES=trixie wanted=linux-source-$VERSION ;;
 *) SUITES='sid forky trixie-backports' wanted="linux-source-$VERSION or newer" ;;
 esac
 
-# The package of the version asked for, or of the next newer 7.x. What we change in
-# an older kernel is made for that version alone.
+# Print the version of the package to use: the requested one, or the next newer 7.x. For
+# older kernels there is no such fallback: our changes fit that version only.
 choose_package() {
 	apt apt-cache search --names-only '^linux-source-[0-9]+[.][0-9]+$' |
 		sed 's/ .*//; s/linux-source-//' | sort -V |
@@ -27,7 +27,7 @@ choose_package() {
 		}'
 }
 
-# unpack DEB TREE: complete under its final name, or not there at all.
+# unpack DEB TREE: create TREE only when it is complete.
 unpack() {
 	need_space "$BUILD" 4000 "the kernel source"
 	rm -rf "$2.tmp"

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Packs what the guest runs: busybox, the jobs, the selftests, kernel modules.
+# Pack the initramfs of a guest: busybox, jobs, selftests, kernel modules.
 # usage: initramfs.sh TREE KERNEL_BUILD OUT.cpio.gz [SELFTEST_TREE]
-# For ARCH with CROSS_COMPILE, if they are in the environment.
-# The selftests are those of SELFTEST_TREE, TREE unless told.
+# ARCH and CROSS_COMPILE are taken from the environment.
+# The selftests are those of SELFTEST_TREE; default: TREE.
 set -eu
 . "$(dirname -- "$0")/common.sh"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Kernels that are built and booted, by kind."""
+"""Build kernels by kind, to boot them."""
 
 import os
 import types
@@ -9,7 +9,7 @@ from machine import uml, vm
 from overlay import apply
 from shared import BUILD, HARNESS, script
 
-# Kernels to test, by the fragments in harness/config that make them.
+# Kernels to test: kind, and its fragments in harness/config.
 KINDS = {
     "plain": ("x86_64", "symbols"),
     "kasan": ("x86_64", "debug", "torture", "kasan"),
@@ -23,13 +23,13 @@ KINDS = {
 
 
 def version_fragment(tree):
-    """Configuration that one version wants in other words."""
+    """Return the fragment with version-specific configuration, as a list."""
     name = ".".join(apply.kernel_version(tree).split(".")[:2])
     return [name] if (HARNESS / f"config/{name}.config").exists() else []
 
 
 class Kernel:
-    """A built kernel and the initramfs that goes with it."""
+    """Built kernel and its initramfs."""
 
     def __init__(self, name, tree, fragments, selftests, pristine=None):
         self.tree = tree
@@ -68,7 +68,7 @@ def base_kernel(source, selftests):
 
 
 def native_kernels(source, patched):
-    """Both kernels for user-mode Linux, with the programs of the patched kernel."""
+    """Build both kernels for user-mode Linux, with the programs of the patched kernel."""
     env = os.environ | {"ARCH": "um"}
 
     def build(name, tree, *fragments):
@@ -80,7 +80,7 @@ def native_kernels(source, patched):
 
 
 def suites_kernels(source):
-    """Kernels for the suites; the options that the mm selftests ask for come first."""
+    """Build the kernels for the suites; the options of the mm selftests come first."""
     patched, base = source.patched_tree(), source.base_tree()
 
     def build(name, tree, *more):

@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Build the library as a module: it may use exported symbols only.
+# Build the library as a module, to check that it uses exported symbols only.
 #
 # usage: modular.sh TREE KERNEL OUT
 #
-# KERNEL is the folder that TREE was built in, OUT one to build in, which is emptied.
+# KERNEL is the build directory of TREE. OUT is the directory to build in; it is emptied
+# first.
 set -eu
 . "$(dirname -- "$0")/common.sh"
 
@@ -20,7 +21,7 @@ cat >"$out/module.c" <<'END'
 MODULE_DESCRIPTION("percpu_defer as a module");
 MODULE_LICENSE("GPL");
 END
-# Without its exports: the kernel has the same names.
+# Disable the exports of the module: the kernel exports the same names.
 cat >"$out/Kbuild" <<'END'
 obj-m := percpu_defer_modular.o
 percpu_defer_modular-y := module.o percpu_defer_core.o percpu_defer.o percpu_defer_map.o

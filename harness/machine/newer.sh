@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Unpacks a tool that is newer than the machine's own below build/newer, with the
-# libraries it needs, and prints how to call it. Nothing is installed.
+# Unpack a tool that is newer than the host's below build/newer, with the libraries it
+# needs; print the path of its wrapper. Nothing is installed.
 # usage: newer.sh PACKAGE COMMAND
-# PACKAGE is a regular expression; of the packages that have such a name the one
-# with the highest number is taken: 'clang-[0-9]+'.
+# PACKAGE is a regular expression, such as 'clang-[0-9]+'; the matching package with the
+# highest number is used.
 set -eu
 . "$(dirname -- "$0")/common.sh"
 . "$(dirname -- "$0")/apt.sh"
@@ -12,7 +12,7 @@ set -eu
 [ $# = 2 ] || die "usage: newer.sh PACKAGE COMMAND"
 SUITES='sid forky'
 
-# libraries PACKAGE: what it needs at run time, and what that needs.
+# libraries PACKAGE: print the package and its library dependencies, recursively
 libraries() {
 	all=
 	new=$1
@@ -33,7 +33,7 @@ libraries() {
 	echo "$all"
 }
 
-# wrap ROOT COMMAND: a script that runs it with its own libraries, libc included.
+# wrap ROOT COMMAND: write a script that runs it with its own libraries, including libc
 wrap() {
 	loader=$(find "$1" -name 'ld-linux*.so.*' | head -n 1)
 	program=$(find "$1/usr/bin" -name "$2" -o -name "$2-[0-9]*" | sort -V | tail -n 1)

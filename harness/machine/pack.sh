@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-# Sourced by scripts that pack programs of the distribution for the guest.
+# Sourced by scripts that pack programs for the guest.
 # shellcheck shell=sh
 
-# pack_libraries ROOT PROGRAM...: copy the shared libraries that these need. A static
-# program and a script need none.
+# pack_libraries ROOT PROGRAM...: copy the shared libraries that these programs need.
+# Static programs and scripts need none.
 pack_libraries() {
 	root=$1
 	shift

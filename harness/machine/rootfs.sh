@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Packs the suites of "make test-others": the kernel's selftests, and programs of the
-# distribution with the libraries that they need. The archive goes behind an initramfs.
+# Pack the suites of "make test-others": the kernel's selftests, and programs of the
+# distribution with the libraries they need. The archive is appended to an initramfs.
 # usage: rootfs.sh TREE OUT.cpio.gz
 set -eu
 . "$(dirname -- "$0")/common.sh"
@@ -12,11 +12,11 @@ tree=$1
 out=$2
 root=$out.root
 log=$out.log
-# timeout and stdbuf are those that kselftest's runner looks for in /usr/bin.
+# The kselftest runner looks for timeout and stdbuf in /usr/bin.
 PROGRAMS='bash bc e2fsck fio mkfs.ext4 stdbuf stress-ng timeout'
 TARGETS='mm cgroup zram'
 
-# install_selftests: mm writes what it finds about liburing into the source.
+# install_selftests: clean up after mm, which writes its liburing check to the source tree
 install_selftests() {
 	mm=$tree/tools/testing/selftests/mm
 	trap 'rm -f "$mm/local_config.mk" "$mm/local_config.h_gen"' EXIT
@@ -25,7 +25,7 @@ install_selftests() {
 			TARGETS="$TARGETS" FORCE_TARGETS=1 INSTALL_PATH="$root/suites" install
 }
 
-# pack_program NAME: as /usr/bin/NAME, whatever it is linked to.
+# pack_program NAME: copy it to /usr/bin/NAME, even if it is a symlink
 pack_program() {
 	path=$(command -v "$1") || die "$1: not found; install it"
 	cp -L "$path" "$root/usr/bin/$1"
@@ -44,7 +44,7 @@ done
 ln -s ../usr/bin/bash "$root/bin/bash"
 mkdir -p "$root/usr/libexec/coreutils"
 cp /usr/libexec/coreutils/libstdbuf.so "$root/usr/libexec/coreutils/"
-# A path without blanks: see need_build.
+# The path has no blanks: see need_build.
 # shellcheck disable=SC2046 # a list
 pack_libraries "$root" $(find "$root/suites" -type f -perm -u+x)
 pack_archive "$root" "$out"

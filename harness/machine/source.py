@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A kernel source, and the trees that are made of it."""
+"""Kernel sources, and the trees made from them."""
 
 import hashlib
 import pathlib
@@ -9,7 +9,7 @@ from shared import BUILD, script, stage
 
 
 class Source:
-    """A kernel source, the user's own or the distribution's."""
+    """Kernel source: the user's own or the distribution's."""
 
     def __init__(self, args):
         if args.ksrc:
@@ -22,19 +22,19 @@ class Source:
         self.own = bool(args.ksrc)
 
     def patched_tree(self, out=None, force=True):
-        """force: of a version that was never tested, too: it is about to be."""
+        """Make the patched tree. force: accept an untested version, to test it."""
         out = out or BUILD / "tree" / f"patched-{self.name}"
         stage("apply percpu_defer to the kernel")
         apply.apply(self.tree, out, False, force)
         return out
 
     def identity(self):
-        """Changes when the kernel source does."""
+        """Return a string that changes when the kernel source does."""
         return apply.origin(self.tree).strip() if self.own else \
             apply.kernel_version(self.tree)
 
     def base_tree(self):
-        """What we fetched is clean and stays so; another's tree is copied."""
+        """Return an unmodified tree. A fetched tree is used directly, a user's is copied."""
         if not self.own:
             return self.tree
         out = BUILD / "tree" / f"base-{self.name}"

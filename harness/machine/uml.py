@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Boot a kernel as a process of this machine: user-mode Linux.
+"""Boot a kernel as a process of the host: user-mode Linux.
 
-It runs natively, with real caches, where QEMU has to emulate. One CPU: latencies and
-CPU time, but no drain next to an unmap.
+It runs natively, with real caches, where QEMU has to emulate. It has one CPU, so it
+measures latencies and CPU time, but no drain concurrent with an unmap.
 """
 
 import os
@@ -14,15 +14,15 @@ from machine import vm
 from shared import BUILD
 
 MEMORY = "3G"
-IMAGE = "linux"     # in the build folder
-JOB = "tty1"        # its second console
+IMAGE = "linux"     # in the build directory
+JOB = "tty1"        # second console
 
 
 class Machine:
-    """A running kernel; what its job prints is in a file when it has ended."""
+    """Running kernel. The output of its job is in a file after the end."""
 
     def __init__(self, command, said, path):
-        # Consoles poll, which files cannot; nothing is ever written to the first pipe.
+        # Consoles poll, and files do not support that. The first pipe is never written to.
         (ask, self.asked), (told, tell) = os.pipe(), os.pipe()
         self.process = subprocess.Popen(
             [*command, f"con1=fd:{ask},fd:{tell}"], stdin=subprocess.DEVNULL, stdout=said,
@@ -52,7 +52,7 @@ class Machine:
 
 def run(image, initramfs, job, params, log=None, on_line=lambda line: None, silence=300,
         **_more):
-    """Run a job to its end, as vm.run() does."""
+    """Run a job to its end, like vm.run()."""
     messages, output = vm.logs(log or BUILD / f"log/{job}")
     with messages.path.open("w") as said:
         machine = Machine(
@@ -63,7 +63,7 @@ def run(image, initramfs, job, params, log=None, on_line=lambda line: None, sile
 
 
 class Kernel:
-    """A kernel built for user-mode Linux, with the programs of another one."""
+    """Kernel built for user-mode Linux, with the programs of another kernel."""
 
     def __init__(self, folder, initramfs):
         self.image = pathlib.Path(folder) / IMAGE

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Boot a kernel in QEMU, run a job in it, and judge the console."""
+"""Boot a kernel in QEMU, run a job in it, and check the console."""
 
 import dataclasses
 import os
@@ -14,21 +14,21 @@ from shared import BUILD, Error
 
 ACCEL_FILE = BUILD / "accel"
 PROBE_SECONDS = 20
-CONTEXT = 50        # lines of the console to show when something is wrong
-DEADLINE = 7200     # seconds after which a guest that still prints is ended
+CONTEXT = 50        # number of console lines to show on an error
+DEADLINE = 7200     # seconds until a guest that still prints is killed
 CPUS = 2
 MEMORY = "6G"
 
-# Without "fast" string operations, which TCG does byte by byte: with them the kernel
-# fills pages in bytes, without it takes words. And with four levels of page tables:
-# while it identifies the CPU the kernel forgets that there are five, and KASAN
-# reports what an interrupt writes to just then.
+# No "fast" string operations: with them the kernel fills pages in bytes, which TCG
+# emulates one by one; without them it uses words. Four levels of page tables: while the
+# kernel identifies the CPU, it temporarily ignores the fifth level, and KASAN reports
+# writes of interrupts at that time.
 TCG_CPU = "max,-erms,-fsrm,-la57"
 
 ACCEL = {
     "kvm": ["-accel", "kvm", "-cpu", "host"],
     "tcg": ["-accel", "tcg,thread=multi", "-cpu", TCG_CPU],
-    # An instruction takes a nanosecond, on one CPU; idle time passes at once.
+    # Each instruction takes one nanosecond, on one CPU; idle time is skipped.
     "icount": ["-accel", "tcg,thread=single", "-cpu", TCG_CPU,
                "-icount", "shift=0,sleep=off"],
 }
@@ -36,23 +36,23 @@ ACCEL = {
 
 @dataclasses.dataclass(frozen=True)
 class Arch:
-    """A machine of QEMU: two serial ports, for the console and for the job."""
+    """QEMU machine with two serial ports, for the console and for the job."""
     qemu: str
-    image: str          # in the kernel's build folder
+    image: str          # path in the kernel's build directory
     console: str
     job: str
-    job_port: tuple     # options, with {} for the file
+    job_port: tuple     # options, with {} in place of the file
 
 
 X86_64 = Arch("qemu-system-x86_64", "arch/x86/boot/bzImage", "ttyS0", "ttyS1",
               ("-serial", "file:{}"))
-# One core model: that of the generic "max" checks pointers, slowly.
+# A specific core model: the generic "max" has pointer authentication, which is slow.
 ARM64 = Arch("qemu-system-aarch64 -M virt -cpu neoverse-n1 -accel tcg,thread=multi",
              "arch/arm64/boot/Image", "ttyAMA0", "ttyS0",
              ("-chardev", "file,id=job,path={}", "-device", "pci-serial,chardev=job"))
 
-# More vCPUs than CPUs: one that waits for its turn is not stuck. The largest values that
-# the kernel takes; it sets 0 to what the line before says.
+# For more vCPUs than host CPUs, where a vCPU that waits for a CPU is not stuck. These are
+# the maximum values; 0 means the value of rcu_cpu_stall_timeout.
 PATIENT = ("rcupdate.rcu_cpu_stall_timeout=300", "rcupdate.rcu_exp_cpu_stall_timeout=0",
            "watchdog_thresh=60", "sysctl.kernel.hung_task_timeout_secs=600")
 
@@ -61,8 +61,8 @@ def command(kernel, initramfs, append, memory=MEMORY, cpus=CPUS, accel=None,
             arch=X86_64):
     machine = arch.qemu.split()
     if arch is X86_64:
-        # No watchdog: QEMU takes TSC and HPET from two clocks of the host, which drift,
-        # and a guest may not survive the change to the other one.
+        # Disable the clocksource watchdog. QEMU derives TSC and HPET from two host clocks,
+        # which drift, and a guest may not survive a clocksource switch.
         append += " tsc=reliable"
         machine += ACCEL[accel or accelerator(kernel)]
     return [*machine, "-m", memory, "-smp", str(cpus), "-no-reboot",
@@ -72,7 +72,7 @@ def command(kernel, initramfs, append, memory=MEMORY, cpus=CPUS, accel=None,
 
 
 def boots(kernel, accel):
-    """Does a kernel print its first line within PROBE_SECONDS?"""
+    """Return whether a kernel prints its first line within PROBE_SECONDS."""
     with tempfile.TemporaryDirectory() as tmp:
         said = pathlib.Path(tmp) / "console"
         qemu = subprocess.Popen(
@@ -92,7 +92,10 @@ def boots(kernel, accel):
 
 
 def accelerator(kernel):
-    """KVM where it works, which is not where /dev/kvm exists. Remembered."""
+    """Return "kvm" if KVM works, else "tcg". /dev/kvm may exist although KVM does not work.
+
+    The result is cached in a file.
+    """
     if ACCEL_FILE.exists():
         return ACCEL_FILE.read_text().strip()
     accel = "tcg"
@@ -103,7 +106,7 @@ def accelerator(kernel):
 
 
 class Tail:
-    """Reads the lines that a growing file gets."""
+    """Read new lines of a growing file."""
 
     def __init__(self, path):
         self.path, self.position, self.rest = path, 0, ""
@@ -128,14 +131,14 @@ def show_context(lines, first):
 
 
 def judge_console(lines, expected=None, is_foreign_race=None):
-    """Raise what the kernel complains of first; see console.complaints()."""
+    """Raise an error for the first complaint; see console.complaints()."""
     for complaint in console.complaints(lines, expected, is_foreign_race):
         show_context(lines, complaint.first)
         raise Error(f"the kernel complains: {complaint.text}")
 
 
 def wait_for(machine, messages, output, on_line, silence, deadline):
-    """Read what the guest says, until it ends."""
+    """Read the output of the guest until it ends; fail on a timeout."""
     began = last = time.monotonic()
     while True:
         over = machine.poll() is not None
@@ -159,10 +162,10 @@ def wait_for(machine, messages, output, on_line, silence, deadline):
 def run(kernel, initramfs, job, params, silence=300, deadline=DEADLINE, log=None,
         on_line=lambda line: None, arch=X86_64, cpus=CPUS, accel=None, boot=(),
         expected=None, is_foreign_race=None):
-    """Run a job to its end; returns what it printed, line by line.
+    """Run a job to its end; return the lines it printed.
 
-    silence, deadline: seconds without a line, and of all in all; boot: more for the
-    kernel's command line, as PATIENT; expected, is_foreign_race: see
+    silence: maximum seconds without output; deadline: maximum total seconds; boot: more
+    kernel parameters, such as PATIENT; expected, is_foreign_race: see
     console.complaints().
     """
     messages, output = logs(log or BUILD / f"log/{job}")
@@ -178,7 +181,10 @@ def run(kernel, initramfs, job, params, silence=300, deadline=DEADLINE, log=None
 
 
 def logs(log):
-    """Empty files for what the kernel and the job print: LOG.console and LOG.output."""
+    """Return Tails for the output of kernel and job: LOG.console and LOG.output.
+
+    Old files are removed.
+    """
     log = pathlib.Path(log)
     log.parent.mkdir(parents=True, exist_ok=True)
     tails = [Tail(log.with_suffix(suffix)) for suffix in (".console", ".output")]
@@ -189,7 +195,7 @@ def logs(log):
 
 def follow(machine, messages, output, on_line=lambda line: None, silence=300,
            deadline=DEADLINE, expected=None, is_foreign_race=None):
-    """Wait for the end of a machine, and judge it; returns the lines of the job."""
+    """Wait for the end of a machine and check its console; return the lines of the job."""
     late = None
     try:
         wait_for(machine, messages, output, on_line, silence, deadline)
@@ -201,7 +207,7 @@ def follow(machine, messages, output, on_line=lambda line: None, silence=300,
     try:
         judge_console(messages.lines, expected, is_foreign_race)
     except Error as error:
-        # A guest that hangs has often said why.
+        # A guest that hangs has often printed the reason.
         raise Error("; ".join(map(str, filter(None, (error, late)))),
                       output.lines) from error
     if late:

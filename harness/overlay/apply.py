@@ -1,26 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Make a kernel tree with percpu_defer in it out of one without.
+"""Make a kernel tree with percpu_defer from one without.
 
-KSRC is copied, never changed. Of this repository,
+KSRC is copied, never changed. From this repository,
   <file>             is copied to the same path;
-  <file>.c.cocci     is a semantic patch that converts <file>.c, for what is of use
-                     without deferral; other semantic patches are files like any other;
+  <file>.c.cocci     is a semantic patch that converts <file>.c, as far as this is useful
+                     without deferral; other semantic patches are ordinary files;
   <file>.c.defer.cocci
-                     is another, applied after it, and sees what it has brought;
+                     is another semantic patch, applied to the result of the first;
   <file>.edit.toml   lists literal insertions and replacements in <file>; some have
                      a name, for series.toml;
-  <name>.inc         is C; the semantic patch has put an #include of it where it
-                     belongs, and the text takes the place of that line.
-Each rule and each edit has to match as often as it says (once, unless told
-otherwise), or nothing is done, and all that do not match are listed.
+  <name>.inc         is C code; it replaces the #include of it that the semantic patch
+                     has inserted.
+Each rule and each edit must match the specified number of times (default: once).
+Otherwise, nothing is done and all mismatches are listed.
 
-For some kernels, compat_tables.py changes all this before. A kernel that is none of TESTED
-gets it by force only: a way to fill a slot that it alone has would lose data. The findings
+For some kernels, compat_tables.py first adapts the overlay. A kernel that is not in TESTED
+requires FORCE: if it has an additional way to fill a slot, data would be lost. The findings
 of the checkers in overlay/checkers are printed.
 
-OUT is made, or, when it was made by us from the same KSRC, brought up to date:
-files that come out the same keep their time stamp, so a build redoes little.
-If asked for a pristine tree, OUT is a copy of KSRC and nothing else.
+OUT is created, or updated if it was made by us from the same KSRC. Files that do not
+change keep their time stamp, so a build redoes little.
+For a pristine tree, OUT is a plain copy of KSRC.
 """
 
 import collections
@@ -41,25 +41,25 @@ from overlay.parts import COCCI, RULE, edit, files_below, how_of, split, strays
 from shared import TOP, Error
 
 KERNEL_FILES = ("MAINTAINERS.edit.toml",)
-# Folders at the top of a kernel.
+# Top-level directories of a kernel.
 KERNEL_DIRS = tuple(map(pathlib.Path, (
     "arch", "block", "certs", "crypto", "Documentation", "drivers", "fs", "include", "init",
     "io_uring", "ipc", "kernel", "lib", "mm", "net", "rust", "samples", "scripts", "security",
     "sound", "tools", "usr", "virt")))
 TESTED = ((6, 12), (7, 2), (7, 3))
-# Semantic patches that find ways to lose data, and the calls that each looks at.
+# Semantic patches that find ways to lose data, and the calls that each checks.
 CHECKERS = {"harness/overlay/checkers/zram_filled.cocci": "set_slot_handle|zram_set_handle",
             "harness/overlay/checkers/swap_handed_out.cocci": "swap_range_alloc",
             "scripts/coccinelle/api/percpu_defer/look_before_claim.cocci":
                 "percpu_defer_map_claim"}
 CHECKED = ("drivers/block/zram/*.c", "mm/*.c")
 COPY_MB = 2500
-STAMP = ".percpu_defer"     # in OUT: where it came from, and what we touched
+STAMP = ".percpu_defer"     # in OUT: its origin and the files that we touched
 COPIED = STAMP + ".copied"  # in OUT: the files of the copy, with sizes and times
 
 
 def kernel_version(tree):
-    """'7.3.4' of a kernel tree that we can work with."""
+    """Return the version of a kernel tree, e.g. '7.3.4'; fail if it is unsupported."""
     makefile = tree / "Makefile"
     text = makefile.read_text(errors="replace") if makefile.is_file() else ""
     found = dict(re.findall(
@@ -80,9 +80,9 @@ def is_tested(version):
 
 
 def overlay():
-    """All files of this repository that are meant for the kernel.
+    """Yield all files of this repository that belong to the overlay.
 
-    A stray file is none of them: it would get into the kernel and into a patch.
+    Stray files are excluded: they would end up in the kernel and in a patch.
     """
     for name in KERNEL_DIRS:
         yield from (name / path for path in files_below(TOP / name))
@@ -90,7 +90,7 @@ def overlay():
 
 
 def report_strays():
-    """Name on stderr each file that looks like one of the overlay and is not tracked."""
+    """Report on stderr each untracked file that looks like part of the overlay."""
     for name in KERNEL_DIRS:
         for path in strays(TOP / name):
             print(f"{name}/{path}: not tracked, so left out; git add it, or remove it",
@@ -98,13 +98,13 @@ def report_strays():
 
 
 def read_overlay(version=""):
-    """The same with what is in them, path to bytes, as this version needs it."""
+    """Return the overlay with contents, {path: bytes}, adapted to this version if given."""
     files = {path: (TOP / path).read_bytes() for path in overlay()}
     return compat_tables.adapt(version, files) if version else files
 
 
 class Rule(typing.NamedTuple):
-    """A rule of a semantic patch, and how often it has to match."""
+    """Rule of a semantic patch, and the number of matches it must have."""
     name: str
     text: str
     wanted: int
@@ -122,7 +122,7 @@ def rules_of(path, cocci):
 
 
 def counting(cocci, rules):
-    """The semantic patch, with a script behind it that tells each match."""
+    """Return the semantic patch plus scripts that report each match."""
     for rule in rules:
         cocci += (f"\n@script:python@\np << {rule.name}.p;\n@@\n"
                   f'print("MATCHED {rule.name} %s" % p[0].line)\n')
@@ -170,7 +170,7 @@ INCLUDE = re.compile(r'^#include "([^"]+\.inc)"\n+', re.M)
 
 
 def expand_includes(path, text, files):
-    """Put the text of each .inc where the semantic patch asked for it."""
+    """Replace each #include of an .inc file with its text."""
     def content(match):
         inc = path.parent / match[1]
         if inc not in files:
@@ -210,7 +210,7 @@ def change(ksrc, files, suffix, how, text_of):
 
 
 def generate(ksrc, version, files):
-    """What we change or add, by what is in the overlay; both path to bytes."""
+    """Return the files that an overlay changes or adds; both are {path: bytes}."""
     def convert_file(path, cocci, text):
         text, problems = convert(path, cocci, text)
         return expand_includes(path, text, files), problems
@@ -252,7 +252,7 @@ def check(ksrc, files):
 
 
 def warn_untested(ksrc, version, files, force):
-    """Say that a version was never tested, and what the checkers find; refuse it."""
+    """Warn about an untested version and print the checkers' findings; fail without force."""
     found = check(ksrc, files)
     for line in found:
         print(f"warning: {line}", file=sys.stderr)
@@ -265,7 +265,7 @@ def warn_untested(ksrc, version, files, force):
 
 
 def copy_files(ksrc, out):
-    """Copy a kernel tree without its repository, and without ours, should it lie there."""
+    """Copy a kernel tree without its repository, and without ours if it is inside."""
     skip = ["./.git"]
     if TOP.is_relative_to(ksrc):
         skip.append(f"./{TOP.relative_to(ksrc)}")
@@ -274,14 +274,14 @@ def copy_files(ksrc, out):
          *(f"--exclude={name}" for name in skip), "-cf", "-", "."],
         stdout=subprocess.PIPE)
     write = subprocess.run(["tar", "-C", out, "-xf", "-"], stdin=read.stdout)
-    # Otherwise the reader waits for ever if the writer has died.
+    # Otherwise, the reader blocks forever if the writer has died.
     read.stdout.close()
     if read.wait() or write.returncode:
         raise Error(f"{out}: the copy of {ksrc} failed, see above; give another OUT")
 
 
 def check_new(out):
-    """Refuse an OUT that cannot hold a kernel; make the folder that it will be in."""
+    """Refuse an OUT that cannot hold a kernel; create its parent directory."""
     if re.search(r"[\s:]", str(out)):
         raise Error(f"OUT={out}: the kernel's make takes no path with blanks or colons; "
                     "give another OUT")
@@ -293,9 +293,9 @@ def check_new(out):
 
 
 def copy_tree(ksrc, out):
-    """OUT is complete or not there."""
+    """Copy KSRC to OUT; OUT exists only when the copy is complete."""
     check_new(out)
-    # No user's folder has such a name, so what it holds is an interrupted copy.
+    # No user directory has such a name, so an existing one is an interrupted copy.
     tmp = out.with_name(f"{out.name}{STAMP}.tmp")
     if tmp.exists():
         shutil.rmtree(tmp)
@@ -309,7 +309,7 @@ def copy_tree(ksrc, out):
 
 
 def clean(tree):
-    """Remove what a build left in the copy of a tree."""
+    """Remove build output from the copy of a tree."""
     run = subprocess.run(["make", "-s", "-C", tree, "mrproper"], capture_output=True,
                          text=True)
     if run.returncode:
@@ -318,9 +318,10 @@ def clean(tree):
 
 
 def contents(tree, skip=(), links=False):
-    """Yield (path, "size time") of all files below, with links: of links to folders as well.
+    """Yield (path, "size time") of all files below a tree.
 
-    Not of what is in a folder whose path is in skip.
+    skip: paths of directories whose contents are skipped; links: include symlinks to
+    directories.
     """
     for where, dirs, names in os.walk(tree):
         folder = os.path.relpath(where, tree)
@@ -336,7 +337,7 @@ def contents(tree, skip=(), links=False):
 
 
 def origin(ksrc):
-    """A line that changes when any file of the source tree does."""
+    """Return a line that changes when any file of the source tree does."""
     digest = hashlib.sha256()
     skip = {".git"}
     if TOP.is_relative_to(ksrc):
@@ -347,14 +348,14 @@ def origin(ksrc):
 
 
 def list_copied(tree):
-    """Note what is in a fresh copy, so that a user's files can be told from it."""
+    """Record the files of a fresh copy, to distinguish a user's files from them."""
     with open(tree / COPIED, "w", errors="surrogateescape") as file:
         for path, state in contents(tree, links=True):
             file.write(f"{state} {path}\n")
 
 
 def foreign(out, touched):
-    """Files in OUT that we did not put there, or that were changed since."""
+    """Return the files in OUT that we did not write, or that have changed since."""
     copied = {}
     if (out / COPIED).exists():
         for line in (out / COPIED).read_text(errors="surrogateescape").split("\n")[:-1]:
@@ -389,7 +390,7 @@ def write_if_changed(path, content):
 
 
 def update(ksrc, out, files):
-    """Bring OUT to KSRC plus files; the stamp names all that we may touch."""
+    """Update OUT to KSRC plus files; the stamp lists all files that we may touch."""
     stamp = out / STAMP
     lines = stamp.read_text().splitlines()
     touched = {pathlib.Path(line) for line in lines[1:]}
@@ -415,7 +416,7 @@ def check_place(ksrc, out):
 
 
 def report(version):
-    """Say what is different for this version, and which files were left out."""
+    """Report the differences for this version, and the files that were left out."""
     for line in compat_tables.says(version):
         print(line, file=sys.stderr)
     report_strays()

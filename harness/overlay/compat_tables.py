@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Fit the overlay to a kernel older than those that it is written for.
+"""Adapt the overlay to a kernel older than its target.
 
-compat/<version>.toml says how, in this order:
-  [[without]]          `parts` of the overlay that are left out, as in series.toml, and
-                       `why`; `say`, if there is one, is printed whenever the overlay is
-                       applied, and `tests` in the guest are not expected to run
-  [replace."<file>"]   words or other text and what they are there; also of all files of
-                       a folder ("<folder>/")
-  [patches]            parts of the files below, and which patch of the series they
-                       belong to; those that replace others belong to the same
-Files in compat/<version>/ replace those of the overlay that have the same name. Of
+compat/<version>.toml describes the changes, in this order:
+  [[without]]          `parts` of the overlay to leave out, in the format of series.toml,
+                       and the reason (`why`); `say`, if present, is printed whenever the
+                       overlay is applied; `tests` are guest tests that do not run
+  [replace."<file>"]   words or other text and their replacement in a file, or in all
+                       files of a directory ("<directory>/")
+  [patches]            parts of the files below, and the patch of the series that each
+                       belongs to; parts that replace others belong to the same patch
+Files in compat/<version>/ replace those of the overlay that have the same name. In
 semantic patches and lists of edits, each rule or named edit replaces the one of the same
-name, and others are added. Each entry has to match, or nothing is done.
+name, and others are added. If any entry does not match, nothing is done.
 """
 
 import itertools
@@ -25,9 +25,10 @@ COMPAT = HARNESS / "overlay/compat"
 
 
 def folder(version):
-    """Files for '6.12.117'; the table next to it has .toml in its name.
+    """Return the directory for a version such as '6.12.117'.
 
-    A version that has none gets that of the next newer one.
+    The table next to it has the suffix .toml. A version without a table uses that of the
+    next newer one.
     """
     number = tuple(map(int, re.findall(r"\d+", version)[:2]))
     newer = [one for one in supported() if one >= number]
@@ -35,7 +36,7 @@ def folder(version):
 
 
 def table(version):
-    """Empty for a kernel that needs none."""
+    """Return the table of a version; it is empty for a kernel that needs none."""
     if not version:
         return {}
     path = folder(version).with_suffix(folder(version).suffix + ".toml")
@@ -43,7 +44,7 @@ def table(version):
 
 
 def supported():
-    """The versions that have a table: [(6, 12)]."""
+    """Return the versions that have a table: [(6, 12)]."""
     return sorted(tuple(map(int, path.stem.split("."))) for path in COMPAT.glob("*.toml"))
 
 
@@ -67,7 +68,7 @@ def leave_out(part, files):
 
 
 def replace(entry, files):
-    """Words as a whole, other text wherever it is."""
+    """Replace whole words, and other text anywhere."""
     name, called = entry
     paths = set(named(name, files)[0])
     if lost := paths - files.keys():
@@ -86,7 +87,7 @@ def replace(entry, files):
 
 
 def merge(path, old, new):
-    """Put the parts of a file into that of the overlay."""
+    """Merge the parts of a file into the file of the overlay."""
     if not path.name.endswith((*COCCI, ".edit.toml")) or not old:
         return new
     head, parts = split(path, old)
@@ -96,7 +97,7 @@ def merge(path, old, new):
 
 
 def additions(entries, top, files, patches):
-    """The files of the folder, {path: text}; for a step, what its patches bring of them."""
+    """Return the files of the directory, {path: text}; for a step, the parts of its patches."""
     extra = {path: (top / path).read_text() for path in files_below(top)}
     brings = {(path, name): patch for part, patch in entries.items()
               for path, name in itertools.product(*named(part, extra))}
@@ -121,10 +122,10 @@ def additions(entries, top, files, patches):
 
 
 def adapt(version, overlay, patches=None):
-    """The overlay, path to bytes, as this version needs it.
+    """Return the overlay adapted to this version, {path: bytes}.
 
-    patches: the names of those so far, if it is the overlay of a step of the series.
-    What an entry is about may come with a later one.
+    patches: names of the patches so far, if this is the overlay of a step of the series.
+    An entry may refer to a part of a later patch, so it need not match then.
     """
     entries, top = table(version), folder(version)
     files = {path: content.decode() for path, content in overlay.items()}
@@ -147,12 +148,12 @@ def adapt(version, overlay, patches=None):
 
 
 def says(version):
-    """A line about each thing that this version goes without."""
+    """Return one line for each feature that this version lacks."""
     return [without["say"] for without in table(version).get("without", ())
             if "say" in without]
 
 
 def without_tests(version):
-    """What does not run in the guest: {test: the line that says why}."""
+    """Return the tests that do not run in the guest: {test: reason}."""
     return {test: without["say"] for without in table(version).get("without", ())
             for test in without.get("tests", ())}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The cover letters of the series, with the tables of the report in it."""
+"""Write the cover letters of the series, with the tables of the report."""
 
 import importlib
 import json
@@ -29,7 +29,7 @@ def paragraph(text):
 
 
 def table(head, rows):
-    """Columns in line, for a mail: names to the left, numbers to the right."""
+    """Yield the lines of a plain-text table: names left-aligned, numbers right-aligned."""
     rows = [head, *rows]
     widths = [max(map(len, column)) for column in zip(*rows)]
     for first, *others in rows:
@@ -68,14 +68,14 @@ def unmap_tables(data, series):
 
 
 def comparisons(name, data, backends):
-    """Those of a section that are about a series."""
+    """Return the comparisons of a section that concern the backends of a series."""
     section = importlib.import_module(f"report.sections.{name}")
     return [one for one in common.comparisons(section, data)
             if one.what.startswith(tuple(backends))]
 
 
 def worse(sections, backends):
-    """Regressions come first, as in the report."""
+    """Yield the lines about regressions, which come first, as in the report."""
     lines = [line for name, data in sections.items()
              for one in comparisons(name, data, backends) if (line := one.worse())]
     if not lines:
@@ -96,7 +96,7 @@ def instruction_table(data, backends):
 
 
 def measured(report, series):
-    """The paragraphs on what was measured."""
+    """Yield the paragraphs about the measurements."""
     sections = report["sections"]
     yield paragraph(
         f"Measured on Linux {report['kernel']} with all series against "
@@ -118,7 +118,7 @@ def measured(report, series):
 
 
 def results(series):
-    """What the cover letter says of them, and a word on stderr if that is nothing."""
+    """Return the results for the cover letter; without any, warn and return a placeholder."""
     if not RESULTS.exists():
         print("there is no build/results/bench.json, so the cover letter has no numbers: "
               "run \"make bench\", then \"make series\" again", file=sys.stderr)
@@ -127,7 +127,7 @@ def results(series):
 
 
 def text(series, version, own):
-    """The subject, an empty line and the rest."""
+    """Return the cover letter: subject, empty line, body."""
     base = paragraph((OWN if own else FETCHED).format(
         version=version, short=".".join(version.split(".")[:2])))
     base += "".join(f"\n{paragraph(line[0].upper() + line[1:] + '.')}"

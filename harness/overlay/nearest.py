@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Find the lines of a file that are most like a rule or an edit that does not match."""
+"""Find the lines of a file that are most similar to a rule or edit that does not match."""
 
 import difflib
 import re
 
 WORD = re.compile(r"\w+")
-# Words of a semantic patch that stand for anything.
+# Wildcards and keywords of a semantic patch.
 ANYTHING = {"...", "when", "any", "exists", "forall", "expression", "identifier", "position"}
 SHOWN = 3
-# Least likeness to be shown; 2 is the same line.
+# Minimum similarity to be shown; 2 means identical.
 LIKE = 0.8
 
 
@@ -17,7 +17,7 @@ def words(line):
 
 
 def nearest(line, text):
-    """The line of a text that is most like a line, and its number; 0 if none is."""
+    """Return the number and text of the most similar line; number 0 if there is none."""
     match = difflib.SequenceMatcher(b=line.split(), autojunk=False)
     fine = difflib.SequenceMatcher(b=line.strip(), autojunk=False)
 
@@ -30,7 +30,7 @@ def nearest(line, text):
 
 
 def body_of(rule):
-    """Yield the lines of code that a rule looks for, each with its fixed words."""
+    """Yield the code lines that a rule must match, each with its fixed words."""
     head, _, body = rule.partition("\n@@\n")
     meta = {word for line in head.splitlines()[1:] for word in words(line)} | ANYTHING
     for line in body.splitlines():
@@ -42,7 +42,7 @@ def body_of(rule):
 
 
 def show(wanted, text):
-    """Lines to print below an error."""
+    """Return the lines to print below an error."""
     shown = []
     for line in wanted[:SHOWN]:
         number, found = nearest(line, text)
@@ -52,7 +52,7 @@ def show(wanted, text):
 
 
 def of_rule(rule, text):
-    """Show the lines of a rule with words that no single line of the text has, or the first."""
+    """Show the lines of a rule whose words no single line has, or else its first line."""
     text = text.splitlines()
     have = [set(words(line)) for line in text]
     body = list(body_of(rule))
@@ -61,7 +61,7 @@ def of_rule(rule, text):
 
 
 def of_anchor(anchor, text):
-    """Show the lines of an edit's anchor that are nowhere in the text, or the first."""
+    """Show the lines of an edit's anchor that the text lacks, or else its first line."""
     text = text.splitlines()
     there = set(text)
     wanted = [line for line in anchor.splitlines() if line.strip()]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Files of the overlay, and their parts: rules and edits, which can be left out."""
+"""Files of the overlay and their parts: rules and edits that can be left out."""
 
 import pathlib
 import re
@@ -9,9 +9,9 @@ from shared import TOP, Error
 
 
 def git_files(folder, *which):
-    """Paths that git ls-files prints, relative to the folder, sorted.
+    """Return the sorted output of git ls-files, relative to the directory.
 
-    safe.directory: a checkout of another user is read, nothing in it is run.
+    safe.directory: reading another user's checkout is safe because nothing in it is run.
     """
     command = ["git", "-c", "safe.directory=*", "-C", str(folder), "ls-files", "-z", *which]
     try:
@@ -26,7 +26,7 @@ def git_files(folder, *which):
 
 
 def files_below(folder):
-    """Files of the repository in a folder, relative to it; in a tarball, all files."""
+    """Return the tracked files below a directory, relative to it; in a tarball, all files."""
     if not folder.is_dir():
         return []
     if (TOP / ".git").exists() and folder.is_relative_to(TOP):
@@ -38,24 +38,24 @@ def files_below(folder):
 
 
 def strays(folder):
-    """Files in a folder that git neither tracks nor ignores."""
+    """Return the files in a directory that git neither tracks nor ignores."""
     if not (TOP / ".git").exists() or not folder.is_dir():
         return []
     return git_files(folder, "--others", "--exclude-standard")
 
 
-# Semantic patches of a C file, in the order in which they are applied.
+# Suffixes of the semantic patches of a C file, in the order of application.
 COCCI = (".c.cocci", ".c.defer.cocci")
 
-# A rule begins with its name, in a line of its own.
+# A rule begins with a line that contains its name.
 RULE = re.compile(r"@(\w+)(?: depends on [^@]*)?@$", re.M)
 
 
 def split(path, text):
-    """What is in a file: pairs of a name, and text that can be left out.
+    """Split a file into a head and its parts: return head, [(name, text)].
 
-    The rules of a semantic patch, and the edits of a list. Of an edit without a name,
-    and where there is nothing to leave out, the name is empty.
+    The parts are the rules of a semantic patch or the edits of a list. The name is empty
+    for an edit without a name, and for other files, which have one part.
     """
     if path.name.endswith(".edit.toml"):
         head, *edits = re.split(r"^(?=\[\[edit\]\]$)", text, flags=re.M)
@@ -64,7 +64,7 @@ def split(path, text):
         return head, [(name[1] if name else "", edit)
                       for name, edit in zip(names, edits)]
     if path.name.endswith(COCCI):
-        # A rule begins with the comment before it.
+        # The comment before a rule belongs to it.
         head, *rules = re.split(
             r"^(?=(?://.*\n)*" + RULE.pattern.replace("(", "(?:", 1) + ")",
             text, flags=re.M)
@@ -73,7 +73,7 @@ def split(path, text):
 
 
 def rejoin(rules):
-    """Comments of several lines were split at each line: put them together."""
+    """Rejoin comments that were split at each line."""
     whole = ""
     for rule in rules:
         whole += rule
@@ -83,7 +83,7 @@ def rejoin(rules):
 
 
 def named(part, files):
-    """What "file", "folder/", "beginning*" or "file:rule,rule" stands for: paths, names."""
+    """Resolve "file", "directory/", "prefix*" or "file:rule,rule" to (paths, names)."""
     path, _, names = part.partition(":")
     paths = ([one for one in files if str(one).startswith(path.rstrip("*"))]
              if path.endswith(("/", "*")) else [pathlib.Path(path)])
@@ -91,13 +91,13 @@ def named(part, files):
 
 
 def how_of(one):
-    """The kind of an edit: the key of its anchor."""
+    """Return the kind of an edit: the key of its anchor."""
     how, = {"before", "after", "replace"} & one.keys()
     return how
 
 
 def edit(what, one, text, where=""):
-    """A literal insertion or replacement; `what` is what to call it."""
+    """Apply a literal insertion or replacement; `what` names it in errors."""
     how = how_of(one)
     anchor = one[how]
     if (count := text.count(anchor)) != 1:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Write the overlay as series of patches that can be mailed: build/series/.
+"""Write the overlay as series of patches for mailing to build/series/.
 
-Which part belongs to which patch is in series.toml. Each step is made by the same
-means as the whole, with the parts of the patches so far.
+series.toml assigns the parts to patches. Each step is generated in the same way as the
+complete overlay, with the parts of the patches so far.
 """
 
 import itertools
@@ -23,18 +23,18 @@ MESSAGES = HARNESS / "overlay/messages"
 OUT = BUILD / "series"
 NOBODY = "*** your name *** <address>"
 BRANCH = "percpu_defer"
-DATE = "2026-01-01T00:00:00Z"      # of all commits, so that their hashes stay the same
-# Hooks, signatures and line ends are the user's own affair.
+DATE = "2026-01-01T00:00:00Z"      # date of all commits, for reproducible hashes
+# Ignore the user's configuration of hooks, signatures and line endings.
 ENV = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1",
        "GIT_AUTHOR_DATE": DATE, "GIT_COMMITTER_DATE": DATE}
-# The entry in MAINTAINERS comes with the library, and the kernel is in no repository that
-# knows other commits.
+# The MAINTAINERS entry comes with the library, and the kernel's repository may lack the
+# commits that messages refer to.
 CHECKPATCH = ["--strict", "--no-summary", "--show-types", "--terse",
               "--ignore", "FILE_PATH_CHANGES,UNKNOWN_COMMIT_ID"]
 
 
 def read_message(name):
-    """(subject, body) of a patch or a cover letter."""
+    """Return (subject, body) of a patch or a cover letter."""
     path = MESSAGES / f"{name}.txt"
     if not path.is_file():
         raise Error(f"there is no {path}: write a subject, an empty line and a body")
@@ -43,7 +43,7 @@ def read_message(name):
 
 
 class Table:
-    """What series.toml says; without: names of patches to leave out."""
+    """Contents of series.toml; without: names of patches to leave out."""
 
     def __init__(self, path=TABLE, without=()):
         table = tomllib.loads(path.read_text())
@@ -66,15 +66,15 @@ class Table:
         self.number = {patch.name: i for i, patch in enumerate(every)}
 
     def kept(self):
-        """(number, patch) of those that are not left out."""
+        """Return (number, patch) of each patch that is not left out."""
         return [(number, patch) for number, patch in enumerate(self.patches)
                 if patch.name not in self.without]
 
 
 def claims(table, files):
-    """What they say that they bring: {(path, name): number of the patch}.
+    """Return the parts that the patches list: {(path, name): number of the patch}.
 
-    A file that a patch names is not of the rest of a folder.
+    An entry for a directory does not include files that another patch lists.
     """
     claimed, rest = {}, {}
     for number, patch in enumerate(table.patches):
@@ -88,7 +88,7 @@ def claims(table, files):
 
 
 def owners(table, files):
-    """Which patch, by number, each part belongs to: {(path, name): number}."""
+    """Return the number of the patch that each part belongs to: {(path, name): number}."""
     claimed = claims(table, files)
     result, used = {}, set()
     for path, content in files.items():
@@ -110,7 +110,7 @@ def owners(table, files):
 
 
 def check_included(files):
-    """C that no rule puts anywhere belongs to no patch either."""
+    """Fail if there is C that no rule includes: it would belong to no patch."""
     included = {path.parent / inc for path, content in files.items()
                 if path.name.endswith(COCCI)
                 for inc in re.findall(r'^\+#include "([^"]+\.inc)"$',
@@ -121,7 +121,7 @@ def check_included(files):
 
 
 def chosen(files, owner, numbers):
-    """The overlay with the parts of some patches; all included C, which is of no harm."""
+    """Return the overlay with the parts of some patches, and all included C (harmless)."""
     result = {}
     for path, content in files.items():
         if path.suffix == ".inc":
@@ -134,7 +134,7 @@ def chosen(files, owner, numbers):
 
 
 def signed(files, signoff):
-    """With the maintainer, who is who signs off, in what MAINTAINERS gets."""
+    """Add the signer as maintainer to the MAINTAINERS entry."""
     path = pathlib.Path("MAINTAINERS.edit.toml")
     if not signoff or path not in files:
         return files
@@ -143,9 +143,9 @@ def signed(files, signoff):
 
 
 def steps(ksrc, signoff="", without=()):
-    """Yields each patch with what it makes of the kernel: path to bytes.
+    """Yield each patch and the files it adds or changes in the kernel, {path: bytes}.
 
-    Those that an older kernel goes without are left out.
+    Patches without effect on an older kernel are skipped.
     """
     table, version = Table(without=without), apply.kernel_version(ksrc)
     files = apply.read_overlay()
@@ -162,7 +162,7 @@ def steps(ksrc, signoff="", without=()):
 
 
 def whole_of(ksrc, table, signoff=""):
-    """What all patches make of the kernel: path to bytes."""
+    """Return the files that all patches add or change in the kernel, {path: bytes}."""
     version, files = apply.kernel_version(ksrc), apply.read_overlay()
     numbers, names = zip(*((number, patch.name) for number, patch in table.kept()))
     files = compat_tables.adapt(version, chosen(files, owners(table, files), numbers),
@@ -171,7 +171,7 @@ def whole_of(ksrc, table, signoff=""):
 
 
 def git(repo, *args, who="percpu_defer <percpu_defer>", **more):
-    """Run git there; returns what it prints."""
+    """Run git in a repository; return its output."""
     name, _, address = who.rstrip(">").partition(" <")
     env = os.environ | ENV | {
         f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER")
@@ -185,7 +185,7 @@ def git(repo, *args, who="percpu_defer <percpu_defer>", **more):
 
 
 def base_of_own(ksrc):
-    """The user's repository, as it was committed."""
+    """Return the user's repository and its HEAD; fail on uncommitted changes."""
     if not (ksrc / ".git").exists():
         raise Error(f"{ksrc} is no git repository, so there is no commit to base "
                           "patches on: give the top of one, or no KSRC")
@@ -196,9 +196,9 @@ def base_of_own(ksrc):
 
 
 def base_of_fetched(ksrc, version, stage):
-    """A repository of the distribution's source, which comes without one.
+    """Make a repository from the distribution's source, which has none.
 
-    What is committed has the same hash wherever it is made.
+    The commit has the same hash on every machine.
     """
     repo = BUILD / f"tree/base-{ksrc.name}.git"
     stamp, origin = repo / "percpu_defer", apply.origin(ksrc)
@@ -214,9 +214,9 @@ def base_of_fetched(ksrc, version, stage):
 
 
 def add_all(repo, ksrc, stage):
-    """Put all files of a source into the index, some 90000. Says how far it is."""
-    # All in one pack: fewer files, and faster. By force, because the distribution's
-    # .gitignore leaves out everything that is not the distribution's.
+    """Add all files of a source to the index, about 90000; report progress."""
+    # One pack is faster and has fewer files. --force: the distribution's .gitignore
+    # excludes all files except the distribution's own.
     command = ["git", "-C", repo, "-c", "core.bigFileThreshold=1",
                "-c", "core.compression=1", "add", "--all", "--force", "--verbose"]
     with subprocess.Popen(
@@ -230,13 +230,13 @@ def add_all(repo, ksrc, stage):
 
 
 def put(ksrc, repo, files):
-    """Bring a clone to what these files make of the source, as "make apply" does."""
+    """Update a clone to the source plus these files, as "make apply" does."""
     apply.update(ksrc, repo, files)
     git(repo, "add", "--force", "--", *files)
 
 
 class Tree:
-    """A clone in which only the files that we touch are checked out."""
+    """Clone in which only the files that we touch are checked out."""
 
     def __init__(self, where, source, base, touched):
         git(BUILD, "clone", "--quiet", "--shared", "--no-checkout", source, where)
@@ -252,22 +252,22 @@ class Tree:
         put(ksrc, self.where, files)
 
     def tree(self):
-        """The hash of all that is in it: of names, modes and contents."""
+        """Return the hash of the whole tree: names, modes and contents."""
         return git(self.where, "write-tree")
 
 
 def message(patch, who):
-    """Of a commit."""
+    """Return the commit message of a patch."""
     note = patch.unsigned if who == NOBODY else ""
-    # Trailers of the message go on.
+    # Append to existing trailers without an empty line.
     gap = "\n" if re.search(r"\n\n(?:[A-Z][\w-]+: .+\n?)+\Z", patch.body) else "\n\n"
     return (f"{patch.subject}\n\n{patch.body}{gap}"
             f"Signed-off-by: {who}\n" + (f"---\n{note}" if note else ""))
 
 
 def checkpatch(ksrc, patches, signoff):
-    """Prints what checkpatch finds; an error is one."""
-    # Nobody has signed off, and his address is no address.
+    """Print the findings of checkpatch; fail if there are errors."""
+    # Without SIGNOFF, the signer is a placeholder with an invalid address.
     ignore = [] if signoff else ["--ignore", "BAD_SIGN_OFF,NO_AUTHOR_SIGN_OFF"]
     run = subprocess.run(["scripts/checkpatch.pl", *CHECKPATCH, *ignore, *patches],
                          cwd=ksrc, text=True, capture_output=True)
@@ -283,7 +283,7 @@ def checkpatch(ksrc, patches, signoff):
 
 
 def recipients(ksrc, patches):
-    """Whom the kernel's maintainers want to be told, an address a line."""
+    """Return the recipients from get_maintainer.pl, one address per line."""
     run = subprocess.run(["scripts/get_maintainer.pl", "--no-git", "--no-git-fallback",
                           "--no-roles", "--no-rolestats", *patches],
                          cwd=ksrc, text=True, capture_output=True)
@@ -294,7 +294,7 @@ def recipients(ksrc, patches):
 
 
 def same(what, tree, wanted):
-    """The proof that the patches are worth something."""
+    """Fail unless the tree equals the wanted one, which make apply produces."""
     if tree.tree() != wanted.tree():
         differ = git(tree.where, "diff", "--name-only", tree.tree(), wanted.tree(),
                      env={"GIT_ALTERNATE_OBJECT_DIRECTORIES":
@@ -304,7 +304,7 @@ def same(what, tree, wanted):
 
 
 def publish(tmp):
-    """The result is there as a whole, or as it was before."""
+    """Replace OUT with the complete result."""
     old = OUT.with_suffix(".old")
     shutil.rmtree(old, ignore_errors=True)
     if OUT.exists():
@@ -319,7 +319,7 @@ def check_signoff(signoff):
 
 
 def commit_steps(built, ksrc, signoff, without, stage):
-    """Commit all patches. Returns the last commit of each series that has any."""
+    """Commit all patches; return the last commit of each series that has any."""
     last = {}
     for patch, files in steps(ksrc, signoff, without):
         stage(f"  {patch.series.name}: {patch.subject}")
@@ -331,7 +331,7 @@ def commit_steps(built, ksrc, signoff, without, stage):
 
 
 def format_series(built, prefix, series, letter, base, start, end, out, who):
-    """Write the patches of a series and its cover letter. Returns their paths."""
+    """Write the patches of a series and its cover letter; return the paths of the patches."""
     git(built.where, "branch", "--force", "mailed", end)
     git(built.where, "config", "branch.mailed.description", letter)
     git(built.where, "format-patch", "--quiet", "--cover-letter", f"--base={base}",
@@ -341,7 +341,7 @@ def format_series(built, prefix, series, letter, base, start, end, out, who):
 
 
 def make(ksrc, own, signoff, without, stage):
-    """Write the series, and prove that they give what make apply does."""
+    """Write the series; verify that they produce the same tree as make apply."""
     check_signoff(signoff)
     version, who = apply.kernel_version(ksrc), signoff or NOBODY
     tmp, work = OUT.with_suffix(".tmp"), BUILD / "tree/series"
@@ -376,7 +376,7 @@ def make(ksrc, own, signoff, without, stage):
 
 
 def repository(ksrc, own, out, stage, force):
-    """Make OUT a git repository of its own: the kernel, and a commit for each patch."""
+    """Make OUT a git repository with the kernel and one commit per patch."""
     version = apply.kernel_version(ksrc)
     if out.exists():
         raise Error(f"OUT={out} exists: a repository needs a new place")
@@ -408,7 +408,7 @@ def repository(ksrc, own, out, stage, force):
 
 
 def report(stage):
-    """Where it is, and what only a human can do."""
+    """Print the location of the result and the number of lines to fill in by hand."""
     blanks = sum(bool(re.search(r"(^|\s)\*\*\* ", line)) for path in OUT.glob("*/*.patch")
                  for line in path.read_text().splitlines())
     stage("the series are in build/series; git am of all gives what make apply does")

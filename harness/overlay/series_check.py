@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Build the kernel after each patch of the series.
 
-Boot those of patches that change a client, and the last, and run KUnit there. One source tree and one build folder go through all steps, so that each builds
-little more than what its patch touches.
+Boot the kernel and run KUnit after each patch that changes a client, and after the last.
+All steps share one source tree and one build directory, so each rebuilds little more than
+the files that its patch touches.
 """
 
 import pathlib
@@ -21,7 +22,7 @@ CLIENTS = ("drivers/", "kernel/", "mm/")
 
 
 def choose(steps, only):
-    """The steps to check: all, or the one with this number or name."""
+    """Return the steps to check: all, or the one with this number or name."""
     chosen = [(number, patch, files) for number, (patch, files) in enumerate(steps, 1)
               if only in ("", str(number), patch.name)]
     if not chosen:
@@ -31,7 +32,7 @@ def choose(steps, only):
 
 
 def write_fragment(files):
-    """Configuration of our own options, as far as there are any yet."""
+    """Write the configuration of those of our options that exist so far."""
     kconfig = "\n".join(content.decode() for path, content in files.items()
                         if path.name.startswith("Kconfig"))
     known = {f"CONFIG_{name}" for name in re.findall(r"^(?:menu)?config (\w+)$", kconfig, re.M)}
@@ -41,7 +42,7 @@ def write_fragment(files):
 
 
 def library_objects(files):
-    """What nothing selects yet, or this configuration does not, is to build as well."""
+    """Return the library's objects; they must build even if nothing selects them yet."""
     return [str(path.with_suffix(".o")) for path in files
             if path.parent == pathlib.Path("lib") and path.suffix == ".c"
             and path.name.startswith("percpu_defer")]
@@ -56,18 +57,18 @@ def compile_objects(kernel, names):
 
 
 def expect_no_warnings(log):
-    """A step that leaves something unused has been cut in the wrong place."""
+    """Fail on compiler warnings: a step must not leave unused code."""
     if found := re.search(r"^.*warning:.*$", log.read_text(), re.M):
         raise Error(f"the compiler warns: {found[0]} (see {log})")
 
 
 def run_kunit(kernel, patch):
-    """Returns the count of the tests there are so far."""
+    """Run the KUnit tests that exist so far; return their count."""
     count = Count()
     lines = kernel.run("kunit", {}, log=BUILD / f"log/series-{patch.name}")
     results = [result for section in ktap.sections(lines)
                for result in ktap.results(kernel.tree, section)]
-    # Any test may be skipped here: skips.toml is about the whole series.
+    # Any test may be skipped here: skips.toml applies to the complete series only.
     for status in ("passed", "failed", "skipped"):
         setattr(count, status, sum(result.status == status for result in results))
     if count.failed:

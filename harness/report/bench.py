@@ -1,28 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Write a report of what is measured on two kernels, the sections in sections/.
+"""Write a report on measurements of two kernels; its sections are in sections/.
 
-A report is about one state of both kernels. A run with ONLY adds its sections to the report
-of that state, or replaces them. The report of another state is kept next to it, and quick
-reports have a folder of their own. Samples are written as sections finish, to a folder named
-after the time; it becomes the report when all is measured and drawn.
+A report is about one state of both kernels. A run with ONLY adds or replaces its sections in
+the report of that state. The report of another state is kept next to it, and quick reports
+have their own directory. Samples are written as each section finishes, to a directory named
+after the time; it becomes the report when all sections are measured and drawn.
 
-A section is a module that has
+A section is a module with
     TITLE              its heading
-    SHOWS              a sentence on what it shows
+    SHOWS              a sentence on the purpose
     measure(kernels, quick, stage)
-                       boots guests; returns its samples, as JSON can hold them.
-                       kernels has .base, .patched, .native(), kernels for user-mode Linux,
-                       and .perf, an archive for guests. common.collect() reads the lines
-                       that a guest job prints
-    grids(data)        yields common.Grid, of which tables and comparisons are made: each
-                       row has columns "base" and "on", and a label that begins with zram
-                       or zswap
-and that may have
+                       boots guests; returns the samples, which must fit in JSON.
+                       kernels has .base, .patched, .native() (kernels for user-mode
+                       Linux), and .perf, an archive for guests. common.collect() reads
+                       the lines that a guest job prints
+    grids(data)        yields common.Grid, the source of tables and comparisons: each row
+                       has columns "base" and "on", and a label that begins with zram or
+                       zswap
+and optionally
     more_tables(data)  yields lines of Markdown
     more_comparisons(data)
-                       yields common.Samples or common.Events, what else could be worse
-    headline(data)     yields lines that a report begins with
-    plots(data)        yields names and gnuplot scripts that have their data in them
+                       yields common.Samples or common.Events for other comparisons
+    headline(data)     yields lines for the beginning of the report
+    plots(data)        yields names and gnuplot scripts, which contain their data
 """
 
 import datetime
@@ -40,10 +40,9 @@ from shared import BUILD, Error
 RESULTS = BUILD / "results"
 ORDER = ("unmap", "native", "short_runs", "busy", "memory", "lmk", "killers", "faults", "others",
          "accounting", "mixed", "attribution", "instructions")
-# What explains the times more than it is one, and takes long: a quick report has it only
-# when it is asked for.
+# Sections that explain the times and take long: a quick report has them only on request.
 EXPLAINS = ("attribution", "instructions")
-# Reports that agree on these are of the same state.
+# Reports with equal values of these are of the same state.
 SAME = ("kernel", "base_kernel", "state", "accelerator", "cpus", "quick")
 TERMINAL = 'set terminal svg size 720,420 font "sans-serif,12" background "white"'
 STYLE = """body { font: 16px/1.45 sans-serif; max-width: 75em; margin: 2em auto }
@@ -54,7 +53,7 @@ th { background: #eee } svg { max-width: 100%; height: auto }"""
 
 
 def choose(only):
-    """Names of sections, from a list with commas between them, in the report's order."""
+    """Return the section names in a comma-separated list, in the report's order."""
     wanted = [name for name in only.split(",") if name]
     if unknown := [name for name in wanted if name not in ORDER]:
         raise Error(f"the report has no section '{unknown[0]}'; "
@@ -63,13 +62,13 @@ def choose(only):
 
 
 def load(names, quick):
-    """The sections with these names; if there are none, what a report has by default."""
+    """Load the sections with these names; the default sections if there are no names."""
     names = names or [name for name in ORDER if not (quick and name in EXPLAINS)]
     return {name: importlib.import_module(f"report.sections.{name}") for name in names}
 
 
 def draw(name, script):
-    """The plot as SVG."""
+    """Return the plot as SVG."""
     run = subprocess.run(["gnuplot"], input=f"{TERMINAL}\n{script}", text=True,
                          capture_output=True)
     if run.returncode or not run.stdout.rstrip().endswith("</svg>"):
@@ -79,7 +78,7 @@ def draw(name, script):
 
 
 def opening(report, sections):
-    """Markdown: headline, regressions, and what was measured."""
+    """Return Markdown: headline, regressions, and what was measured."""
     yield "# percpu_defer against the unmodified kernel\n"
     lines = [line for name, section in sections.items() if hasattr(section, "headline")
              for line in section.headline(report["sections"][name])]
@@ -107,7 +106,7 @@ def opening(report, sections):
 
 
 def chapter(name, section, data, plots):
-    """Markdown of a section."""
+    """Return Markdown of a section."""
     yield f"## {section.TITLE}\n"
     yield f"{section.SHOWS} Only this: `make bench ONLY={name}`.\n"
     yield from common.tables(section, data)
@@ -116,7 +115,7 @@ def chapter(name, section, data, plots):
 
 
 def html(text, plots):
-    """One file that needs no other."""
+    """Return a self-contained HTML file."""
     body = subprocess.run(["markdown_py", "-x", "tables"], input=text, text=True,
                           check=True, stdout=subprocess.PIPE).stdout
     body = re.sub(r'<img alt="[^"]*" src="([^"]*)\.svg" />',
@@ -128,7 +127,7 @@ def html(text, plots):
 
 
 def write(folder, name, text):
-    """Write a file of a report; it is complete or as it was before."""
+    """Write a file of a report atomically: on failure it keeps its old content."""
     folder.mkdir(parents=True, exist_ok=True)
     tmp = folder / f"{name}.tmp"
     tmp.write_text(text)
@@ -136,7 +135,7 @@ def write(folder, name, text):
 
 
 def earlier(folder, report):
-    """The report in a folder, if it is of the same state."""
+    """Return the report in a directory if it is of the same state."""
     samples = folder / "bench.json"
     old = json.loads(samples.read_text()) if samples.exists() else {}
     same = report["state"] and all(old.get(name) == report[name] for name in SAME)
@@ -144,8 +143,8 @@ def earlier(folder, report):
 
 
 def publish(partial, folder, same):
-    """Put a complete report in the place of an earlier one, which is kept unless it is of
-    the same state.
+    """Replace an earlier report by a complete one; keep the old report unless it is of the
+    same state.
     """
     old = folder.with_name(f"{folder.name}.{datetime.datetime.now():%Y%m%d-%H%M%S.%f}-before")
     if folder.exists():
@@ -156,7 +155,7 @@ def publish(partial, folder, same):
 
 
 def make_files(report, sections):
-    """The files of a report by name, without the samples."""
+    """Return the files of a report by name, without the samples."""
     text, drawn = list(opening(report, sections)), {}
     for name, section in sections.items():
         data = report["sections"][name]
@@ -170,7 +169,7 @@ def make_files(report, sections):
 
 
 def finish(folder):
-    """Draw the report of the samples in a folder; returns its text."""
+    """Draw the report of the samples in a directory; return its text."""
     try:
         report = json.loads((folder / "bench.json").read_text())
         names = [name for name in ORDER if name in report["sections"]]
@@ -184,7 +183,7 @@ def finish(folder):
 
 
 def measure(kernels, sections, report, partial, stage):
-    """Run the sections, and write the samples whenever one has finished."""
+    """Run the sections; write the samples after each one."""
     for name, section in sections.items():
         stage(f"section '{name}'")
         report["sections"][name] = section.measure(kernels, report["quick"], stage)
@@ -193,9 +192,9 @@ def measure(kernels, sections, report, partial, stage):
 
 
 def run(kernels, names, quick, state, stage):
-    """Measure the sections with these names, or all, and write the report.
+    """Measure the sections with these names, or all sections, and write the report.
 
-    state: a string that changes when what is measured does.
+    state: a string that identifies the measured code
     """
     folder = RESULTS.with_name(f"{RESULTS.name}-quick") if quick else RESULTS
     partial = RESULTS.with_name(f"{RESULTS.name}.{datetime.datetime.now():%Y%m%d-%H%M%S}")
@@ -220,7 +219,7 @@ def run(kernels, names, quick, state, stage):
 
 
 def redraw(folder):
-    """Draw the report of a folder again."""
+    """Redraw the report in a directory."""
     try:
         report = json.loads((folder / "bench.json").read_text())
         choose(",".join(report["sections"]))

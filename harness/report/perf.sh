@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Packs the distribution's perf for the guest, with the libraries it needs, and
-# prints where the archive is. It goes behind an initramfs.
+# Pack the distribution's perf and its libraries for the guest, and print the path of the
+# archive. The archive is appended to an initramfs.
 set -eu
 . "$(dirname -- "$0")/../machine/common.sh"
 . "$(dirname -- "$0")/../machine/pack.sh"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Compare the instructions that a slot takes with those of the baseline.
+"""Compare the number of instructions per slot with the baseline.
 
-They are counted, not timed, so a busy machine makes no difference.
+Instructions are counted, not timed, so the load of the machine does not matter.
 """
 
 import os
@@ -13,7 +13,7 @@ from shared import HARNESS, Error
 
 BASELINE = HARNESS / "report/perf-baseline.toml"
 TOLERANCE = 0.05
-# Real reclaim leaves short runs; the counts of a kernel differ by 0.1 %.
+# Real reclaim leaves short runs; the counts vary by 0.1 % on the same kernel.
 TOLERANCES = {"push, runs of 1": 0.01, "push, runs of 64": 0.01}
 
 
@@ -23,7 +23,7 @@ def compiler(kernel):
 
 
 def as_toml(found, kernel):
-    """The lines of a baseline."""
+    """Return the lines of a baseline."""
     lines = ["# SPDX-License-Identifier: GPL-2.0",
              "# Instructions for a slot in the patched kernel, medians; written by",
              "# \"make perf-check UPDATE=1\".",
@@ -43,7 +43,7 @@ def write(found, kernel):
 
 
 def compare(found, baseline):
-    """Prints all; returns a line for each count that is above its tolerance."""
+    """Print all counts; return a line for each one above its tolerance."""
     bad = []
     for backend, counts in found.items():
         for what, samples in counts.items():
@@ -62,7 +62,7 @@ def compare(found, baseline):
 
 
 def run(kernel, update, stage):
-    """Returns whether no count is worse than the baseline."""
+    """Return whether no count is worse than the baseline."""
     found = instructions.count_parts(kernel, instructions.PARTS,
                                      instructions.REPETITIONS, stage)
     if update:

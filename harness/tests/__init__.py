@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Unit tests of the harness; in harness/, "python3 -m unittest tests.test_vm" runs some.
+"""Unit tests of the harness; in harness/, run some by "python3 -m unittest tests.test_vm".
 
-PD_PRISTINE names an unmodified kernel source; the newest that was fetched unless it is set.
+PD_PRISTINE names an unmodified kernel source; by default the newest one that was fetched.
 """
 
 import os

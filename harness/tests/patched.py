@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""For all tests: folders, and the text of the patched tree, which is generated once."""
+"""Shared by all tests: directories, and the text of the patched tree, generated once."""
 
 import functools
 import os
@@ -12,20 +12,20 @@ from overlay import apply, compat_tables
 
 
 def needs(*tools):
-    """Decorates tests that are skipped where a tool is missing; "make test" installs all."""
+    """Skip the decorated tests if a tool is missing; "make test" installs all tools."""
     missing = [tool for tool in tools if not shutil.which(tool)]
     return unittest.skipIf(missing, f"no {', '.join(missing)}")
 
 
 def folder(case):
-    """An empty folder that is removed when the test case has ended."""
+    """Return an empty directory that is removed when the test case ends."""
     tmp = tempfile.TemporaryDirectory()
     case.addCleanup(tmp.cleanup)
     return pathlib.Path(tmp.name)
 
 
 def skip_older(case):
-    """Skip a test about the words of the kernel that the overlay is written for."""
+    """Skip a test that depends on the text of the overlay's own kernel version."""
     version = apply.kernel_version(pathlib.Path(os.environ["PD_PRISTINE"]))
     if compat_tables.folder(version).exists():
         case.skipTest(f"is about a newer kernel than {version}")
@@ -33,7 +33,7 @@ def skip_older(case):
 
 @functools.cache
 def files():
-    """Path to text, of what the overlay adds or changes in PD_PRISTINE."""
+    """Map path to text for all files that the overlay adds or changes in PD_PRISTINE."""
     ksrc = pathlib.Path(os.environ["PD_PRISTINE"])
     version = apply.kernel_version(ksrc)
     made = apply.generate(ksrc, version, apply.read_overlay(version))

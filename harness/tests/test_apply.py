@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""apply.py and fetch.sh: what goes wrong is said in a line and breaks nothing.
+"""apply.py and fetch.sh: a failure prints one line and damages nothing.
 
-PD_PRISTINE names an unmodified kernel source; the tests work on a copy of the
-few files of it that the overlay touches.
+PD_PRISTINE names an unmodified kernel source; the tests work on a copy of the few
+files in it that the overlay touches.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ def contents(tree):
 
 
 def run_apply(ksrc, out, pristine=False):
-    """As run.py does it: returns an exit code and what is said on stderr."""
+    """Run it as run.py does; return the exit code and stderr."""
     said, code = io.StringIO(), 0
     with contextlib.redirect_stderr(said):
         try:
@@ -63,12 +63,12 @@ class ApplyTest(unittest.TestCase):
         return run_apply(self.ksrc, self.out, pristine)
 
     def expect_error(self, *words):
-        """Exit 1, one line that has the words, no OUT, KSRC untouched."""
+        """Expect exit code 1, one line with the words, no OUT, and KSRC untouched."""
         said = self.expect_errors(*words)
         self.assertEqual(len(said.splitlines()), 1, said)
 
     def expect_errors(self, *words):
-        """The same with any number of lines, which are returned."""
+        """Do the same for any number of lines; return them."""
         before = contents(self.ksrc) if self.ksrc.is_dir() else None
         existed = self.out.exists()
         run = self.run_apply()
@@ -92,7 +92,7 @@ class ApplyTest(unittest.TestCase):
         self.assertEqual(run.returncode, 0, run.stderr)
         self.assertEqual(contents(self.ksrc), before)
         text = (self.out / ZRAM).read_text()
-        # Not assertIn(), which would show all of the text.
+        # Not assertIn(), which would print the whole text.
         self.assertTrue("percpu_defer_map_cancel(&zram->defer, index);" in text)
         self.assertTrue("static void zram_drain(" in text)
         self.assertFalse(".c.inc" in text)
@@ -101,7 +101,7 @@ class ApplyTest(unittest.TestCase):
         self.assertEqual(list(self.out.rglob("*.c.cocci")), [])
 
     def test_implied(self):
-        """Each user of the library implies it, also without the other one."""
+        """Each user of the library implies it, even without the other user."""
         self.run_apply()
         for option, name in ("ZSWAP", "mm/Kconfig"), ("ZRAM", "drivers/block/zram/Kconfig"):
             text = (self.out / name).read_text()
@@ -164,7 +164,7 @@ class ApplyTest(unittest.TestCase):
         self.expect_error("too old: 6.12 or newer")
 
     def apply_untested(self, force=False):
-        """As if this version was not among those that were tested."""
+        """Apply as if this version were not among the tested ones."""
         with contextlib.redirect_stderr(io.StringIO()) as said, \
                 unittest.mock.patch.object(apply, "TESTED", ((6, 1),)):
             try:
@@ -176,16 +176,16 @@ class ApplyTest(unittest.TestCase):
         return said.getvalue()
 
     def test_never_tested(self):
-        """It is refused with a line, and done with FORCE."""
+        """An untested version is refused with a line, and accepted with FORCE."""
         self.assertRegex(self.apply_untested(), r"\ALinux \S+ was never tested. All rules match, "
                          "and the checkers find no ways to lose data.*then give FORCE=1\\Z")
         self.assertIn("was never tested", self.apply_untested(True))
 
     def test_new_way_to_fill(self):
-        """The rules match, and a function that they do not know fills a slot."""
+        """The rules match, but an unknown function fills a slot."""
         fill = "set_slot_handle" if "set_slot_handle(" in (self.ksrc / ZRAM).read_text() \
             else "zram_set_handle"
-        # In a file that no rule is about.
+        # In a file that no rule covers.
         (self.ksrc / ZRAM).with_name("new.c").write_text(
             "static void new_way(struct zram *zram, unsigned int index)\n"
             f"{{\n\t{fill}(zram, index, 1);\n}}\n")
@@ -195,7 +195,7 @@ class ApplyTest(unittest.TestCase):
         self.assertIn("the checkers find 1 ways to lose data", said)
 
     def test_rule_without_match(self):
-        # slot_allocated(), or zram_allocated()
+        # slot_allocated() or zram_allocated()
         self.substitute(ZRAM, "_allocated(", "_used(")
         said = self.expect_errors("zram_drv.c.defer.cocci: rule 'allocated' matched 0 times, not 1",
                                   "does not fit, nothing was done")
@@ -241,7 +241,7 @@ class ApplyTest(unittest.TestCase):
 
 
 class OverlayTest(unittest.TestCase):
-    """A small repository."""
+    """Overlay of a small repository."""
 
     def setUp(self):
         self.top = patched.folder(self)
@@ -285,7 +285,7 @@ class OverlayTest(unittest.TestCase):
 
 
 class CopyTest(unittest.TestCase):
-    """A small kernel tree; its copy has nothing of the overlay."""
+    """Copy of a small kernel tree; the copy has nothing of the overlay."""
 
     MAKEFILE = "VERSION = 7\nPATCHLEVEL = 3\nSUBLEVEL = 4\nEXTRAVERSION =\n"
 
@@ -301,7 +301,7 @@ class CopyTest(unittest.TestCase):
             apply.apply(self.ksrc, self.out, True)
 
     def apply_changed(self):
-        """Once more, with another KSRC."""
+        """Apply again with another KSRC."""
         (self.ksrc / "lib/a").write_text("another a")
         self.apply()
 
@@ -346,13 +346,13 @@ class CopyTest(unittest.TestCase):
         self.expect_kept(".git/HEAD", "(.git/HEAD)")
 
     def test_copy_of_unknown_content(self):
-        """One that has no list of what is in it."""
+        """A copy without a list of its contents is refused."""
         self.apply()
         (self.out / apply.COPIED).unlink()
         self.expect_kept("lib/a", "are not ours")
 
     def test_neighbour_of_out(self):
-        """A folder named like OUT is not the remains of an interrupted copy."""
+        """A directory with a name like OUT is not a leftover of an interrupted copy."""
         other = self.top / "out.tmp"
         other.mkdir()
         (other / "mine").write_text("precious")
@@ -373,7 +373,7 @@ class CopyTest(unittest.TestCase):
         self.assertFalse(self.out.exists())
 
     def test_repository_in_kernel_tree(self):
-        """It is left out of the copy, which goes into its build folder."""
+        """The copy excludes the repository that contains its build directory."""
         repository = self.ksrc / "our [x]*"
         (repository / "harness").mkdir(parents=True)
         (repository / "harness/mine").write_text("mine")
@@ -389,7 +389,7 @@ class CopyTest(unittest.TestCase):
             copied = {path.name for path in self.out.iterdir()}
             self.assertEqual(copied, {"Makefile", "Kbuild", "lib", "our x", apply.STAMP,
                                       apply.COPIED})
-            # Build results there are no change of the kernel tree.
+            # Build results there do not change the kernel tree.
             (self.out / "lib/a").unlink()
             self.apply()
             self.assertFalse((self.out / "lib/a").exists())
@@ -436,5 +436,5 @@ class FetchTest(unittest.TestCase):
         self.assertIn("no linux-source-7.99", self.run_fetch("7.99"))
 
     def test_older_version(self):
-        """Of these the next newer one will not do."""
+        """The next newer version is no substitute for a missing older one."""
         self.assertIn("no linux-source-6.11: give", self.run_fetch("6.11"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""bench.py: a report is whole, or not there; what got worse comes first."""
+"""bench.py: a report is complete or absent; regressions come first."""
 
 import contextlib
 import io
@@ -24,7 +24,7 @@ KERNELS = types.SimpleNamespace(
 
 
 def section(base, patched):
-    """One that measures the same each time."""
+    """Return a section with constant measurements."""
     return types.SimpleNamespace(
         TITLE="A title", SHOWS="What it shows.",
         measure=lambda kernels, quick, stage: {"base": base, "patched": patched},
@@ -47,7 +47,7 @@ class ReportTest(unittest.TestCase):
             self.addCleanup(patch.stop)
 
     def run_bench(self, only=(), quick=False, state="a", **sections):
-        """Run these sections; the report may have others, called one and two."""
+        """Run these sections; the report may have others, named one and two."""
         def load(names, _quick):
             return {name: sections.get(name) or section([1, 2], [1, 2])
                     for name in names or sections}
@@ -94,7 +94,7 @@ class ReportTest(unittest.TestCase):
         self.assertNotIn("`one`", self.files()["report.md"])
 
     def expect_samples(self, *names):
-        """In the folder of a run that failed, next to the report of an earlier one."""
+        """Expect samples in the directory of a failed run, next to an earlier report."""
         partial, = (path for path in self.results.parent.iterdir() if path != self.results)
         self.assertRegex(partial.name, r"^results\.\d{8}-\d{6}$")
         samples = json.loads((partial / "bench.json").read_text())
@@ -103,7 +103,7 @@ class ReportTest(unittest.TestCase):
         return partial
 
     def test_failing_section(self):
-        """Samples are kept, and so is the report of an earlier run."""
+        """Samples and the report of an earlier run are kept."""
         def fail(*_args):
             raise Error("the guest died")
 
@@ -153,7 +153,7 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(self.folders(), ["results"])
 
     def test_only_of_another_state(self):
-        """The earlier report is kept, and not mixed with it."""
+        """The earlier report is kept and not merged with the new one."""
         self.run_bench(one=section([1, 2], [1, 2]), two=section([1, 2], [1, 2]))
         self.run_bench(["two"], state="b", two=section([3, 4], [1, 2]))
         self.assertEqual(self.sections(), {"two": [3, 4]})
@@ -167,13 +167,13 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(len(self.folders()), 2)
 
     def test_no_state(self):
-        """Without git, no report is known to be of the same state."""
+        """Without git, reports are never considered to be of the same state."""
         self.run_bench(["one"], state="", one=section([1, 2], [1, 2]))
         self.run_bench(["two"], state="", two=section([1, 2], [1, 2]))
         self.assertEqual(list(self.sections()), ["two"])
 
     def test_fails_to_draw(self):
-        """The earlier report is still there."""
+        """The earlier report still exists."""
         self.run_bench(one=section([1, 2], [1, 2]))
         before = self.files()
         bad = section([1, 2], [1, 2])
@@ -206,26 +206,26 @@ class ReportTest(unittest.TestCase):
 
 
 class ChanceTest(unittest.TestCase):
-    """How often something is told to be worse that is not."""
+    """Probability of a false regression."""
 
     def test_samples(self):
-        # Of the orders of six, one in twenty has these three last.
+        # One in twenty orders of six samples has these three last.
         self.assertAlmostEqual(common.Samples("", [1, 2, 3], [4, 5, 6], "").chance(), 0.05)
         self.assertEqual(common.Samples("", [1], [4], "").chance(), 0)
 
     def test_events(self):
         self.assertEqual(common.Events("", 0, 0, 50).chance(), 0)
         self.assertEqual(common.Events("", 0, 1, 50).chance(), 0.5)
-        # Two are in different kernels in 50 of 99 cases.
+        # Two events are in different kernels in 50 of 99 cases.
         self.assertAlmostEqual(common.Events("", 2, 0, 50).chance(), 49 / 99 / 2)
-        # Of the four ways to have three in four tries, two have both of these.
+        # Of the four ways to have three events in four tries, two have both in patched.
         self.assertIn("by chance in 50% of", common.Events("", 1, 2, 2).worse())
         self.assertIsNone(common.Events("", 2, 2, 50).worse())
 
 
 @patched.needs("gnuplot")
 class UnmapTest(unittest.TestCase):
-    """All plots and tables of the largest section, whether quick or not."""
+    """Plots and tables of the largest section, quick and full."""
 
     def draw(self, shapes):
         data = {backend: {f"{column} {processes} {mb}":
@@ -247,7 +247,7 @@ class UnmapTest(unittest.TestCase):
 
 
 class GridTest(unittest.TestCase):
-    """Tables and comparisons of what sections declare."""
+    """Tables and comparisons of the grids that sections declare."""
 
     ROW = {"base": {"a": [2, 4], "b": [1, 1]}, "on": {"a": [1, 1], "b": [3, 3]},
            "limit": {"a": [1, 1], "b": [0, 0]}}
@@ -319,7 +319,7 @@ class PerfCheckTest(unittest.TestCase):
             self.assertIn(f"zram, {what}", self.compare(101.1, what)[0])
 
     def test_baseline(self):
-        """The lines that are written can be read."""
+        """The written lines can be read back."""
         with tempfile.TemporaryDirectory() as tmp:
             build = pathlib.Path(tmp)
             (build / ".config").write_text('CONFIG_CC_VERSION_TEXT="gcc 12"\n')

@@ -17,18 +17,18 @@ SECONDS = 20
 
 
 def heed_signals():
-    """Undo nohup and "&", under which a shell cannot trap these."""
+    """Undo nohup and "&", which keep a shell from trapping these signals."""
     for number in (signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
 
 
 class BuildTest(unittest.TestCase):
-    """A tree that is configured at once, and a make that says when it is at work."""
+    """A preconfigured tree, and a make that signals when it runs."""
 
     def setUp(self):
         self.top = patched.folder(self)
         self.script("tree/scripts/kconfig/merge_config.sh", "exit 0")
-        # Progress is shown all the time.
+        # Progress is shown continuously.
         self.slept = self.top / "slept"
         self.slept.write_text("")
         self.script("bin/sleep", f"/bin/sleep 0.1; echo >>{self.slept}")
@@ -40,7 +40,7 @@ class BuildTest(unittest.TestCase):
         path.chmod(0o755)
 
     def start(self, make):
-        """Returns the build, and a pipe that ends with its last process."""
+        """Return the build, and a pipe that closes with its last process."""
         self.script("bin/make", make)
         (self.top / "empty").write_text("")
         end, lock = os.pipe()
@@ -67,7 +67,7 @@ class BuildTest(unittest.TestCase):
         self.fail("a process is left, and has the lock")
 
     def interrupt(self, number):
-        """Send a signal to the build alone, while make is at work."""
+        """Send a signal to the build only, while make is running."""
         working = self.top / "working"
         build, end = self.start(f"echo $$ >{working}.tmp; mv {working}.tmp {working}\n"
                                 "exec /bin/sleep 60")
@@ -87,7 +87,7 @@ class BuildTest(unittest.TestCase):
                 (self.top / "working").unlink()
 
     def test_killed(self):
-        """Nothing can be done about make, but progress is of no build any more."""
+        """Make survives SIGKILL of the build, but the progress display ends."""
         build, end, make = self.interrupt(signal.SIGKILL)
         build.wait(SECONDS)
         os.kill(make, signal.SIGKILL)
@@ -110,10 +110,10 @@ class BuildTest(unittest.TestCase):
 
 
 class ScriptTest(unittest.TestCase):
-    """How run.py calls scripts."""
+    """Execution of scripts by run.py."""
 
     def test_terminated(self):
-        """A script has the time to clean up."""
+        """A script has time to clean up."""
         with tempfile.TemporaryDirectory() as tmp:
             script = pathlib.Path(tmp) / "script.sh"
             script.write_text("#!/bin/sh\ncd " + tmp + "\n"

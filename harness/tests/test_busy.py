@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""sections/busy.py: a broken promise ends the report, whatever the times are."""
+"""sections/busy.py: a broken guarantee aborts the report, whatever the times are."""
 
 import unittest
 
@@ -8,7 +8,7 @@ from shared import Error
 
 
 def samples(**told):
-    """What a guest told of its only unmap."""
+    """Return the samples of one unmap, with these values."""
     row = dict.fromkeys(busy.NAMES, 0) | {"cap": 800, "left": 900 * 4096} | told
     return {"small": {}, "usual": {"zram": {
         key: {name: [number] for name, number in row.items()}

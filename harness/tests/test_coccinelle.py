@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Each semantic patch of scripts/coccinelle finds what it is to find, in all its modes.
+"""Each semantic patch of scripts/coccinelle finds the right lines in all its modes.
 
-coccinelle/<name>.c is what <name>.cocci is tried on, and <name>-<more>.c if there is
-one. A comment that begins with "want" marks a line that has to be reported, and all
-others must not be; "want: old -> new" tells what patch mode makes of the line as well.
+The fixtures of <name>.cocci are coccinelle/<name>.c and <name>-<more>.c, if any. A comment
+that begins with "want" marks a line that must be reported; no other line may be.
+"want: old -> new" also gives the line after patch mode.
 """
 
 import concurrent.futures
@@ -23,8 +23,8 @@ WANT = re.compile(r"/\* want(?:: (?:(\S+) -> (\S+))?.*)? ?\*/")
 LINE = {"report": re.compile(r"^\S+\.c:(\d+):\d+-\d+: \S", re.M),
         "org": re.compile(r"::linb=(\d+)::")}
 
-# What is to be noticed: a text in a rule, and what it is replaced with. The first of
-# each rule makes it blind, the others make it see too much.
+# Faults to detect: a text in a rule, and its replacement. The first of each rule suppresses
+# reports, the others cause false ones.
 BROKEN = {
     "deferral_candidate": (
         ("frees(work) is None", "False"),
@@ -65,7 +65,7 @@ def modes(rule):
 
 
 def spatch(rule, mode, *more):
-    """As scripts/coccicheck runs a rule, for one file."""
+    """Run a rule on one file as scripts/coccicheck does."""
     options = re.search(r"^// Options:(.*)$", rule.read_text(), re.M)[1].split()
     if mode in ("report", "org"):
         options.append("--no-show-diff")
@@ -77,7 +77,7 @@ def spatch(rule, mode, *more):
 
 
 def lines_removed(diff):
-    """Numbers of the lines that a unified diff takes away: context mode's findings."""
+    """Return the line numbers that a unified diff removes: context mode's findings."""
     found, line = set(), None
     for text in diff.splitlines():
         if start := re.match(r"@@ -(\d+)", text):
@@ -101,7 +101,7 @@ def lines_wanted(file):
 
 
 def patched(file):
-    """What patch mode has to make of a fixture."""
+    """Return the expected result of patch mode for a fixture."""
     def line_of(line):
         want = WANT.search(line)
         return line.replace(want[1], want[2], 1) if want and want[1] else line
@@ -115,7 +115,7 @@ def compile_error(path):
 
 
 def broken(file, old, new):
-    """What the rule of a fixture reports with one of its parts exchanged."""
+    """Return the reports of a fixture's rule with one of its parts replaced."""
     rule = rule_of(file)
     text = rule.read_text()
     if old not in text:
@@ -139,7 +139,7 @@ class CoccinelleTest(unittest.TestCase):
             self.assertTrue(lines_wanted(FIXTURES / f"{rule}.c"), rule)
 
     def test_form(self):
-        """What coccicheck and its readers look for."""
+        """Rules have the header that coccicheck and its readers expect."""
         for name, rule in RULES.items():
             text = rule.read_text()
             with self.subTest(name):

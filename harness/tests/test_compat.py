@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""compat_tables.py: what older kernels get."""
+"""compat_tables.py: the overlay for older kernels."""
 
 import os
 import pathlib
@@ -19,7 +19,7 @@ OVERLAY = {
 
 
 class OlderTest(unittest.TestCase):
-    """A small overlay, and a table of one entry."""
+    """Small overlay with a table of one entry."""
 
     def setUp(self):
         self.top = patched.folder(self)
@@ -59,7 +59,7 @@ class OlderTest(unittest.TestCase):
             self.refuse(f'[[without]]\nparts = ["{part}"]', f"there is no {part[:3]}")
 
     def test_words(self):
-        """As wholes, and all at once."""
+        """Words are replaced as a whole, and all at once."""
         files = self.adapt('[replace."mm/"]\nslot_lock = "lock"\nslot_unlock = "slot_lock"')
         self.assertEqual(files["mm/a.c.cocci"],
                          "// a\n\n@one@\nlock\n\n@two@\nslot_lock my_slot_lock\n")
@@ -121,7 +121,7 @@ class OlderTest(unittest.TestCase):
         self.refuse("", "mm/a.c.edit.toml in 6.1/: give each edit a name")
 
     def test_step(self):
-        """What is not there yet is no error, and the rest is done."""
+        """Parts that do not exist at this step are no error; the rest is processed."""
         files = self.adapt('''
             [[without]]
             parts = ["fs/", "mm/a.c.cocci:two,three"]
@@ -158,7 +158,7 @@ class TableTest(unittest.TestCase):
 
 
 class CountTest(unittest.TestCase):
-    """The parser of the kernel in PD_PRISTINE; that of Linux 6.12 is an older one."""
+    """The parser of the kernel in PD_PRISTINE; Linux 6.12 has an older one."""
 
     def results(self, *lines):
         tree = pathlib.Path(os.environ["PD_PRISTINE"])

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""console.py: complaints of each kind are seen, expected ones only where expected."""
+"""console.py: complaints of each kind are recognized, expected ones only where expected."""
 
 
 
 
-# A line, and the file of the kernel that prints it, with the words to be found there.
+# A console line, and the kernel file that prints it, with the words to find there.
 
 import os
 import pathlib
@@ -69,7 +69,7 @@ class ComplaintsTest(unittest.TestCase):
             self.assertEqual(texts(["fine", line, "fine"]), [line])
 
     def test_words_of_the_kernel(self):
-        """The patterns match the lines of this very kernel."""
+        """The patterns match the messages of this kernel."""
         patched.skip_older(self)
         for line, path, words in OF_THE_KERNEL:
             text = (pathlib.Path(os.environ["PD_PRISTINE"]) / path).read_text()
@@ -98,7 +98,7 @@ class ExpectedTest(unittest.TestCase):
         self.assertEqual(len(texts(["pd_section: b", self.LEAK], expected=expected)), 1)
 
     def test_names(self):
-        """Sections and kinds that test.py names exist."""
+        """The sections and kinds that test.py names exist."""
         written = set(re.findall(r"pd_section: (\w+)", "".join(
             path.read_text() for path in (HARNESS / "guest").glob("*.sh"))))
         self.assertLessEqual(test.EXPECTED.keys(), written | set(test.sections_of_guest()))
@@ -112,7 +112,7 @@ class RaceTest(unittest.TestCase):
              "BUG: KASAN: x"]
 
     def test_report(self):
-        """The judge has all of a report, and only that."""
+        """The judge gets a whole report and nothing else."""
         reports = []
         found = texts(self.LINES, is_foreign_race=lambda report: reports.append(report) or True)
         self.assertEqual(reports, [self.LINES[1:6]])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""cross.py and rust_structs.py: faults are found, and nothing is left out unseen."""
+"""cross.py and rust_structs.py: faults are found, and no input is silently skipped."""
 
 import pathlib
 import subprocess
@@ -35,7 +35,7 @@ fn f() -> bindings::returned {
 impl T for bindings::implemented {
 }
 """
-# The two headers that bits.h includes, as far as it needs them.
+# Minimal versions of the two headers that bits.h includes.
 BITOPS = """
 static inline void set_bit(long nr, volatile unsigned long *p) { p[nr / 64] |= nr; }
 #define MAKE_USED(op) \\
@@ -45,7 +45,7 @@ MAKE_USED(test_and_clear_bit)
 
 
 class BitsTest(unittest.TestCase):
-    """bits.h, included before a line of C."""
+    """bits.h, included before one line of C."""
 
     def compile(self, line):
         with tempfile.TemporaryDirectory() as tmp:
@@ -114,7 +114,7 @@ class MachinesTest(unittest.TestCase):
 
 
 class CompileTest(unittest.TestCase):
-    """compile_for() with a make that only pretends."""
+    """compile_for() with a fake make."""
 
     def setUp(self):
         self.build = patched.folder(self)
@@ -134,7 +134,7 @@ class CompileTest(unittest.TestCase):
         real = cross.subprocess.run
 
         def run(command, **more):
-            # It lists the overlay.
+            # git lists the overlay.
             if command[0] == "git":
                 return real(command, **more)
             if command[0] == "make" and "prepare" not in command:
@@ -149,7 +149,7 @@ class CompileTest(unittest.TestCase):
             return cross.one("i386", self.work)
 
     def test_bit_flags(self):
-        """Every object has them; printk.h must not have defined pr_fmt for some."""
+        """Every object has the flags; printk.h must not define pr_fmt before the source."""
         flags = dict(one.split("=", 1) for one in cross.bit_flags(
             self.build, ["mm/zswap.o", "mm/zsmalloc.o"]))
         self.assertEqual(list(flags), ["CFLAGS_zswap.o", "CFLAGS_zsmalloc.o"])
@@ -167,7 +167,7 @@ class CompileTest(unittest.TestCase):
         self.assertIn("mm/zswap.c:3: error: unused 'x'", text)
 
     def test_bits(self):
-        """A bit number counts in our lines, not in those that the kernel has."""
+        """A bit number counts only on our lines, not on lines that the kernel has."""
         (self.build / "base/mm").mkdir(parents=True)
         (self.build / "base/mm/zswap.c").write_text("kernel's\n")
         (self.build / "mm/zswap.c").write_text("ours\nkernel's\n")
@@ -210,7 +210,7 @@ class RustTest(unittest.TestCase):
         self.assertEqual(list(rust_structs.changed(more, BASE)), [("ops", [], ["flush"])])
 
     def test_unchanged(self):
-        """Another type of a field, and comments, do not matter to a literal."""
+        """A changed field type and changed comments do not affect a literal."""
         other = BASE.replace("struct dev *, unsigned long",
                              "struct dev *dev, unsigned long nr /* many */")
         self.assertNotEqual(other, BASE)
@@ -235,6 +235,6 @@ class RustTest(unittest.TestCase):
         self.assertEqual(self.check(rust.replace("b: 1", "..b"), more), [])
 
     def test_blind(self):
-        """A tree where nothing is found is not one where all is well."""
+        """A tree in which no literal is found at all is an error."""
         with self.assertRaisesRegex(OSError, "no literal of struct block_device_oper"):
             self.check("", BASE)

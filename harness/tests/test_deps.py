@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""deps.sh: says what is missing where it cannot install it."""
+"""deps.sh: names missing packages if it cannot install them."""
 
 import pathlib
 import shutil
@@ -14,7 +14,7 @@ TOOLS = "cat date dirname echo env mkdir nproc rm sh tail xargs".split()
 
 
 class DepsTest(unittest.TestCase):
-    """Runs with nothing on PATH but TOOLS and what a test puts there."""
+    """Runs with only TOOLS and the test's own commands in PATH."""
 
     def setUp(self):
         tmp = tempfile.TemporaryDirectory()
@@ -56,7 +56,7 @@ class DepsTest(unittest.TestCase):
                          "as root: apt-get install qemu-system-x86\n")
 
     def expect_error(self, *words):
-        """One line, before a package is looked for."""
+        """Expect one line, before any package is looked up."""
         self.tool("dpkg-query", "echo looked; exit 1")
         run = self.run_deps()
         self.assertEqual((run.returncode, run.stdout), (1, ""))
@@ -65,7 +65,7 @@ class DepsTest(unittest.TestCase):
             self.assertIn(word, run.stderr)
 
     def test_not_writable(self):
-        # Root is stopped by this, too.
+        # This also stops root.
         self.build = pathlib.Path("/proc/percpu_defer")
         self.expect_error("error: /proc/percpu_defer: cannot be written; clone")
 
@@ -77,7 +77,7 @@ class DepsTest(unittest.TestCase):
             self.assertFalse(self.build.exists())
 
     def test_repository_with_blanks(self):
-        """All of its harness, as make calls it."""
+        """A repository path with blanks is refused; this copies the harness to one."""
         harness = self.bin.parent / "a b/harness"
         shutil.copytree(HARNESS, harness, ignore=lambda *_: ["tests", "guest"])
         with unittest.mock.patch(f"{__name__}.HARNESS", harness):

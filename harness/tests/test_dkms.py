@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The package for stock kernels, and the judgement of what was measured with it."""
+"""The package for stock kernels, and the evaluation of its measurements."""
 
 import subprocess
 import unittest
@@ -32,7 +32,7 @@ class SourcesTest(unittest.TestCase):
 
 
 class ConfTest(unittest.TestCase):
-    """dkms.conf is sourced by DKMS, with the release of a kernel."""
+    """DKMS sources dkms.conf with the release of a kernel."""
 
     def setUp(self):
         top = patched.folder(self)
@@ -58,7 +58,7 @@ class ConfTest(unittest.TestCase):
 
 
 class HookTest(unittest.TestCase):
-    """install_module runs after a kernel was installed."""
+    """install_module runs after the installation of a kernel."""
 
     def setUp(self):
         self.top = patched.folder(self)
@@ -67,7 +67,7 @@ class HookTest(unittest.TestCase):
             (self.top / f"lib/modules/{release}/build/include").mkdir(parents=True)
 
     def hook(self, release, status="", result=0):
-        """Return what it said, and what it asked DKMS for."""
+        """Return the output, and the requests to DKMS."""
         hook = self.top / "hook"
         package.fill_in("install_module", hook, VERSION="2.0")
         text = hook.read_text()
@@ -95,7 +95,7 @@ exit {result}
                          ("", ""))
 
     def test_fails(self):
-        """The kernel is installed nevertheless."""
+        """The kernel is still installed."""
         self.assertEqual(self.hook("7.3.4-amd64", result=1)[0],
                          "zram-percpu-defer: cannot build for Linux 7.3.4-amd64, which keeps "
                          "its own zram; see make.log\n")
@@ -142,7 +142,7 @@ class CheckTest(unittest.TestCase):
 
 class JudgeTest(unittest.TestCase):
     def samples(self, ours):
-        """Milliseconds of munmap, all back and CPU; stock has 100 of each."""
+        """Return milliseconds of munmap, all back and CPU; stock has 100 of each."""
         row = stock.ROWS[0]
         times = dict(zip(stock.TIMES, (*(n * 10**6 for n in ours), 0)))
         theirs = dict.fromkeys(stock.TIMES, [10**8]) | {"workers": [0]}
@@ -160,7 +160,7 @@ class JudgeTest(unittest.TestCase):
         self.assertEqual(self.misses((12, 114, 114), 8), [])
 
     def test_no_goal(self):
-        """A row without a goal of its own must not be slower than with the stock module."""
+        """A row without its own goal must not be slower than the stock module."""
         self.assertEqual([line.split(": ", 1)[1] for line in self.misses((200, 100, 100), 0)],
                          ["munmap is 0.5 times as fast, not 1"])
 

@@ -68,7 +68,7 @@ class DocsTest(unittest.TestCase):
     PAGES = ("core-api/index.html", "core-api/percpu_defer.html", "filesystems/locking.html")
 
     def test_warnings(self):
-        """Each of them is found, and nothing else."""
+        """Every relevant warning is found, and no other."""
         self.assertEqual(self.check(ABOUT_US + ABOUT_OTHERS, self.PAGES), (False, ABOUT_US))
 
     def test_warnings_about_others(self):
@@ -86,7 +86,7 @@ class DocsTest(unittest.TestCase):
 
 class OverlayTest(unittest.TestCase):
     def test_all_pages(self):
-        """Each page of the overlay is one of those that are looked at."""
+        """The check covers each page of the overlay."""
         pages = {str(path).removesuffix(".edit.toml") for path in apply.overlay()}
         pages = {page for page in pages if page.endswith(".rst")}
         with tempfile.TemporaryDirectory() as tmp:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""sections/instructions.py: a count is of the case that it is named after, or there is none."""
+"""sections/instructions.py: a count matches the case in its name, or is missing."""
 
 import tomllib
 import types
@@ -11,13 +11,13 @@ from shared import Error
 
 
 def pages(length):
-    """How many pages are in runs of each size; all are in those of one length."""
+    """Return the pages in runs of each size; all runs have this length."""
     wanted = 512 if length == "long" else int(length)
     return [8192 if size == wanted else 0 for size in short_runs.SIZES]
 
 
 class Guest:
-    """The output of a guest; a test may change it."""
+    """Output of a guest, which a test may change."""
 
     def __init__(self):
         self.cancelled = {"empty": 0, "waiting": 500}
@@ -65,7 +65,7 @@ class CountTest(unittest.TestCase):
         self.assertEqual(found["zram"]["push, runs of 64"], [10, 10])
         self.assertEqual(found["zram"]["drain"], [20, 20])
         self.assertEqual(found["zswap"]["free, off, runs of 1"], [10, 10])
-        # Of half as many slots.
+        # Half as many slots.
         self.assertEqual(found["zram"]["free, refused"], [20, 20])
         self.assertEqual(found["zram"]["swap-out of zeros, slot waiting"], [30, 30])
 

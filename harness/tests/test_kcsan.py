@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""kcsan.py: a race is ours if a line of ours takes part, and never for want of lines."""
+"""kcsan.py: a race is ours if our lines take part, and never if lines are missing."""
 
 import os
 import pathlib
@@ -69,7 +69,7 @@ class ParseTest(unittest.TestCase):
 
 
 class Tree(unittest.TestCase):
-    """A pristine and a patched tree: f.c gets a line, own.c is ours, g.c is not."""
+    """Pristine and patched tree: f.c gets a line, own.c is new, g.c is unchanged."""
 
     def setUp(self):
         self.tmp = patched.folder(self)
@@ -84,7 +84,7 @@ class Tree(unittest.TestCase):
         self.write("tree/lib/h.c", self.H)
         self.write(f"tree/{apply.STAMP}", "origin\nf.c\nown.c\n")
 
-    # A function of theirs with a line of ours in it.
+    # Kernel function with a line of the overlay.
     ADDED = "\tx->b = v;\n"
     F = ("struct s { long a, b; };\n"
          "void theirs(struct s *x, long v)\n{\n\tx->a = v;\n}\n"
@@ -130,7 +130,7 @@ done
 
 
 class FakeTest(Tree):
-    """With tools that know a few addresses."""
+    """Races, with tools that know a few addresses."""
 
     def setUp(self):
         super().setUp()
@@ -150,7 +150,7 @@ class FakeTest(Tree):
         self.assertTrue(self.foreign("others+0x8/0x30", "others+0x9/0x30"))
 
     def test_inlined(self):
-        """A function of ours that is inlined in one of theirs."""
+        """A function of ours is inlined into a kernel function."""
         self.assertFalse(self.foreign("others+0x8/0x30", "ours+0x8/0x30"))
 
     def test_line_of_ours(self):
@@ -158,7 +158,7 @@ class FakeTest(Tree):
         self.assertTrue(self.foreign("mixed+0x8/0x30", "others+0x8/0x30"))
 
     def test_caller(self):
-        """A caller counts below a helper only."""
+        """A caller counts only below a helper."""
         self.assertTrue(self.foreign("others+0x8/0x30 ours+0x8/0x30"))
         self.assertFalse(self.foreign("helper+0x8/0x30 ours+0x8/0x30"))
         self.assertTrue(self.foreign("helper+0x8/0x30 others+0x8/0x30 ours+0x8/0x30"))
@@ -181,13 +181,13 @@ class FakeTest(Tree):
         self.assertFalse(self.foreign("ours+0x8/0x30@[my_mod]"))
 
     def test_cut_short(self):
-        """A report without frames cannot be called foreign."""
+        """A report without frames cannot be classified as foreign."""
         self.assertFalse(self.races().is_foreign(self.report("others+0x8/0x30")[:2]))
         self.assertFalse(self.races().is_foreign(self.report("others+0x8/0x30", "")))
 
 
 class ElfTest(Tree):
-    """With a small program, and an object file as a module is one."""
+    """Races, with a small program, and an object file like that of a module."""
 
     INLINED = "#include \"own.h\"\nvoid caller(long *x)\n{\n\tx[2]++;\n\tours(x);\n}\n"
 
@@ -206,7 +206,7 @@ class ElfTest(Tree):
                      source=["f.c", "g.c", "caller.c"])
 
     def offsets(self, path, symbol):
-        """Where each instruction of a function ends, as return addresses are."""
+        """Return the end of each instruction of a function, like return addresses."""
         text = subprocess.run(["objdump", "-d", "--no-show-raw-insn", self.out / path],
                               check=True, text=True, capture_output=True).stdout
         body = text.partition(f"<{symbol}>:\n")[2].partition("\n\n")[0]
@@ -229,7 +229,7 @@ class ElfTest(Tree):
         self.assertIn(True, self.foreign("vmlinux", "caller"))
 
     def test_module(self):
-        """An object file has addresses that begin anew in each section."""
+        """Addresses of an object file start from 0 in each section."""
         self.compile("-c", "-ffunction-sections", name="m.ko", source=["f.c"])
         self.assertIn(False, self.foreign("m.ko", "mixed", "@[m]"))
         self.assertTrue(all(self.foreign("m.ko", "theirs", "@[m]")))

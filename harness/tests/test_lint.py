@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""lint: what counts as a finding, which are new, and how checks are told."""
+"""lint: recognition of findings, new findings, and the report of checks."""
 
 import contextlib
 import io
@@ -15,7 +15,7 @@ from checks.lint_common import Finding, Skip, parse
 from shared import Error
 
 TREE = pathlib.Path("/kernel")
-# gcc, gcc without a column, clang with an error, sparse with a second line.
+# gcc; gcc without a column; clang with an error; sparse with a second line.
 COMPILERS = """\
   CC      mm/zswap.o
 /kernel/mm/zswap.c: In function 'f':
@@ -49,7 +49,7 @@ class WarningsTest(unittest.TestCase):
 
 
 class NewTest(unittest.TestCase):
-    """What of a converted file is not to be found in the unmodified one."""
+    """Findings in a converted file that the unmodified file lacks."""
 
     def new(self, found, known):
         return list(lint_build.new(found, known))
@@ -89,7 +89,7 @@ class ObjectsTest(unittest.TestCase):
 
 
 class CompareTest(unittest.TestCase):
-    """With a compiler that finds what it is told to."""
+    """Comparison with a fake compiler whose findings are given."""
 
     def compare(self, patched, base):
         def folder(found):
@@ -175,7 +175,7 @@ class RunTest(unittest.TestCase):
                                  "what is missing, or allow it with SKIP=c"])
 
     def test_skipped(self):
-        """It fails unless it is allowed by name, and is named in any case."""
+        """A skipped check fails unless its name is allowed, and is always listed."""
         def skips(_work):
             raise Skip("too old")
         for skippable in ((), ("a",)):
@@ -187,7 +187,7 @@ class RunTest(unittest.TestCase):
         self.assertEqual(lines[-1], "lint: 1 ok, 0 failed, 1 skipped: c")
 
     def test_allowed_and_failed(self):
-        """It may be skipped, but not fail."""
+        """An allowed check may be skipped, but must not fail."""
         one = warning(3, "bad")
         self.assertFalse(self.run_checks("a", a=lambda work: [one])[0])
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The Makefile: what it makes of its variables."""
+"""The Makefile: how it passes on its variables."""
 
 import os
 import pathlib
@@ -10,13 +10,13 @@ TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 
 
 class SwitchTest(unittest.TestCase):
-    """Switches, and the option that each of them stands for."""
+    """Switches and their corresponding options."""
 
     SWITCHES = (("perf-check", "UPDATE", "--update"), ("bench", "QUICK", "--quick"),
                 ("mutants", "STATEMENTS", "--statements"))
 
     def make(self, *args):
-        """Commands that make would run, without the options of a make around this."""
+        """Return the commands of make, without the options of a surrounding make."""
         env = {name: text for name, text in os.environ.items() if "MAKE" not in name}
         return subprocess.run(["make", "-n", "-C", TOP, *args], capture_output=True,
                               text=True, env=env)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""sections/memory.py: what is told of the memory is what was there."""
+"""sections/memory.py: the report on memory matches the measurements."""
 
 import unittest
 
@@ -10,7 +10,7 @@ MS = 10**6
 
 
 def lines(column, returned_ms, *pool_mb):
-    """What the guest prints of a pool with these sizes, at first and each 10 ms after."""
+    """Return guest output for a pool of these sizes, first and then every 10 ms."""
     total = 1000
     moments = [(i * 10 * MS, (total - mb) * MB, mb * MB, 0)
                for i, mb in enumerate(pool_mb)]
@@ -39,7 +39,7 @@ class Timeline(unittest.TestCase):
         self.assertEqual(memory.back_ms(self.run_), 30)
         # 100 MB in 30 ms.
         self.assertAlmostEqual(memory.pages_a_second(self.run_), 25600 / 0.03 / 1000)
-        # 80, 40 and 10 MB for 10 ms each.
+        # 80, 40 and 10 MB, 10 ms each.
         self.assertAlmostEqual(memory.held(self.run_), 1.3)
 
 
@@ -49,7 +49,7 @@ def worse(data):
 
 class Worse(unittest.TestCase):
     def told(self, base, patched):
-        """For runs of both, twice."""
+        """Return the regressions in two identical runs of each kernel."""
         runs = {column: {"munmap of 512 MB": [
             memory.runs_of(one)["munmap of 512 MB"] for one in (
                 lines(column, *words), lines(column, *words))]}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The models list their variants, and model.sh sees what fails. "make model" runs them."""
+"""The models list their variants; model.sh detects failures. "make model" runs the models."""
 
 import os
 import pathlib
@@ -29,7 +29,7 @@ active proctype count()
 
 
 def run(folder=None, build=None):
-    """Run model.sh on the models of a folder."""
+    """Run model.sh on the models in a directory."""
     env = dict(os.environ)
     if folder:
         env.update(PD_MODELS=str(folder), PD_BUILD=str(build))
@@ -38,20 +38,20 @@ def run(folder=None, build=None):
 
 
 def listed(text):
-    """The variants that the head of a model names."""
+    """Return the variants that the head of a model names."""
     head = text[:text.index("\n */")]
     return set(re.findall(r"^ \*   ([A-Z][A-Z0-9_]*) ", head, re.M))
 
 
 def tested(text):
-    """The names that the code of a model depends on."""
+    """Return the names that the code of a model depends on."""
     lines = "\n".join(re.findall(r"^#(?:if|elif).*", text, re.M))
     return set(re.findall(r"\b[A-Z][A-Z0-9_]+\b", lines)) - {"ROUNDS"}
 
 
 class ModelTest(unittest.TestCase):
     def check(self, model):
-        """Run model.sh on a model of this text only."""
+        """Run model.sh on a single model with this text."""
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
             (folder / "counter.pml").write_text(model)

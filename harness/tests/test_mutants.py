@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""mutants.py and mutants.toml: every mutant applies, and only its test counts."""
+"""mutants.py and mutants.toml: every mutant applies, and only its own test counts."""
 
 import contextlib
 import io
@@ -20,7 +20,7 @@ SELFTESTS = test.TOP / "tools/testing/selftests/percpu_defer"
 
 
 def names_of(section):
-    """Possible names of tests of a section: KUnit cases, or strings of its source."""
+    """Return possible test names of a section: KUnit cases, or strings of its source."""
     if section in (cases := test.kunit_cases()):
         return set(cases[section])
     sources = [*SELFTESTS.glob(f"{section.removesuffix('.sh')}.*"),
@@ -36,7 +36,7 @@ def names_of(section):
 
 
 class ListTest(unittest.TestCase):
-    """The entries of mutants.toml."""
+    """Entries of mutants.toml."""
 
     def test_each_applies_once(self):
         patched.skip_older(self)
@@ -120,7 +120,7 @@ class RunTest(unittest.TestCase):
         self.assertEqual(self.asked.params["pd_case"], "o_cap")
 
     def test_another_test(self):
-        """Neither a longer name counts, nor the same one elsewhere."""
+        """Neither a longer name nor the same name in another suite counts."""
         for lines in (output("percpu_defer", "o_cap_small"),
                       output("percpu_defer_map", "o_cap"), []):
             self.lines = lines
@@ -172,7 +172,7 @@ class RunTest(unittest.TestCase):
         self.assertEqual(self.asked.limits["cpus"], 6)
 
     def test_goes_on(self):
-        """Only a mutant, or a tree, that is new is built."""
+        """Only new mutants, or mutants of a new tree, are built."""
         self.lines = output("percpu_defer", "o_cap")
         other = {**MUTANT, "name": "another fault"}
         self.run_mutants(MUTANT)
@@ -184,7 +184,7 @@ class RunTest(unittest.TestCase):
         self.assertEqual(len(self.built), 2)
 
     def test_what_a_result_depends_on(self):
-        """Other programs of the selftests do not void it, nor do words."""
+        """Other test programs, documents and comments do not invalidate a result."""
         made, source = {}, unittest.mock.Mock()
 
         def keys():
@@ -212,7 +212,7 @@ class RunTest(unittest.TestCase):
             self.run_mutants({**MUTANT, "replace": "gone"})
 
     def test_not_built(self):
-        """One that does not build is a fault of its own, and ends no run."""
+        """A mutant that does not build fails, but does not end the run."""
         other = {**MUTANT, "name": "another fault", "survives": "why not"}
         good, self.lines = self.build, output("percpu_defer", "o_x")
 

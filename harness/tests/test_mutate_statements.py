@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""mutate_statements.py: each statement of a kind is found, and only it goes."""
+"""mutate_statements.py: each statement of a kind is found and deleted on its own."""
 
 import difflib
 import pathlib
@@ -47,7 +47,7 @@ PATH = "lib/percpu_defer_x.c"
 
 
 def changes(mutant):
-    """The lines that a mutant takes out and puts in."""
+    """Return the lines that a mutant removes and adds."""
     lines = difflib.unified_diff(mutant["replace"].splitlines(),
                                  mutant["text"].splitlines(), n=0, lineterm="")
     return [line[0] + line[1:].strip() for line in lines
@@ -100,7 +100,7 @@ class SmallTest(unittest.TestCase):
             mutate_statements.mutants({PATH: SOURCE}, {}, {"gone": "x"})
 
     def test_only_what_is_ours(self):
-        """Only the .inc files of a client have mutants."""
+        """In a client, only code from .inc files has mutants."""
         path = "mm/zswap.c"
         inc = SOURCE.partition("\n\n")[2].partition("static bool")[0].strip("\n")
         overlay = {pathlib.Path("mm/zswap_some.c.inc"):
@@ -112,7 +112,7 @@ class SmallTest(unittest.TestCase):
 
 
 class TreeTest(unittest.TestCase):
-    """The mutants of the patched tree."""
+    """Mutants of the patched tree."""
 
     def setUp(self):
         patched.skip_older(self)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""series.py and cover.py: the patches are all of the overlay, each part in one.
+"""series.py and cover.py: the patches add up to the overlay, each part in one patch.
 
 PD_PRISTINE names an unmodified kernel source; the tests work on a copy of the few
-files of it that the overlay touches.
+files in it that the overlay touches.
 """
 
 import contextlib
@@ -26,20 +26,20 @@ from tests import patched
 
 
 class TableTest(unittest.TestCase):
-    """The table of this repository."""
+    """The patch table of this repository."""
 
     def setUp(self):
         self.table, self.files = series.Table(), apply.read_overlay()
 
     def test_whole(self):
-        """With all patches, nothing is left out, and nothing is different."""
+        """All patches together are the overlay: nothing is missing or different."""
         owner = series.owners(self.table, self.files)
         numbers = range(len(self.table.patches))
         self.assertEqual(series.chosen(self.files, owner, numbers), self.files)
         self.assertEqual(set(owner.values()), set(numbers))
 
     def test_sizes(self):
-        """A maintainer can review a series."""
+        """A series is small enough for review."""
         self.assertEqual([series.name for series in self.table.series],
                          ["1-frees", "2-library", "3-zswap"])
         for one in self.table.series:
@@ -59,7 +59,7 @@ class TableTest(unittest.TestCase):
             self.assertLess(number[before], number[after], f"{before}, {after}")
 
     def test_clients_before(self):
-        """No client uses the library before the patch that makes it one."""
+        """A client uses the library only from the patch that converts it."""
         result = {}
         for patch, files in series.steps(pathlib.Path(os.environ["PD_PRISTINE"])):
             result[patch.name] = b"".join(text for path, text in files.items()
@@ -69,7 +69,7 @@ class TableTest(unittest.TestCase):
         self.assertIn(b"percpu_defer", result["zram-defer"])
 
     def test_without(self):
-        """Each optional patch can be left out; a name that is none is refused."""
+        """Each optional patch can be left out; an unknown name is refused."""
         ksrc = pathlib.Path(os.environ["PD_PRISTINE"])
         every = series.whole_of(ksrc, self.table)
         for patch in self.table.patches:
@@ -87,7 +87,7 @@ class TableTest(unittest.TestCase):
             series.Table(without=["selftests"])
 
     def test_messages(self):
-        """They say why, are no wider than a mail, and quote no measurement."""
+        """Messages give a reason, fit into a mail, and quote no measurements."""
         names = {path.stem for path in series.MESSAGES.iterdir()}
         self.assertEqual(names, {one.name for one in (*self.table.series, *self.table.patches)})
         for patch in self.table.patches:
@@ -149,7 +149,7 @@ class SplitTest(unittest.TestCase):
 
 
 class MakeTest(unittest.TestCase):
-    """A small overlay of two series of a patch each, on a small kernel."""
+    """Small overlay of two series with one patch each, on a small kernel."""
 
     TABLE = """
 prefix = "PATCH"
@@ -188,7 +188,7 @@ parts = ["lib/Kconfig.edit.toml", "lib/new.c.edit.toml"]
         files = apply.read_overlay()
         overlay = {pathlib.Path(name): files[pathlib.Path(name)]
                    for name in ("MAINTAINERS.edit.toml", "lib/Kconfig.edit.toml")}
-        # Edits of what the small MAINTAINERS has, and no more.
+        # Only edits that apply to the small MAINTAINERS.
         overlay[pathlib.Path("lib/new.c")] = b"int a;\n"
         overlay[pathlib.Path("lib/new.c.edit.toml")] = (
             b"[[edit]]\nafter = \"int a;\\n\"\ntext = \"int b;\\n\"\n")
@@ -208,7 +208,7 @@ parts = ["lib/Kconfig.edit.toml", "lib/new.c.edit.toml"]
             self.addCleanup(patch.stop)
 
     def make(self, signoff="", own=False, without=()):
-        """Returns what is said on stderr."""
+        """Make the series; return stderr."""
         with contextlib.redirect_stderr(io.StringIO()) as said:
             series.make(self.ksrc, own, signoff, without, lambda text: None)
         return said.getvalue()
@@ -264,7 +264,7 @@ parts = ["lib/Kconfig.edit.toml", "lib/new.c.edit.toml"]
                 self.make(bad)
 
     def test_older_kernel(self):
-        """Each step is of what it gets, and a patch that it goes without is none."""
+        """Each step is adapted to the kernel; a patch without changes is dropped."""
         kept, steps = pathlib.Path("MAINTAINERS.edit.toml"), []
 
         def adapt(version, overlay, patches):
@@ -307,7 +307,7 @@ parts = ["lib/Kconfig.edit.toml", "lib/new.c.edit.toml"]
             series.repository(self.ksrc, False, self.ksrc / "new", lambda text: None, False)
 
     def test_patch_that_differs(self):
-        """The proof must be able to fail; what there was before stays."""
+        """A different patch fails the check; existing output is kept."""
         self.make()
         before = self.text("0001-lib-two")
         real = series.steps
@@ -322,7 +322,7 @@ parts = ["lib/Kconfig.edit.toml", "lib/new.c.edit.toml"]
         self.assertEqual(self.text("0001-lib-two"), before)
 
     def test_mail_that_differs(self):
-        """So must that of git am, after which a file is another one."""
+        """A different result of git am fails the check."""
         real = series.git
 
         def git(repo, *args, **more):
@@ -397,7 +397,7 @@ class CoverTest(unittest.TestCase):
         self.assertNotIn("Regressions", text)
 
     def test_trailers(self):
-        """Those of a message and the signature are one paragraph, for git."""
+        """Trailers of a message and the signature form one paragraph for git."""
         patch = types.SimpleNamespace(subject="s", body="b\n\nFixes: 1 (\"x\")\nCc: y",
                                       unsigned="")
         self.assertEqual(series.message(patch, "n <a@b>"),
@@ -411,7 +411,7 @@ class CoverTest(unittest.TestCase):
 
 
 class CheckTest(unittest.TestCase):
-    """series_check.py, without a kernel."""
+    """series_check.py without a kernel."""
 
     def test_choose(self):
         steps = [(types.SimpleNamespace(name=name), {}) for name in ("a", "b")]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""suites.py: no result of a suite is lost, and what is worse fails the run."""
+"""suites.py: no result of a suite is lost, and regressions fail the run."""
 
 import contextlib
 import io
@@ -14,7 +14,7 @@ from tests import patched
 
 SUITE = suites.Suite("mm-zram", "kselftest", "zram", ("mm:ksft_cow.sh",), 60, 480, 2)
 
-# As run_kselftest.sh, run_vmtests.sh and a program print it, each behind its "# ".
+# Output of run_kselftest.sh, run_vmtests.sh and a program, each level prefixed with "# ".
 NESTED = """BEGIN mm-zram
 TAP version 13
 1..2
@@ -51,7 +51,7 @@ class ResultsTest(unittest.TestCase):
             f"{MREMAP}/mremap_dontunmap": "skipped"})
 
     def test_crash(self):
-        """A program that dies after tests that passed has failed as a whole."""
+        """A program that dies after successful tests has failed as a whole."""
         found = of(NESTED.replace("not ok 2 vmsplice", "ok 2 vmsplice"))
         self.assertEqual(found[COW], "failed")
         self.assertEqual(found[f"{COW}/vmsplice"], "passed")
@@ -64,7 +64,7 @@ class ResultsTest(unittest.TestCase):
         self.assertEqual(of("BEGIN mm-zram\nok 1 a # XFAIL why\nEND 0\n"), {"a": "passed"})
 
     def test_not_ok_and_skip(self):
-        """The directive of a failure does not hide it."""
+        """A SKIP directive does not hide a failure."""
         self.assertEqual(of("BEGIN mm-zram\nnot ok 1 a # SKIP\nEND 0\n"), {"a": "failed"})
 
     def test_same_name(self):
@@ -111,7 +111,7 @@ class JudgeTest(unittest.TestCase):
                              [f"a: failed; {before} on the unmodified kernel"])
 
     def test_unknown_on_base(self):
-        """A failure that the unmodified kernel had no chance to show is one."""
+        """A failure that the unmodified kernel could not show counts as a regression."""
         self.assertIn("b: failed; did not run on the unmodified kernel",
                       self.errors({"a": "passed", "c": "passed"},
                                   {"a": "passed", "b": "failed", "c": "passed"}))
@@ -163,7 +163,7 @@ class RunTest(unittest.TestCase):
         self.booted = []
 
     def run_suite(self, outputs):
-        """outputs: {label: output, or the Error, or a list of these}."""
+        """Run a suite; outputs: {label: output, or the Error, or a list of these}."""
         def boot(image, initramfs, _job, params, **limits):
             self.booted.append((image, initramfs.read_text(), params, limits))
             output = outputs[image]
@@ -188,7 +188,7 @@ class RunTest(unittest.TestCase):
         self.assertEqual(self.booted[0][3]["deadline"], 480)
 
     def test_fails_now_and_then(self):
-        """The unmodified kernel has more than one run to show the same failure."""
+        """The unmodified kernel gets several runs to show the same failure."""
         good = NESTED.replace("not ok 2 vmsplice", "ok 2 vmsplice").replace("not ok", "ok")
         count, said = self.run_suite({"base": [good, good, NESTED], "patched": NESTED})
         self.assertEqual(count.failed, 0)
@@ -203,7 +203,7 @@ class RunTest(unittest.TestCase):
         self.assertEqual([one[0] for one in self.booted].count("patched"), 1)
 
     def test_guest_dies(self):
-        """The results before the end are compared all the same."""
+        """The results before the end are still compared."""
         half = NESTED.partition("# selftests: mm: ksft_mremap.sh")[0]
         count, said = self.run_suite({
             "base": NESTED, "patched": Error("BUG: y", half.splitlines())})
@@ -234,7 +234,7 @@ class ListTest(unittest.TestCase):
                 self.assertLessEqual(set(suite.tests), labels)
 
     def test_command_line_is_short(self):
-        """The kernel takes 2048 characters, and cuts off others in silence."""
+        """The kernel silently truncates command lines beyond 2048 characters."""
         for suite in suites.load().values():
             params = " ".join(f"{key}={value}" for key, value in suite.params().items())
             self.assertLess(len(params), 1800)

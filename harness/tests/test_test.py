@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""test.py, ktap.py, expectations.py: no result is lost, no skip goes unnamed."""
+"""test.py, ktap.py, expectations.py: no result is lost, and all skips are named."""
 
 import contextlib
 import io
@@ -61,7 +61,7 @@ class KtapTest(unittest.TestCase):
         self.assertEqual(names(KSFT, "skipped"), ["zram_ops:access time: not tracked"])
 
     def test_says_why(self):
-        """The lines of a failed test are reported with it, not only in their place."""
+        """The output of a failed test is repeated with its result."""
         why = [one.why for one in results(KUNIT + KSFT) if one.status == "failed"]
         self.assertEqual(why, ["failed\n    # o_cap: EXPECTATION FAILED", ""])
 
@@ -124,7 +124,7 @@ class ExpectationsTest(unittest.TestCase):
 
 
 class FakeKernel:
-    """Prints what it is told, and may end badly."""
+    """Prints given lines, and may end with an error."""
 
     def __init__(self, text, error=""):
         self.tree = pathlib.Path(os.environ["PD_PRISTINE"])
@@ -162,7 +162,7 @@ class GuestTest(unittest.TestCase):
         self.assertIn("ran no test", said)
 
     def test_bad_end(self):
-        """The tests that ran before are counted, as is the end."""
+        """The tests that ran before the end are counted, and so is the end."""
         count, said = self.run_guest(
             FakeKernel("BEGIN x\nTAP version 13\n1..1\nok 1 a\nEND 0\n", "BUG: y"), {"x"})
         self.assertEqual(str(count), "1 passed, 1 failed")
@@ -181,7 +181,7 @@ class GuestTest(unittest.TestCase):
 
 class NamesTest(unittest.TestCase):
     def test_all_sections_are_expected(self):
-        """The sections of test.sh are those that must run in one kernel or another."""
+        """Every section of test.sh must run in at least one kernel."""
         wanted = test.expected("7.3.4", "plain")[0] | test.expected("7.3.4", "kasan")[0]
         self.assertEqual(set(test.sections_of_guest()), wanted)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""test_all.py: a part is repeated unless it was green for the very same files."""
+"""test_all.py: a part is repeated unless it passed with exactly the same files."""
 
 import contextlib
 import io
@@ -71,7 +71,7 @@ class PartsTest(unittest.TestCase):
         self.assertEqual(self.ran, ["a"])
 
     def test_some_files(self):
-        """A part with a hash of its own is not repeated when other files change."""
+        """A part with its own hash is not repeated when other files change."""
         self.run_parts(a=self.part("a", tree="some"), b=self.part("b"))
         self.run_parts(tree="other", a=self.part("a", tree="some"), b=self.part("b"))
         self.assertEqual(self.ran, ["b"])
@@ -127,7 +127,7 @@ class HashTest(unittest.TestCase):
         self.assertEqual(test_all.tree_hash(self.top), before)
 
     def test_some(self):
-        """Files that do not count change nothing, others do."""
+        """Excluded files do not change the hash; included ones do."""
         def hashes():
             return (test_all.tree_hash(self.top, only=("a",)),
                     test_all.tree_hash(self.top, without=("b", "c/")))
@@ -141,13 +141,13 @@ class HashTest(unittest.TestCase):
             self.assertNotEqual(was, now)
 
     def test_names_are_there(self):
-        """Each beginning of a name is that of some file of ours."""
+        """Each prefix matches at least one file of the project."""
         names = list(map(str, git_files(test_all.TOP)))
         for beginning in test_all.IN_GUESTS:
             self.assertTrue(any(name.startswith(beginning) for name in names), beginning)
 
     def test_failed_step(self):
-        """What has been told needs no more words: one end for all of run.py."""
+        """A failure that was already reported prints no further message."""
         with self.assertRaises(Error) as caught, \
                 contextlib.redirect_stdout(io.StringIO()):
             test_all.conclude(Count(failed=1))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""vm.py: a guest that is not well is never taken for one that is.
+"""vm.py: a faulty guest is never taken for a good one.
 
-QEMU is played by a script that writes to the files of the two serial ports.
+A script stands in for QEMU and writes to the files of the two serial ports.
 """
 
 import contextlib
@@ -58,7 +58,7 @@ class VmTest(unittest.TestCase):
         self.assertEqual(self.run_vm()[0], ["one"])
 
     def test_complaint(self):
-        """Here, that it is judged at all; test_console.py has the kinds."""
+        """Complaints are judged; test_console.py covers the kinds."""
         self.use_tcg()
         self.qemu("echo fine >$console; echo '[ 1.0] BUG: KASAN: x in f' >>$console\n"
                   "echo EXIT 0 >$output")
@@ -74,7 +74,7 @@ class VmTest(unittest.TestCase):
         self.assertEqual(self.run_vm(expected={"x": ["swap read error"]})[0], [])
 
     def test_foreign_race(self):
-        """A race is a complaint unless the caller can tell that it is not ours."""
+        """A race is a complaint unless the caller knows that it is foreign."""
         self.use_tcg()
         self.qemu("echo 'BUG: KCSAN: data-race in a / b' >$console\n"
                   "echo EXIT 0 >$output")
@@ -82,7 +82,7 @@ class VmTest(unittest.TestCase):
         self.assertEqual(self.run_vm(is_foreign_race=lambda report: True)[0], [])
 
     def test_complaint_before_silence(self):
-        """A guest that hangs has often said why."""
+        """The complaint of a hanging guest takes precedence over its silence."""
         self.use_tcg()
         self.qemu("echo 'BUG: x' >$console; echo one >$output; exec sleep 60")
         said, _shown = self.run_vm(silence=1)
@@ -112,7 +112,7 @@ class VmTest(unittest.TestCase):
         self.assertLess(time.monotonic() - start, 30)
 
     def test_deadline(self):
-        """A guest that keeps printing ends all the same, with what it has said."""
+        """A guest that keeps printing is still stopped; its output is kept."""
         self.use_tcg()
         self.qemu("while echo again >>$console; do echo one >>$output; sleep 0.1; done")
         start = time.monotonic()
@@ -137,7 +137,7 @@ class VmTest(unittest.TestCase):
         self.assertIn(" rcupdate.rcu_cpu_stall_timeout=300 ", line)
 
     def test_kvm_hangs(self):
-        """A /dev/kvm that is there but of no use is found out and remembered."""
+        """A /dev/kvm that exists but does not work is detected and remembered."""
         self.qemu("case \"$*\" in *'accel kvm'*) exec sleep 60;; esac")
         with unittest.mock.patch.object(vm, "PROBE_SECONDS", 1), \
                 unittest.mock.patch("os.access", return_value=True):

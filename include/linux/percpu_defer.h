@@ -9,12 +9,12 @@
 #include <linux/percpu.h>
 #include <linux/workqueue.h>
 
-/* Parts of an instance that are drained independently: maximum of concurrent drains. */
+/* Maximum number of stripes of an instance, and thus of concurrent drains. */
 #define PERCPU_DEFER_STRIPES	8
 
-/* Private: one of the parts that are drained independently. */
+/* Private: a part of an instance that is drained independently of the others. */
 struct percpu_defer_stripe {
-	struct delayed_work work;	/* drains all stripes; pushes arm the first one */
+	struct delayed_work work;	/* drains all stripes; pushes arm only stripe[0].work */
 	struct percpu_defer_core *core;
 	bool running;			/* the work is executing */
 	struct task_struct *drainer;
@@ -22,17 +22,17 @@ struct percpu_defer_stripe {
 } ____cacheline_aligned_in_smp;
 
 /**
- * struct percpu_defer_core - the common part of both kinds of instances
- * @age: jiffies after which a drain begins, at least 1; 10 ms unless the owner writes
- *	it between initialisation and the first push
+ * struct percpu_defer_core - common part of object and slot instances
+ * @age: age bound in jiffies after which a drain begins, at least 1. The default is 10 ms;
+ *	the owner may change it between initialisation and the first push
  */
 struct percpu_defer_core {
 	unsigned int age;
 	/* private: */
 	unsigned int state;
-	long batch;		/* maximum of a CPU's delta; LONG_MIN: pushes are refused */
+	long batch;		/* limit of a CPU's delta; LONG_MIN: pushes are refused */
 	long cap;
-	long early;		/* pending from which on a drain starts at once */
+	long early;		/* pending count at which a drain starts at once */
 	struct percpu_defer_count __percpu *count;
 	const struct percpu_defer_mode *mode;
 	const char *name;
@@ -52,37 +52,37 @@ void percpu_defer_set_enabled(struct percpu_defer_core *core, bool on);
 void percpu_defer_set_cap(struct percpu_defer_core *core, unsigned long cap);
 long percpu_defer_pending(struct percpu_defer_core *core);
 
-/* Private: lockdep classes for a line of code that sets up instances. */
+/* Private: lockdep classes of a call site that sets up instances. */
 #define percpu_defer_key()	({ static struct lock_class_key __key[2]; __key; })
 
-/* Private: a page of objects. It is filled from its end, so that "full" is 0. */
+/* Private: a page of objects, filled from its end: @room is 0 when the page is full. */
 struct percpu_defer_buf {
-	unsigned long room;		/* free words, the first ones */
-	unsigned int max;		/* words when it was empty */
+	unsigned long room;		/* number of free words, at the start of @word */
+	unsigned int max;		/* value of @room when the page was empty */
 	unsigned int cpu;
-	unsigned long cookie;		/* of its grace period, after which it may be read */
+	unsigned long cookie;		/* of the grace period after which it may be read */
 	struct llist_node node;
 	unsigned long word[];
 };
 
-/* Private: the pages that a CPU fills. Never NULL: one that looks full stands for none. */
+/* Private: the pages that a CPU is filling. Never NULL: the placeholder looks full. */
 struct percpu_defer_cpu {
-	struct percpu_defer_buf *buf[2];	/* of tasks, of softirqs */
+	struct percpu_defer_buf *buf[2];	/* for tasks, for softirqs */
 };
 
-DECLARE_PER_CPU(struct percpu_defer_cpu, percpu_defer_none);	/* while not set up */
+DECLARE_PER_CPU(struct percpu_defer_cpu, percpu_defer_none);	/* for instances not set up */
 
 struct percpu_defer;
 
 /**
  * typedef percpu_defer_drain_t - free objects
  * @pd: the instance that the objects were pushed to
- * @obj: the objects, each exactly once; the array may be written to
+ * @obj: the objects, each passed exactly once; the callback may overwrite the array
  * @nr: number of objects, at least 1
  *
- * Context: process context, may sleep; one drain of @pd at a time. Also called in memory
- * reclaim: must not wait for a lock under which memory is allocated with direct reclaim.
- * Must not push to @pd.
+ * Context: process context, may sleep; one drain of @pd at a time. Must not push to @pd.
+ * Also called from memory reclaim, so it must not wait for a lock under which memory is
+ * allocated with direct reclaim.
  */
 typedef void (*percpu_defer_drain_t)(struct percpu_defer *pd, unsigned long *obj,
 				     unsigned int nr);
@@ -93,11 +93,11 @@ typedef void (*percpu_defer_drain_t)(struct percpu_defer *pd, unsigned long *obj
  */
 struct percpu_defer {
 	/* private: */
-	unsigned long offset;	/* of @own, from &percpu_defer_none; 0 while not set up */
+	unsigned long offset;	/* of @own from &percpu_defer_none; 0 while not set up */
 	struct percpu_defer_cpu __percpu *own;
 	percpu_defer_drain_t drain;
-	struct llist_head bufs ____cacheline_aligned_in_smp;	/* to be drained */
-	unsigned long next;		/* jiffies when CPUs are next asked for pages */
+	struct llist_head bufs ____cacheline_aligned_in_smp;	/* pages to drain */
+	unsigned long next;		/* jiffies when all CPUs' pages are queued next */
 	/* public: */
 	struct percpu_defer_core core;
 };
@@ -109,29 +109,31 @@ bool percpu_defer_push_slow(struct percpu_defer *pd, unsigned long obj);
 
 /**
  * percpu_defer_init - set up an instance for objects
- * @_pd: the instance, &struct percpu_defer; all zeros before the first time
+ * @_pd: the instance, &struct percpu_defer; zeroed before its first use
  * @_name: name in messages and in debugfs, not empty; must stay valid as long as @_pd
  * @_drain: function that frees objects, &typedef percpu_defer_drain_t
  *
- * Context: process context, may sleep. Not in a drain, nor under a lock that any drain takes.
+ * Context: process context, may sleep. Must not be called in a drain, or under a lock that
+ * any drain takes.
  * Return: 0, -ENOMEM, or -EINVAL if @_name is empty or @_pd is in use.
  */
 #define percpu_defer_init(_pd, _name, _drain) \
 	__percpu_defer_init(_pd, _name, _drain, percpu_defer_key())
 
 /**
- * percpu_defer_push - free an object later
+ * percpu_defer_push - defer freeing an object
  * @pd: the instance
  * @obj: the object: a pointer or any other word
  *
- * On success the object belongs to @pd, whose drain is given it exactly once. May
- * allocate a page, without waiting, and start a worker.
+ * On success, @pd owns the object and passes it to the drain exactly once. May allocate a
+ * page without waiting, and may start a worker.
  *
- * Context: process or softirq context, interrupts on or off, under any locks except
- * those that a wake-up or the page allocator takes: of a runqueue, timer base, worker
- * pool or zone. Does not sleep. Refused in hardirq and NMI.
- * Return: false if it was not taken, so that the caller must free it: @pd is disabled, its
- * cap is reached, its drain is overdue, there is no page, or the context is wrong.
+ * Context: process or softirq context, interrupts on or off, under any locks except those
+ * that a wakeup or the page allocator takes: runqueue, timer base, worker pool and zone
+ * locks. Does not sleep. Refused in hardirq and NMI context.
+ * Return: true on success; false if the push is refused and the caller must free the
+ * object: @pd is disabled, its cap is reached, its drain is overdue, no page is available,
+ * or the context is wrong.
  */
 static __always_inline bool __must_check
 percpu_defer_push(struct percpu_defer *pd, unsigned long obj)
@@ -163,7 +165,7 @@ struct percpu_defer_iter;
  * @map: the map
  * @iter: for percpu_defer_map_next() and percpu_defer_map_claim()
  *
- * Always in this order, and to the end, because a flush relies on that::
+ * Must follow this order and run the loop to its end, because a flush relies on it::
  *
  *	while (percpu_defer_map_next(iter, &first)) {
  *		if (!iter->try)
@@ -176,9 +178,8 @@ struct percpu_defer_iter;
  *		unlock_slots(first);
  *	}
  *
- * Context: process context, may sleep on the locks of slots. May run on several CPUs at
- * once, also in memory reclaim: then @iter->try is set, and slots whose lock is not free
- * stay dead.
+ * Context: process context, may sleep on slot locks. May run on several CPUs at once. In
+ * memory reclaim, @iter->try is set, and slots whose lock is contended stay dead.
  */
 typedef void (*percpu_defer_map_drain_t)(struct percpu_defer_map *map,
 					 struct percpu_defer_iter *iter);
@@ -187,9 +188,9 @@ typedef void (*percpu_defer_map_drain_t)(struct percpu_defer_map *map,
  * struct percpu_defer_map - an instance for the content of numbered slots
  * @core: for percpu_defer_flush() and the other common functions
  *
- * The content stays in its slot. A push marks the slot dead; a drain claims the slot
- * later, and frees the content. A slot may be filled again in between: its owner cancels
- * the death first, under the lock that the drain claims under.
+ * The content stays in its slot. A push marks the slot dead; a drain later claims the slot
+ * and frees the content. A slot may be filled again in between: its owner first cancels
+ * the deferred free, under the lock that the drain holds when it claims slots.
  */
 struct percpu_defer_map {
 	/* private: */
@@ -197,9 +198,9 @@ struct percpu_defer_map {
 	unsigned long *dirty;		/* a bit for each word of @dead */
 	unsigned long *summary;		/* a bit for each word of @dirty */
 	unsigned long blocks;		/* words of @dirty */
-	unsigned long nr;		/* slots; 0 before initialisation and after destroy */
+	unsigned long nr;		/* number of slots; 0 before init and after destroy */
 	unsigned long align;		/* mask to round down to the first slot of a lock */
-	unsigned long group;		/* bits of slots that share a lock, from bit 0 on */
+	unsigned long group;		/* mask of slots that share a lock, from bit 0 */
 	percpu_defer_map_drain_t drain;
 	/* public: */
 	struct percpu_defer_core core;
@@ -216,14 +217,15 @@ bool percpu_defer_map_next_word(struct percpu_defer_iter *iter);
 
 /**
  * percpu_defer_map_init - set up an instance for slots
- * @_map: the instance, &struct percpu_defer_map; all zeros before the first time
+ * @_map: the instance, &struct percpu_defer_map; zeroed before its first use
  * @_name: name in messages and in debugfs, not empty; must stay valid as long as @_map
- * @_nr: number of slots, which are numbered from 0
- * @_slots_per_lock: consecutive slots that share a lock, the first of which has a
- *	multiple of this as its number; a power of 2, at most BITS_PER_LONG
+ * @_nr: number of slots, numbered from 0
+ * @_slots_per_lock: number of consecutive slots that share a lock, starting at a multiple
+ *	of that number; a power of 2, at most BITS_PER_LONG
  * @_drain: function that frees their content, &typedef percpu_defer_map_drain_t
  *
- * Context: process context, may sleep. Not in a drain, nor under a lock that any drain takes.
+ * Context: process context, may sleep. Must not be called in a drain, or under a lock that
+ * any drain takes.
  * Return: 0, -ENOMEM, or -EINVAL if @_name is empty, @_nr is 0 or above LONG_MAX,
  * @_slots_per_lock is invalid, or @_map is in use.
  */
@@ -231,33 +233,33 @@ bool percpu_defer_map_next_word(struct percpu_defer_iter *iter);
 	__percpu_defer_map_init(_map, _name, _nr, _slots_per_lock, _drain, percpu_defer_key())
 
 /**
- * percpu_defer_map_dead - is the content of a slot garbage?
+ * percpu_defer_map_dead - test whether a slot is dead
  * @map: the map
  * @index: the slot
  *
- * Context: any, between init and destroy. Under the lock of the slot, true stays true;
- * false may not, because a push does not take that lock. Without the lock, a drain may be
- * freeing a slot that is not dead.
+ * Context: any, between init and destroy. Under the slot lock, a dead slot stays dead; a
+ * live slot may still become dead, because a push does not take that lock. Without the
+ * lock, a drain may be freeing the content of a slot that is not dead.
  * Return: true if @index was pushed, and neither cancelled nor claimed since.
  */
 static inline bool percpu_defer_map_dead(const struct percpu_defer_map *map, unsigned long index)
 {
-	/* Of a word: some architectures take an int as the number of a bit. */
+	/* Index within a word: some architectures take an int as the bit number. */
 	return test_bit(index % BITS_PER_LONG, map->dead + BIT_WORD(index));
 }
 
 /**
- * percpu_defer_map_cancel - take a slot back from the drain
+ * percpu_defer_map_cancel - cancel the deferred free of a slot
  * @map: the map
  * @index: the slot
  *
- * For a caller that is about to fill the slot, or to free its content itself: no drain
- * touches the slot until it is pushed again. The caller must own the slot, allocated under
- * the lock that pushes hold, so that no push can come late.
+ * For a caller that is about to fill the slot or to free its content itself. No drain
+ * touches the slot until it is pushed again. The caller must own the slot. It must have
+ * been allocated under the lock that pushes hold, so that no late push is possible.
  *
- * Context: under the lock of the slot, before new content is visible; or, while nobody can
- * push or fill the slot, before that lock is taken to free the content.
- * Return: true if the slot was dead. The old content, if any, is the caller's in any case.
+ * Context: under the slot lock, before new content is visible; or, while the slot cannot be
+ * pushed or filled, before that lock is taken to free the content.
+ * Return: true if the slot was dead. Any old content belongs to the caller in either case.
  */
 static inline bool percpu_defer_map_cancel(struct percpu_defer_map *map, unsigned long index)
 {
@@ -266,33 +268,33 @@ static inline bool percpu_defer_map_cancel(struct percpu_defer_map *map, unsigne
 
 /**
  * struct percpu_defer_iter - position of a drain in its map
- * @try: use trylock only
+ * @try: acquire slot locks only by trylock
  */
 struct percpu_defer_iter {
 	bool try;
 	/* private: */
 	struct percpu_defer_map *map;
-	unsigned long max;		/* slots after which to stop */
-	unsigned long claimed;		/* slots */
+	unsigned long max;		/* number of slots after which to stop */
+	unsigned long claimed;		/* number of slots claimed so far */
 	struct percpu_defer_stripe *stripe;
-	unsigned long next;		/* word of @dirty to look at next */
-	unsigned long dirty;		/* bits of the one before, still to be looked at */
-	unsigned long *word;		/* a word of dead bits */
+	unsigned long next;		/* next word of @dirty to scan */
+	unsigned long dirty;		/* unscanned bits of the previous word */
+	unsigned long *word;		/* current word of dead bits */
 	unsigned long first;		/* number of its first slot */
-	unsigned long dead;		/* its bits that are still to be offered */
+	unsigned long dead;		/* its bits that have not been offered */
 	unsigned long offered;		/* its bits that may be claimed now */
-	unsigned int shift;		/* bit of the first slot that is under their lock */
+	unsigned int shift;		/* bit of the first slot under their lock */
 };
 
 /**
- * percpu_defer_map_next - find slots that are dead and share a lock
- * @iter: the iterator that the drain was given
- * @first: set to the first slot that is under the lock
+ * percpu_defer_map_next - find dead slots that share a lock
+ * @iter: the iterator passed to the drain
+ * @first: set to the first slot under that lock
  *
- * Slots found earlier but not claimed stay dead, for another drain.
+ * Slots found earlier but not claimed stay dead; another drain will find them.
  *
- * Context: in a drain, without the lock of a slot.
- * Return: false if the drain is done.
+ * Context: in a drain, under no slot lock.
+ * Return: true if slots were found; false if the drain is done.
  */
 static inline bool percpu_defer_map_next(struct percpu_defer_iter *iter, unsigned long *first)
 {
@@ -306,14 +308,14 @@ static inline bool percpu_defer_map_next(struct percpu_defer_iter *iter, unsigne
 }
 
 /**
- * percpu_defer_map_claim - take over dead slots in order to free their content
+ * percpu_defer_map_claim - claim dead slots to free their content
  * @iter: the iterator, after percpu_defer_map_next() has returned true
  *
- * Look at slots, which may be empty, only after the claim: before, they may have been
- * live.
+ * Read slots only after the claim: they may be live before it. A claimed slot may be
+ * empty.
  *
- * Context: under the lock of the slots that percpu_defer_map_next() found, in a drain.
- * Return: the slots claimed: bit 0 is the first one under the lock.
+ * Context: in a drain, under the lock of the slots that percpu_defer_map_next() found.
+ * Return: mask of the claimed slots; bit 0 is the first slot under the lock.
  */
 static inline unsigned long percpu_defer_map_claim(struct percpu_defer_iter *iter)
 {

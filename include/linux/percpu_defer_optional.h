@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * percpu_defer for users that free at once with CONFIG_PERCPU_DEFER=n: each push is refused
- * then, nothing is ever dead or pending, and the compiler drops the checks.
+ * percpu_defer for users that free immediately with CONFIG_PERCPU_DEFER=n. The stubs refuse
+ * every push and report nothing as dead or pending, so the compiler drops the checks.
  */
 #ifndef _LINUX_PERCPU_DEFER_OPTIONAL_H
 #define _LINUX_PERCPU_DEFER_OPTIONAL_H

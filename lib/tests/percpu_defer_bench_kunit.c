@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What does it cost to hand over an object to be freed later? percpu_defer and
- * the usual ways, one object at a time: the time the caller spends, without what
- * the other side does with it. Once on one CPU, with nobody in the way, and once
- * on all CPUs together.
+ * Cost of handing over an object to be freed later, with percpu_defer and with
+ * the usual alternatives, one object at a time. The time spent by the caller is
+ * measured, without the work of the consumer: once on a single CPU, without
+ * contention, and once on all CPUs concurrently.
  */
 #include <kunit/test.h>
 #include <linux/atomic.h>
@@ -20,7 +20,7 @@
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
-/* Objects for each CPU: some pages of percpu_defer. */
+/* Objects per CPU: several pages of percpu_defer. */
 #define NR		4096UL
 #define REPS		21
 #define MAX_CPUS	64
@@ -30,10 +30,10 @@ struct item {
 	struct llist_node node;
 };
 
-/* Those of one CPU; index 0 to NR - 1. */
+/* Objects of one CPU, with index 0 to NR - 1. */
 struct share {
 	struct item **item;
-	unsigned long first;	/* its first index, in index mode */
+	unsigned long first;	/* first slot in a map */
 	struct completion ready;
 	u64 ns;
 	const struct contender *contender;
@@ -42,12 +42,12 @@ struct share {
 static struct share shares[MAX_CPUS];
 static struct completion go;
 
-/* How an object is handed over, by who has @share of them. */
+/* A way of handing over objects; @run hands over those of one CPU. */
 struct contender {
 	const char *name;
 	void (*run)(struct share *share);
-	void (*finish)(void);	/* when all CPUs have */
-	bool frees;		/* frees the objects, too */
+	void (*finish)(void);	/* called when all CPUs have run */
+	bool frees;		/* also frees the objects */
 };
 
 static void no_drain(struct percpu_defer *pd, unsigned long *obj, unsigned int nr)
@@ -80,7 +80,7 @@ static void drain_map(struct percpu_defer_map *map, struct percpu_defer_iter *it
 		percpu_defer_map_claim(iter);
 }
 
-/* Single indices that do not touch. */
+/* Single slots that are not adjacent. */
 static void run_map_push(struct share *share)
 {
 	unsigned long i, refused = 0;
@@ -99,7 +99,7 @@ static void run_map_push_range(struct share *share)
 	WARN_ON_ONCE(refused);
 }
 
-/* As if each slot was filled again at once. A drain may claim it in between. */
+/* As if each slot were refilled immediately. A drain may claim it in between. */
 static void run_map_push_cancel(struct share *share)
 {
 	unsigned long i, refused = 0;
@@ -191,12 +191,12 @@ static void finish_array(void)
 }
 
 static const struct contender contenders[] = {
-	/* The first is what the others are compared with. */
+	/* The first one is the baseline. */
 	{ "percpu_defer_push", run_push, finish_objects },
 	{ "percpu_defer_map_push, by 1", run_map_push, finish_map },
 	{ "percpu_defer_map_push, by 64", run_map_push_range, finish_map },
 	{ "percpu_defer_map_push + cancel", run_map_push_cancel, finish_map },
-	/* One atomic, and no page: the object itself is the list. */
+	/* One atomic operation and no page: the list node is in the object. */
 	{ "llist_add + work", run_llist, finish_llist },
 	{ "kvfree_rcu", run_kvfree_rcu, finish_kvfree_rcu, .frees = true },
 	{ .name = "ptr_ring_produce", .run = run_ring, .finish = finish_ring },
@@ -217,7 +217,7 @@ static int share_thread(void *arg)
 	return 0;
 }
 
-/* Returns how long it took a CPU, on average over the first @cpus CPUs. */
+/* Return the time in ns per CPU, averaged over the first @cpus CPUs. */
 static u64 run_once(struct kunit *test, const struct contender *contender,
 		    unsigned int cpus)
 {
@@ -262,7 +262,7 @@ static void bench(struct kunit *test, unsigned int cpus)
 	static u64 ns[ARRAY_SIZE(contenders)][REPS];
 	unsigned int c, rep;
 
-	/* Taking turns, so that a disturbance is shared. */
+	/* Interleave the contenders so that a disturbance affects all of them. */
 	for (rep = 0; rep < REPS; rep++)
 		for (c = 0; c < ARRAY_SIZE(contenders); c++)
 			ns[c][rep] = run_once(test, &contenders[c], cpus);

@@ -1,39 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit tests of percpu_defer: objects, and what both modes share.
+ * KUnit tests of percpu_defer: objects, and the code common to both modes.
  *
- * What the library promises, and the tests that fail when the promise is broken;
- * o_ stands for percpu_defer_kunit.c, m_ for percpu_defer_map_kunit.c. Each was
- * seen to fail by breaking the library on purpose.
+ * Guarantees of the library, each with the tests that fail if it is broken; o_ is the
+ * prefix of tests in percpu_defer_kunit.c, m_ of those in percpu_defer_map_kunit.c. Each
+ * test was seen to fail with the library broken on purpose.
  *
  *  1. A pushed object is drained exactly once; a refused push leaves no trace:
  *     o_drain_once, o_cap, o_off, o_no_page, o_irqs_off, m_drain_once, m_scattered,
  *     m_irqs_off, m_leaves, m_one, m_big
- *  2. A flush does not return before what was pushed earlier is drained:
+ *  2. A flush returns only after everything pushed earlier is drained:
  *     o_flush_waits, o_flush_waits_for_aged, m_flush_waits_for_{flush,worker,help},
  *     m_flush_shares
- *  3. A claim after a cancel is false, and two claims never both win:
+ *  3. A claim after a cancel fails, and only one of two claims succeeds:
  *     m_cancel, m_cancel_late, m_claim_once, m_reuse
- *  4. No pattern of slots is too much, and none is missed:
+ *  4. Any pattern of slots can be pushed, and no slot is missed:
  *     m_scattered, m_side_by_side, m_grouped, m_dies_meanwhile, m_levels
- *  5. Pending objects are drained when they are old, or their CPU is gone, and early if
- *     they are many: o_age, o_cpu_offline, o_early, o_early_rest, m_age, m_cpu_offline,
- *     m_early, m_worker_comes_back, m_workers, m_helps_again
- *  6. What is pending is bounded: o_cap, o_small_cap, o_cap_{threads,lowered},
- *     o_overdue, m_cap, m_cap_lowered, m_cancel_elsewhere, m_overdue, m_in_turn,
- *     m_stuck{,_before}
- *  7. Memory pressure drains, inline, and not more than it asks for: o_help,
+ *  5. Pending objects are drained at the age bound, also if their CPU is offline, and
+ *     earlier if there are many: o_age, o_cpu_offline, o_early, o_early_rest, m_age,
+ *     m_cpu_offline, m_early, m_worker_comes_back, m_workers, m_helps_again
+ *  6. The number of pending objects is bounded: o_cap, o_small_cap,
+ *     o_cap_{threads,lowered}, o_overdue, m_cap, m_cap_lowered, m_cancel_elsewhere,
+ *     m_overdue, m_in_turn, m_stuck{,_before}
+ *  7. Memory pressure drains inline, and not more than requested: o_help,
  *     o_help_some, o_help_nothing, o_two_helps, o_shrinker, o_trim, m_help,
  *     m_help_some, m_help_nothing, m_two_helps, m_help_rescans
- *  8. Destroying leaves nothing behind, and later pushes are reported:
+ *  8. Teardown leaves nothing behind, and later pushes warn:
  *     o_destroy, o_late_push, m_destroy, m_late_push
- *  9. A disabled instance takes nothing: o_off, o_off_meanwhile, o_off_sum, m_off
+ *  9. A disabled instance refuses pushes: o_off, o_off_meanwhile, o_off_sum, m_off
  * 10. Calls in a wrong state warn and do nothing: o_bad_init, o_wrong_state,
  *     o_flush_in_own_drain, m_bad_init, m_wrong_state
  * 11. A drain may flush and reclaim other instances: o_flush_in_drain, o_reclaim_in_drain
  * 12. Pushes work in tasks and softirqs, on all CPUs at once, and are refused in hardirqs:
  *     o_softirq, o_hardirq, o_concurrent, m_hardirq, m_bad_range
- * 13. Statistics are right, no object looks leaked, and a failed init leaves nothing:
+ * 13. Statistics are correct, no object appears leaked, and a failed init is undone:
  *     o_stat, o_counters, o_kmemleak, o_stale_words, o_init_fails, m_counters, m_dead,
  *     m_drain_some, m_init_fails
  */
@@ -58,19 +58,19 @@
 
 MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
 
-/* A word each: they fill sixteen pages. */
+/* At one word each, these fill sixteen pages. */
 #define NR_OBJECTS	(2 * PAGE_SIZE)
 
-/* What the documentation says of a large machine, without the pages. */
+/* Documented size on a large machine, without the pages. */
 static_assert(sizeof(struct percpu_defer) + 512 * (sizeof(struct percpu_defer_count) +
 						   sizeof(struct percpu_defer_cpu)) <= SZ_64K);
 
-/* Objects are numbers here; the drain counts how often it got each. */
+/* Objects are numbers; the drain counts how often it receives each of them. */
 struct owner {
 	struct percpu_defer pd;
 	atomic_t *drained;
 	atomic_long_t nr_drained;
-	/* if set, the drain stops at the gate */
+	/* if set, the drain waits at the gate */
 	bool gated;
 	struct completion arrived;
 	struct completion gate;
@@ -94,7 +94,7 @@ static void drain(struct percpu_defer *pd, unsigned long *obj, unsigned int nr)
 	count_drained(container_of(pd, struct owner, pd), obj, nr);
 }
 
-/* Stops the drains. */
+/* Make drains wait at the gate. */
 static void close_gate(struct owner *o)
 {
 	reinit_completion(&o->gate);
@@ -127,7 +127,7 @@ static void percpu_defer_test_exit(struct kunit *test)
 
 	if (!o || o->pd.core.state < PERCPU_DEFER_OFF)
 		return;
-	/* Should the test have ended early. */
+	/* In case the test ended early. */
 	open_gate(o);
 	percpu_defer_destroy(&o->pd);
 }
@@ -167,7 +167,7 @@ static void expect_drained(struct kunit *test, unsigned long first,
 			    i, i < NR_OBJECTS ? atomic_read(&o->drained[i]) : 0);
 }
 
-/* Runs a command; false if it failed. Where there is no user space, skips the test. */
+/* Run a command; return false if it fails. Skip the test if there is no user space. */
 static bool shell(struct kunit *test, const char *command)
 {
 	char *argv[] = { "/bin/sh", "-c", (char *)command, NULL };
@@ -179,19 +179,19 @@ static bool shell(struct kunit *test, const char *command)
 	return !ret;
 }
 
-/* Lets a WARN_ONCE() that was seen before be seen again. */
+/* Let a WARN_ONCE() that was already logged warn again. */
 static void warn_again(struct kunit *test)
 {
 	KUNIT_EXPECT_TRUE(test, shell(test, "echo 1 >/sys/kernel/debug/clear_warn_once"));
 }
 
-/* More than some pages take. */
+/* Push enough objects to fill several pages. */
 static void o_drain_once(struct kunit *test)
 {
 	struct owner *o = test->priv;
 	unsigned long i;
 
-	/* Big pages make for few, of which the default cap is a share. */
+	/* The default cap is a share of the number of pages: low for big pages. */
 	percpu_defer_set_cap(&o->pd.core, 2 * NR_OBJECTS);
 	for (i = 0; i < NR_OBJECTS - 1; i++)
 		KUNIT_ASSERT_TRUE(test, push(o, i));
@@ -219,7 +219,7 @@ static void o_off(struct kunit *test)
 	expect_drained(test, 2, 1, 1);
 }
 
-/* Pushes until one is refused; returns how many were not. */
+/* Push until a push is refused; return the number of accepted pushes. */
 static unsigned long push_all(struct owner *o)
 {
 	unsigned long i;
@@ -239,15 +239,15 @@ static void expect_cap(struct kunit *test, unsigned long cap)
 	for (i = 0; i < NR_OBJECTS; i++)
 		atomic_set(&o->drained[i], 0);
 	never_aged(o);
-	/* No drain takes a page that is being filled. */
+	/* Keep drains from taking a page that is being filled. */
 	o->pd.next = jiffies + o->pd.core.age;
 	percpu_defer_set_cap(&o->pd.core, cap);
 	close_gate(o);
-	/* On one CPU: each may hold on to some room. */
+	/* Stay on one CPU: each CPU may reserve some room. */
 	migrate_disable();
 	taken = push_all(o);
 	migrate_enable();
-	/* Objects count by the page, so that a last one may not fit. */
+	/* Objects are counted by the page, so the last page may not fit. */
 	KUNIT_EXPECT_LE(test, taken, cap);
 	KUNIT_EXPECT_GE(test, taken, cap / PERCPU_DEFER_WORDS * PERCPU_DEFER_WORDS);
 	KUNIT_EXPECT_EQ(test, !taken, !cap);
@@ -279,7 +279,7 @@ static struct percpu_defer_buf *no_buf(void)
 	return NULL;
 }
 
-/* From here on there is no page for a push. */
+/* Make pushes of this test find no page. */
 static void take_pages(struct kunit *test)
 {
 	kunit_activate_static_stub(test, percpu_defer_get_buf, no_buf);
@@ -302,7 +302,7 @@ static void o_no_page(struct kunit *test)
 	percpu_defer_flush(&o->pd.core);
 	expect_drained(test, 1, 1, 0);
 
-	/* What is in the last page is not lost. */
+	/* Objects in the last page are not lost. */
 	migrate_disable();
 	KUNIT_EXPECT_TRUE(test, push(o, NR_OBJECTS - 1));
 	take_pages(test);
@@ -324,9 +324,9 @@ static void o_age(struct kunit *test)
 
 	KUNIT_EXPECT_TRUE(test, push(o, 1));
 	KUNIT_EXPECT_TRUE(test, drained_soon(o, 1));
-	/* Ten milliseconds, and what a busy emulated machine adds to it. */
+	/* The age bound is 10 ms; allow for a busy emulated machine. */
 	KUNIT_EXPECT_LT(test, ktime_ms_delta(ktime_get(), start), 1000);
-	/* The CPU holds on to no page. */
+	/* The CPU keeps no page. */
 	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->pd.core));
 }
 
@@ -343,14 +343,14 @@ static void o_cpu_offline(struct kunit *test)
 	if (!IS_ENABLED(CONFIG_HOTPLUG_CPU) || num_online_cpus() < 2)
 		kunit_skip(test, "needs a CPU to switch off");
 
-	/* A worker takes the page of a dead CPU. */
+	/* A worker takes the page of an offline CPU. */
 	o->pd.core.age = HZ;
 	KUNIT_ASSERT_TRUE(test, work_on_cpu(cpu, push_first, o));
 	KUNIT_ASSERT_EQ(test, 0, remove_cpu(cpu));
 	KUNIT_EXPECT_TRUE(test, drained_soon(o, 1));
 	KUNIT_ASSERT_EQ(test, 0, add_cpu(cpu));
 
-	/* A flush does, too. */
+	/* So does a flush. */
 	never_aged(o);
 	KUNIT_ASSERT_TRUE(test, work_on_cpu(cpu, push_first, o));
 	KUNIT_ASSERT_EQ(test, 0, remove_cpu(cpu));
@@ -383,7 +383,7 @@ static void flush_work_fn(struct work_struct *work)
 	complete(&f->done);
 }
 
-/* A page that a worker has taken waits for a grace period; a flush waits with it. */
+/* A page taken by a worker waits for a grace period; a flush must wait for that page. */
 static void o_flush_waits_for_aged(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -420,7 +420,7 @@ static void o_flush_waits(struct kunit *test)
 	destroy_work_on_stack(&f.work);
 }
 
-/* Nobody else would do it: the worker that @help wakes comes after it. */
+/* Expect that reclaim drains the object itself: a worker would do so later. */
 static void expect_help(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -442,7 +442,7 @@ static void o_help(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, percpu_defer_reclaim(&o->pd.core, ULONG_MAX));
 	expect_help(test);
 
-	/* Does not wait for a drain, and what it leaves is not forgotten. */
+	/* Reclaim does not wait for a drain. Objects that it leaves are drained later. */
 	o->pd.core.age = 1;
 	close_gate(o);
 	migrate_disable();
@@ -465,7 +465,7 @@ static void o_help(struct kunit *test)
 	expect_drained(test, 10, i, 1);
 }
 
-/* A page at a time, and what a drain leaves is not forgotten beside what is new. */
+/* Reclaim drains a page at a time. Pages that it leaves are drained with new ones. */
 static void o_help_some(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -496,14 +496,14 @@ static void o_shrinker(struct kunit *test)
 	unsigned int cpu;
 
 	never_aged(o);
-	/* It drains what the CPU has that it runs on, and that may be any. */
+	/* The shrinker drains the pages of the CPU that it runs on, which may be any. */
 	for_each_online_cpu(cpu)
 		KUNIT_ASSERT_TRUE(test, work_on_cpu(cpu, push_first, o));
 	KUNIT_ASSERT_TRUE(test, shell(test, "echo 2 >/proc/sys/vm/drop_caches"));
 	KUNIT_EXPECT_GT(test, atomic_long_read(&o->nr_drained), 0);
 }
 
-/* Spare pages are given back under memory pressure. */
+/* Spare pages are freed under memory pressure. */
 static void o_trim(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -554,7 +554,7 @@ static void o_bad_init(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, -EINVAL, percpu_defer_init(&o->pd, "again", drain));
 		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 2);
 	}
-	/* The one that was in use still is. */
+	/* The instance in use is unaffected. */
 	KUNIT_EXPECT_TRUE(test, push(o, 1));
 	percpu_defer_flush(&o->pd.core);
 	expect_drained(test, 1, 1, 1);
@@ -575,7 +575,7 @@ static void o_init_fails(struct kunit *test)
 		if (READ_ONCE(current->fail_nth))
 			break;
 		if (!err) {
-			/* It does without a file in debugfs. */
+			/* The debugfs file is optional. */
 			percpu_defer_destroy(pd);
 			continue;
 		}
@@ -614,7 +614,7 @@ static void o_hardirq(struct kunit *test)
 		.taken = 1,
 	};
 
-	/* With a page there, and room in it. */
+	/* The CPU has a page with room in it. */
 	never_aged(p.o);
 	KUNIT_EXPECT_TRUE(test, push(p.o, 2));
 	irq_work_queue(&p.work);
@@ -638,7 +638,7 @@ static void push_in_softirq(struct timer_list *timer)
 		complete(&p->done);
 }
 
-/* Softirqs push while the tasks they interrupt do. */
+/* Softirqs push while they interrupt a task that is pushing. */
 static void o_softirq(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -673,7 +673,7 @@ static int push_thread(void *owner)
 	return i;
 }
 
-/* On all CPUs at once, with flushes and helps in between. */
+/* Several tasks push concurrently, with flushes and reclaim in between. */
 static void o_concurrent(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -682,7 +682,7 @@ static void o_concurrent(struct kunit *test)
 	int i;
 
 	o->pd.core.age = 1;
-	/* Every push that it makes wait is tried again. */
+	/* The threads retry pushes that are refused at this cap. */
 	percpu_defer_set_cap(&o->pd.core, 4000);
 	for (i = 0; i < ARRAY_SIZE(task); i++) {
 		task[i] = kthread_run(push_thread, o, "percpu_defer/%d", i);
@@ -699,7 +699,7 @@ static void o_concurrent(struct kunit *test)
 		pushed += kthread_stop(task[i]);
 	percpu_defer_flush(&o->pd.core);
 	KUNIT_EXPECT_GT(test, pushed, 0);
-	/* The last push of each may have been refused until it gave up. */
+	/* The last push of each thread may have been refused until the thread stopped. */
 	KUNIT_EXPECT_LE(test, atomic_long_read(&o->nr_drained), pushed);
 	KUNIT_EXPECT_GE(test, atomic_long_read(&o->nr_drained), pushed - 3);
 	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->pd.core));
@@ -724,7 +724,7 @@ static void push_irqs_off(struct work_struct *work)
 		off->were_on |= !irqs_disabled();
 		local_irq_restore(flags);
 		off->pushed += taken;
-		/* On PREEMPT_RT only the pool of pages serves it then. */
+		/* On PREEMPT_RT only spare pages are available with IRQs off. */
 		if (!taken && !IS_ENABLED(CONFIG_PREEMPT_RT))
 			break;
 		if (!taken)
@@ -733,8 +733,8 @@ static void push_irqs_off(struct work_struct *work)
 }
 
 /*
- * Rotations with IRQs off, as many as fill eight pages. In a worker, because static stubs
- * take a lock in a task that runs a test.
+ * Fill sixteen pages with IRQs off. In a worker, because static stubs take a lock in a
+ * task that runs a test.
  */
 static void o_irqs_off(struct kunit *test)
 {
@@ -753,7 +753,7 @@ static void o_irqs_off(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->pd.core));
 }
 
-/* With a drain that is held, all that is taken is pending. */
+/* While a drain waits at the gate, everything accepted stays pending. */
 static void o_cap_threads(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -770,7 +770,7 @@ static void o_cap_threads(struct kunit *test)
 	msleep(200);
 	for (i = 0; i < ARRAY_SIZE(task); i++)
 		pushed += kthread_stop(task[i]);
-	/* The last push of each was refused. */
+	/* The last push of each thread was refused. */
 	pushed -= ARRAY_SIZE(task);
 	KUNIT_EXPECT_GT(test, pushed, 0);
 	KUNIT_EXPECT_LE(test, pushed, cap + cap / 8);
@@ -779,7 +779,7 @@ static void o_cap_threads(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->pd.core));
 }
 
-/* A CPU may fill the buffer that it has already. */
+/* After the cap is lowered, a CPU may fill the page that it already has. */
 static void o_cap_lowered(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -811,7 +811,7 @@ static void o_cap_lowered(struct kunit *test)
 	expect_drained(test, nr, 1, 1);
 }
 
-/* Each refusal is counted, and as nothing else. */
+/* Each refusal is counted once, and only as a refusal. */
 static void o_counters(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -838,7 +838,7 @@ static void o_counters(struct kunit *test)
 	expect_refused(test, &o->pd.core, 9);
 }
 
-/* The worker may drain what it took, the caller does not. */
+/* Reclaim with a maximum of 0 drains nothing. */
 static void o_help_nothing(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -853,7 +853,7 @@ static void o_help_nothing(struct kunit *test)
 	expect_drained(test, 1, 1, 1);
 }
 
-/* The second neither waits for the first, nor drains what the first has. */
+/* A second reclaim neither waits for the first one nor drains its objects. */
 static void o_two_helps(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -927,8 +927,8 @@ static void lifetime_work_fn(struct work_struct *work)
 }
 
 /*
- * While a drain is under way that @fn has begun, instances come and go. A task of its
- * own does what the drain might do, so that a failure does not hang.
+ * Expect that another instance can be set up and destroyed during a drain that @fn has
+ * started. Do so in a separate work so that a failure does not hang the test.
  */
 static void expect_instances_change(struct kunit *test, work_func_t fn)
 {
@@ -963,7 +963,7 @@ static void o_reclaim_in_drain(struct kunit *test)
 	expect_instances_change(test, help_work_fn);
 }
 
-/* A drain that makes wrong calls is warned and goes on. */
+/* Wrong calls in a drain warn, and the drain goes on. */
 static void drain_wrong(struct percpu_defer *pd, unsigned long *obj, unsigned int nr)
 {
 	struct owner *o = container_of(pd, struct owner, pd);
@@ -982,7 +982,7 @@ static void o_flush_in_own_drain(struct kunit *test)
 	never_aged(o);
 	o->pd.drain = drain_wrong;
 	KUNIT_EXPECT_TRUE(test, push(o, 1));
-	/* In this task, whose warnings are suppressed. */
+	/* The drain runs in this task, whose warnings are suppressed. */
 	kunit_warning_suppress(test) {
 		percpu_defer_flush(&o->pd.core);
 		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 4);
@@ -1005,7 +1005,7 @@ static void wrong_calls(struct percpu_defer *pd)
 	percpu_defer_destroy(pd);
 }
 
-/* Before an instance is set up, and after it was destroyed. */
+/* Calls before initialization and after destruction. */
 static void o_wrong_state(struct kunit *test)
 {
 	struct percpu_defer *pd = kunit_kzalloc(test, sizeof(*pd), GFP_KERNEL);
@@ -1046,7 +1046,7 @@ static int push_late_thread(void *arg)
 	return 0;
 }
 
-/* Memory that destroy has freed may be in use again: late pushes do not write there. */
+/* Late pushes do not write to memory that was freed by destroy and may be reused. */
 static void o_late_push(struct kunit *test)
 {
 	struct late_pusher *late = kunit_kzalloc(test, sizeof(*late), GFP_KERNEL);
@@ -1078,7 +1078,7 @@ static int push_one(void *owner)
 	return push(owner, 0);
 }
 
-/* What is drained while pushes are refused is not pending for those that come later. */
+/* Objects drained by disabling do not count as pending in the sum afterwards. */
 static void o_off_sum(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -1100,7 +1100,7 @@ static void o_off_sum(struct kunit *test)
 	percpu_defer_set_enabled(&o->pd.core, true);
 }
 
-/* A page that is installed while the instance is being disabled is drained by it. */
+/* Disabling also drains pages that are installed concurrently. */
 static void o_off_meanwhile(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -1108,7 +1108,7 @@ static void o_off_meanwhile(struct kunit *test)
 	long pushed = 0;
 	int i, j;
 
-	/* The worker takes pages, too, as often as it can. */
+	/* The worker also takes pages, as often as possible. */
 	o->pd.core.age = 1;
 	percpu_defer_set_cap(&o->pd.core, 100 * PAGE_SIZE);
 	for (i = 0; i < ARRAY_SIZE(task); i++) {
@@ -1128,7 +1128,7 @@ static void o_off_meanwhile(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->pd.core));
 }
 
-/* A drain that starts early leaves pages that CPUs fill; their age counts all the same. */
+/* An early drain leaves pages that CPUs are filling; their age bound still applies. */
 static void o_early_rest(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -1148,7 +1148,7 @@ static void o_early_rest(struct kunit *test)
 	expect_drained(test, 0, i, 1);
 }
 
-/* Many objects do not wait for the age bound. */
+/* A drain starts before the age bound if many objects are pending. */
 static void o_early(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -1169,7 +1169,7 @@ static void o_early(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, i, atomic_long_read(&o->nr_drained));
 }
 
-/* Pages whose drain does not begin in time are not joined by others. */
+/* Pushes are refused while the drain of earlier pages is overdue. */
 static void o_overdue(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -1178,7 +1178,7 @@ static void o_overdue(struct kunit *test)
 	percpu_defer_set_cap(&o->pd.core, 2 * NR_OBJECTS);
 	close_gate(o);
 	migrate_disable();
-	/* A drain stands at the gate, and the next one waits for its lock. */
+	/* A drain waits at the gate, so the work that is armed next cannot run. */
 	KUNIT_EXPECT_TRUE(test, push(o, 1));
 	wait_for_completion(&o->arrived);
 	KUNIT_EXPECT_TRUE(test, push(o, 1));
@@ -1247,7 +1247,7 @@ static void drain_kfree(struct percpu_defer *pd, unsigned long *obj,
 
 #define STALE	(~0UL / 3)
 
-/* Words of a page that is not in use would hide leaks from kmemleak. */
+/* Stale words in a spare page would hide leaks from kmemleak. */
 static void o_stale_words(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -1261,7 +1261,7 @@ static void o_stale_words(struct kunit *test)
 	for (i = 0; i < 100; i++)
 		KUNIT_EXPECT_TRUE(test, push(o, STALE));
 	percpu_defer_flush(&o->pd.core);
-	/* The same page, which was spare. */
+	/* This push reuses the same page, which was spare. */
 	KUNIT_EXPECT_TRUE(test, push(o, 0));
 	buf = this_cpu_ptr(o->pd.own)->buf[0];
 	for (i = 0; i < buf->room; i++)
@@ -1272,7 +1272,7 @@ static void o_stale_words(struct kunit *test)
 
 #define KMEMLEAK "/sys/kernel/debug/kmemleak"
 
-/* What waits in a buffer is not leaked. */
+/* Pending objects are not leaked. */
 static void o_kmemleak(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -1289,7 +1289,7 @@ static void o_kmemleak(struct kunit *test)
 		KUNIT_ASSERT_TRUE(test, push(o, obj));
 	}
 	obj = 0;
-	/* It suspects nobody younger than five seconds, nor at first sight. */
+	/* kmemleak reports objects older than five seconds, but not in the first scan. */
 	msleep(5500);
 	for (i = 0; i < 2; i++)
 		KUNIT_EXPECT_TRUE(test, shell(test, "echo scan >" KMEMLEAK));

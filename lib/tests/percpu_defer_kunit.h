@@ -5,7 +5,7 @@
 #include <kunit/test.h>
 #include "../percpu_defer.h"
 
-/* Expect that all pushes so far were refused: @times of them. */
+/* Expect that @times pushes were refused, and that none was accepted. */
 static inline void expect_refused(struct kunit *test, struct percpu_defer_core *core,
 				  unsigned long times)
 {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit tests of percpu_defer, slots. See percpu_defer_kunit.c for the rules
- * that are tested.
+ * KUnit tests of percpu_defer for slots. See percpu_defer_kunit.c for the
+ * guarantees that are tested.
  *
- * The owner here is a table of slots with a lock each, as in zram, whose drain
- * counts what it frees.
+ * The owner is a table of slots with one lock each, as in zram. Its drain counts
+ * the slots that it frees.
  */
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
@@ -30,29 +30,29 @@ MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
 #define NR_SLOTS	16384UL
 
 struct slot {
-	spinlock_t lock;	/* protects what follows */
+	spinlock_t lock;	/* protects the fields below */
 	unsigned int drained;
 	bool live;
-	bool busy;		/* looks locked to who only tries */
+	bool busy;		/* trylocks fail */
 };
 
-/* What the documentation says of a large machine, without the bitmaps. */
+/* Documented size on a large machine, without the bitmaps. */
 static_assert(sizeof(struct percpu_defer_map) +
 	      512 * sizeof(struct percpu_defer_count) <= SZ_32K);
 
 struct owner {
 	struct percpu_defer_map map;
 	struct slot *slot;
-	/* what the drain was given */
+	/* slots offered to the drain, and slots claimed by it */
 	atomic_long_t nr_locks;
 	atomic_long_t nr_drained;
-	/* content freed by the drain while it was in use */
+	/* slots that were drained, or found dead, while in use */
 	atomic_long_t nr_lost;
-	/* claims left undone by a drain that leaves its loop at the first one */
+	/* if set, the drain leaves its loop without a claim */
 	bool leaves;
-	/* a slot that is cancelled when the drain has its lock; 0: none */
+	/* slot to cancel when the drain holds its lock; 0: none */
 	unsigned long cancelled;
-	/* if set, the drain stops at the gate, with a slot that it has claimed */
+	/* if set, the drain waits at the gate after each claim */
 	bool gated;
 	struct completion arrived;
 	struct completion gate;
@@ -130,7 +130,7 @@ static void flush(struct owner *o)
 	percpu_defer_flush(&o->map.core);
 }
 
-/* Keep workers from draining slots while a test looks at them. */
+/* Keep workers from draining slots during a test. */
 static void never_aged(struct owner *o)
 {
 	o->map.core.age = 3600 * HZ;
@@ -143,7 +143,7 @@ static void set_cap(struct owner *o, unsigned long cap)
 	o->map.core.early = LONG_MAX;
 }
 
-/* Waits up to ten seconds for the drain to have freed @nr slots. */
+/* Wait up to ten seconds until @nr slots are drained; return false on timeout. */
 static bool drained_soon(struct owner *o, long nr)
 {
 	int i;
@@ -224,7 +224,7 @@ static void m_cancel(struct kunit *test)
 	expect_drained(test, 0, 100, 1);
 }
 
-/* A slot that a drain has seen dead may be cancelled before the drain has its lock. */
+/* A slot that a drain saw dead may be cancelled before the drain takes the slot lock. */
 static void m_cancel_late(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -245,7 +245,7 @@ static void m_claim_once(struct kunit *test)
 
 	never_aged(o);
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 3, 1));
-	/* Pushed again while dead: still one death. */
+	/* A slot that is pushed again while dead counts once. */
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 3, 1));
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 2, 3));
 	KUNIT_EXPECT_EQ(test, 3, percpu_defer_pending(&o->map.core));
@@ -254,7 +254,7 @@ static void m_claim_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->map.core));
 }
 
-/* However slots were pushed, the drain gets them side by side, and each once. */
+/* The drain is offered each slot once, in any order of pushes. */
 static void m_side_by_side(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -270,7 +270,7 @@ static void m_side_by_side(struct kunit *test)
 	expect_drained(test, 0, 4000, 1);
 }
 
-/* As scattered as can be. */
+/* Every other slot is dead. */
 static void m_scattered(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -283,7 +283,7 @@ static void m_scattered(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, 1, o->slot[i].drained);
 }
 
-/* A drain has looked at a word, when another slot of it dies. */
+/* A slot dies after a drain has read the word with its dead bit. */
 static void m_dies_meanwhile(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -298,7 +298,7 @@ static void m_dies_meanwhile(struct kunit *test)
 	expect_drained(test, 2, 2, 1);
 }
 
-/* A drain has cleared the summary bit, and not yet taken the dirty bits below it. */
+/* A drain has cleared the summary bit, but not yet taken the dirty bits below it. */
 static void m_levels(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -349,13 +349,13 @@ static void m_bad_init(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOMEM,
 			percpu_defer_map_init(map, "other", LONG_MAX, 1, drain));
 	KUNIT_EXPECT_EQ(test, 0, map->nr);
-	/* The one that was in use still is. */
+	/* The instance in use is unaffected. */
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 10));
 	flush(o);
 	expect_drained(test, 0, 10, 1);
 }
 
-/* Whatever allocation fails, nothing is left behind, least of all the name. */
+/* A failed allocation leaves nothing behind, and the name can be used again. */
 static void m_init_fails(struct kunit *test)
 {
 #ifdef CONFIG_FAULT_INJECTION
@@ -370,7 +370,7 @@ static void m_init_fails(struct kunit *test)
 		if (READ_ONCE(current->fail_nth))
 			break;
 		if (!err) {
-			/* It does without a file in debugfs. */
+			/* The debugfs file is optional. */
 			percpu_defer_map_destroy(map);
 			continue;
 		}
@@ -415,7 +415,7 @@ static void m_cap(struct kunit *test)
 	KUNIT_EXPECT_GE(test, taken, cap);
 	KUNIT_EXPECT_LE(test, taken, cap + cap / 8);
 	KUNIT_EXPECT_EQ(test, taken, percpu_defer_pending(&o->map.core));
-	/* Refused means untouched. */
+	/* A refused push marks no slot. */
 	KUNIT_EXPECT_EQ(test, taken, bitmap_weight(o->map.dead, NR_SLOTS));
 
 	flush(o);
@@ -430,11 +430,11 @@ static void m_age(struct kunit *test)
 
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 10));
 	KUNIT_EXPECT_TRUE(test, drained_soon(o, 10));
-	/* Ten milliseconds, and what a busy emulated machine adds to it. */
+	/* The age bound is 10 ms; allow for a busy emulated machine. */
 	KUNIT_EXPECT_LT(test, ktime_ms_delta(ktime_get(), start), 1000);
 }
 
-/* Many slots do not wait for the age bound. */
+/* A drain starts before the age bound if many slots are pending. */
 static void m_early(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -460,7 +460,7 @@ static void m_overdue(struct kunit *test)
 	struct owner *o = test->priv;
 	unsigned long taken = 0, i;
 
-	/* An eighth of it is much. */
+	/* From an eighth of the cap on, drains start early. */
 	percpu_defer_set_cap(&o->map.core, 8000);
 	WRITE_ONCE(o->gated, true);
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 1));
@@ -478,7 +478,7 @@ static void m_overdue(struct kunit *test)
 	flush(o);
 	KUNIT_EXPECT_EQ(test, taken + 3, atomic_long_read(&o->nr_drained));
 	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->map.core));
-	/* And others are taken again. */
+	/* Pushes are accepted again. */
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 4000));
 }
 
@@ -486,10 +486,10 @@ static void m_overdue(struct kunit *test)
 struct stuck {
 	struct percpu_defer_map map;
 	unsigned long at;	/* slot at which the drain waits for the gate */
-	unsigned int slow_ms;	/* for each slot */
+	unsigned int slow_ms;	/* delay for each slot */
 	struct completion arrived;
 	struct completion gate;
-	struct work_struct work;	/* reclaims or flushes next to the worker */
+	struct work_struct work;	/* reclaims or flushes alongside the worker */
 };
 
 #define STRIPE		((unsigned long)BITS_PER_LONG * BITS_PER_LONG)
@@ -542,13 +542,13 @@ static void end_stuck(struct kunit *test, struct stuck *stuck, long nr)
 	percpu_defer_map_destroy(&stuck->map);
 }
 
-/* No other worker helps when the first one takes long. */
+/* Keep other workers from helping when the first one takes long. */
 static void without_help(struct stuck *stuck)
 {
 	disable_delayed_work_sync(&stuck->map.core.stripe[1].work);
 }
 
-/* Pushes from slot @later on are refused while the only drain is blocked at slot 0. */
+/* Expect refusals from slot @later on while the only drain is blocked at slot 0. */
 static void expect_not_joined(struct kunit *test, unsigned long later)
 {
 	struct stuck *stuck = new_stuck(test, 0);
@@ -569,7 +569,7 @@ static void expect_not_joined(struct kunit *test, unsigned long later)
 	end_stuck(test, stuck, taken);
 }
 
-/* In a stripe that the worker is in. */
+/* In the stripe that the worker is draining. */
 static void m_stuck(struct kunit *test)
 {
 	expect_not_joined(test, BLOCK);
@@ -581,14 +581,14 @@ static void m_stuck_before(struct kunit *test)
 	expect_not_joined(test, STRIPE);
 }
 
-/* A stripe that waits for its turn is not overdue, as long as the drain gets on. */
+/* A stripe that waits for its turn is not overdue while the drain makes progress. */
 static void m_in_turn(struct kunit *test)
 {
 	struct stuck *stuck = new_stuck(test, ULONG_MAX);
 	unsigned long i;
 
 	without_help(stuck);
-	/* Look at each push. Half a second without progress is too long. */
+	/* Check each push. The drain is overdue after half a second without progress. */
 	stuck->map.core.batch = 1;
 	stuck->map.core.age = HZ / 20;
 	stuck->slow_ms = 20;
@@ -613,7 +613,7 @@ static void stuck_flush_fn(struct work_struct *work)
 	percpu_defer_flush(&container_of(work, struct stuck, work)->map.core);
 }
 
-/* The worker leaves out a stripe that is being drained, and comes back to it. */
+/* The worker skips a stripe that is being drained, and drains it later. */
 static void m_worker_comes_back(struct kunit *test)
 {
 	struct stuck *stuck = new_stuck(test, BLOCK);
@@ -630,7 +630,7 @@ static void m_worker_comes_back(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&stuck->map, 2 * STRIPE, 1));
 	KUNIT_EXPECT_TRUE(test, stuck_drains(stuck, 2));
 
-	/* Where the drain that is under way has been. */
+	/* In a slot that the running drain has already passed. */
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&stuck->map, 0, 1));
 	msleep(100);
 	KUNIT_EXPECT_EQ(test, 2, atomic_long_read(&stuck->map.core.drained));
@@ -640,7 +640,7 @@ static void m_worker_comes_back(struct kunit *test)
 	end_stuck(test, stuck, 4);
 }
 
-/* A worker helps as long as the first one does not get on. */
+/* Another worker helps repeatedly while the first one makes no progress. */
 static void m_helps_again(struct kunit *test)
 {
 	struct stuck *stuck;
@@ -659,7 +659,7 @@ static void m_helps_again(struct kunit *test)
 	end_stuck(test, stuck, 5);
 }
 
-/* A flush shares the work with the drain that it has to wait for. */
+/* A flush drains the other stripes while it has to wait for a drain. */
 static void m_flush_shares(struct kunit *test)
 {
 	struct stuck *stuck = new_stuck(test, 0);
@@ -679,7 +679,7 @@ static void m_flush_shares(struct kunit *test)
 	end_stuck(test, stuck, 3);
 }
 
-/* If the first worker takes long, another one helps where there is a CPU for it. */
+/* If the first worker takes long, another one helps if there is a CPU for it. */
 static void m_workers(struct kunit *test)
 {
 	struct stuck *stuck = new_stuck(test, STRIPE);
@@ -707,7 +707,7 @@ static long cancel_all(void *owner)
 	return nr;
 }
 
-/* Deaths that are cancelled on another CPU do not count against the cap. */
+/* Deaths cancelled on another CPU do not count against the cap. */
 static void m_cancel_elsewhere(struct kunit *test)
 {
 	unsigned int cpu = cpumask_last(cpu_online_mask), round;
@@ -746,14 +746,14 @@ static void m_cpu_offline(struct kunit *test)
 	if (!IS_ENABLED(CONFIG_HOTPLUG_CPU) || num_online_cpus() < 2)
 		kunit_skip(test, "needs a CPU to switch off");
 
-	/* By a worker on another CPU. */
+	/* A worker on another CPU drains the slots. */
 	o->map.core.age = HZ;
 	KUNIT_ASSERT_TRUE(test, work_on_cpu(cpu, push_first_ten, o));
 	KUNIT_ASSERT_EQ(test, 0, remove_cpu(cpu));
 	KUNIT_EXPECT_TRUE(test, drained_soon(o, 10));
 	KUNIT_ASSERT_EQ(test, 0, add_cpu(cpu));
 
-	/* By a flush. */
+	/* A flush drains the slots. */
 	never_aged(o);
 	KUNIT_ASSERT_TRUE(test, work_on_cpu(cpu, push_first_ten, o));
 	KUNIT_ASSERT_EQ(test, 0, remove_cpu(cpu));
@@ -777,7 +777,7 @@ static void flush_work_fn(struct work_struct *work)
 	complete(&f->done);
 }
 
-/* Two flushes, which must not return while a drain stands at the gate. */
+/* Expect that two flushes do not return while a drain waits at the gate. */
 static void expect_flush_waits(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -826,7 +826,7 @@ static void m_flush_waits_for_worker(struct kunit *test)
 	expect_flush_waits(test);
 }
 
-/* Helps without waiting for anybody: neither for a lock nor for another drain. */
+/* Reclaim waits neither for a slot lock nor for another drain. */
 static void m_help(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -834,7 +834,7 @@ static void m_help(struct kunit *test)
 	never_aged(o);
 	KUNIT_EXPECT_EQ(test, 0, percpu_defer_reclaim(&o->map.core, ULONG_MAX));
 
-	/* Wherever it was pushed. */
+	/* Reclaim drains slots that were pushed on any CPU. */
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 100));
 	KUNIT_ASSERT_TRUE(test, work_on_cpu(cpumask_last(cpu_online_mask),
 					    push_second_ten, o));
@@ -842,7 +842,7 @@ static void m_help(struct kunit *test)
 	expect_drained(test, 0, 100, 1);
 	expect_drained(test, 10000, 10, 1);
 
-	/* Not more than it must. */
+	/* Reclaim stops near its maximum. */
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 900));
 	KUNIT_EXPECT_GE(test, percpu_defer_reclaim(&o->map.core, 64), 64);
 	KUNIT_EXPECT_LE(test, atomic_long_read(&o->nr_drained), 110 + 2 * 64);
@@ -851,7 +851,7 @@ static void m_help(struct kunit *test)
 	flush(o);
 	expect_drained(test, 100, 800, 1);
 
-	/* A slot whose lock is taken is left for later. */
+	/* A slot whose lock is contended stays pending. */
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 2000, 10));
 	o->slot[2005].busy = true;
 	percpu_defer_reclaim(&o->map.core, ULONG_MAX);
@@ -862,7 +862,7 @@ static void m_help(struct kunit *test)
 	expect_drained(test, 2000, 10, 1);
 }
 
-/* Locks that are taken count, too. */
+/* Contended slot locks also count against the maximum. */
 static void m_help_some(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -878,7 +878,7 @@ static void m_help_some(struct kunit *test)
 	expect_drained(test, 0, 900, 1);
 }
 
-/* Among all instances, the one that was set up last comes first. */
+/* percpu_defer_drain_some() starts with the instance that was set up last. */
 static void m_drain_some(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -902,7 +902,7 @@ static void help_work_fn(struct work_struct *work)
 	complete(&f->done);
 }
 
-/* What a help is freeing is not free yet: a flush has to wait for it. */
+/* A flush waits for slots that reclaim is freeing. */
 static void m_flush_waits_for_help(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -938,7 +938,7 @@ static void drain_grouped(struct percpu_defer_map *map, struct percpu_defer_iter
 		grouped.nr_groups++;
 		grouped.nr_claimed += hweight_long(claimed);
 		grouped.wrong |= first % 8 || claimed != 0x55;
-		/* Nothing is left to be claimed. */
+		/* A second claim returns nothing. */
 		grouped.wrong |= percpu_defer_map_claim(iter);
 	}
 }
@@ -963,7 +963,7 @@ static int push_late_thread(void *arg)
 	return 0;
 }
 
-/* Pushes that come while a map is destroyed, and afterwards, touch none of its memory. */
+/* Pushes during and after the teardown of a map do not touch freed memory. */
 static void m_late_push(struct kunit *test)
 {
 	struct late_pusher *late = kunit_kzalloc(test, sizeof(*late), GFP_KERNEL);
@@ -1069,7 +1069,7 @@ static void m_cap_lowered(struct kunit *test)
 	expect_drained(test, 601, 4, 0);
 }
 
-/* Each refusal is counted, and as nothing else. */
+/* Each refusal is counted once, and only as a refusal. */
 static void m_counters(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -1104,7 +1104,7 @@ static void m_help_nothing(struct kunit *test)
 	expect_drained(test, 0, 10, 1);
 }
 
-/* The second drains the stripes that the first is not in. */
+/* A second reclaim drains the stripes that the first one is not draining. */
 static void m_two_helps(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -1132,7 +1132,7 @@ static void m_two_helps(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->map.core));
 }
 
-/* A drain that leaves its loop loses nothing. */
+/* A drain that leaves its loop early loses nothing. */
 static void m_leaves(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -1149,7 +1149,7 @@ static void m_leaves(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->map.core));
 }
 
-/* Words that a help has emptied are not looked at by the next one. */
+/* Reclaim does not rescan words that were emptied by an earlier one. */
 static void m_help_rescans(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -1169,7 +1169,7 @@ static void m_help_rescans(struct kunit *test)
 
 static atomic_long_t nr_drained_of_one;
 
-/* Without a lock: nothing fills the slot. */
+/* No lock is needed because nothing refills the slot. */
 static void drain_one(struct percpu_defer_map *map, struct percpu_defer_iter *iter)
 {
 	unsigned long index;
@@ -1178,7 +1178,7 @@ static void drain_one(struct percpu_defer_map *map, struct percpu_defer_iter *it
 		atomic_long_add(percpu_defer_map_claim(iter), &nr_drained_of_one);
 }
 
-/* Slots that share a lock are offered together, and no others with them. */
+/* Slots that share a lock are offered together, without any others. */
 static void m_grouped(struct kunit *test)
 {
 	struct percpu_defer_map *map = kunit_kzalloc(test, sizeof(*map), GFP_KERNEL);
@@ -1189,7 +1189,7 @@ static void m_grouped(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, percpu_defer_map_init(map, "kunit_grouped", NR_GROUPED, 8,
 						       drain_grouped));
 	map->core.age = 3600 * HZ;
-	/* In each of 25 groups 4. */
+	/* Push four slots in each of 25 groups. */
 	for (i = 0; i < NR_GROUPED; i += 2)
 		KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(map, i, 1));
 	percpu_defer_flush(&map->core);
@@ -1199,7 +1199,7 @@ static void m_grouped(struct kunit *test)
 	percpu_defer_map_destroy(map);
 }
 
-/* The smallest map there is. */
+/* The smallest possible map. */
 static void m_one(struct kunit *test)
 {
 	struct percpu_defer_map *map = kunit_kzalloc(test, sizeof(*map), GFP_KERNEL);
@@ -1223,8 +1223,8 @@ static void m_one(struct kunit *test)
 }
 
 /*
- * Indices above 32 bits. Only the end of the bitmaps is there, so no drain may run
- * before the map is its real size again.
+ * Indices above 32 bits. Only the end of the bitmaps is allocated, so no drain may run
+ * before the real size is restored.
  */
 static void m_big(struct kunit *test)
 {
@@ -1279,7 +1279,7 @@ static void m_wrong_state(struct kunit *test)
 	int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, map);
-	/* Before it is set up, and after it was destroyed. */
+	/* Before initialization, and after destruction. */
 	for (i = 0; i < 2; i++) {
 		kunit_warning_suppress(test) {
 			percpu_defer_map_destroy(map);
@@ -1301,9 +1301,9 @@ static void m_wrong_state(struct kunit *test)
 }
 
 /*
- * The life of swap slots: tasks allocate a slot, fill it (cancelling the death
- * of what was there), look whether it is still filled, and push it again, each
- * under its lock. No drain may ever meet a filled slot.
+ * Simulate swap slots: tasks fill slots, which cancels pending deaths, check
+ * that they are not dead, and push them again. Filling and checking are under
+ * the slot lock. No drain may ever claim a filled slot.
  */
 struct stress {
 	struct owner *o;
@@ -1356,7 +1356,7 @@ static void m_reuse(struct kunit *test)
 	struct task_struct *task[ARRAY_SIZE(s)];
 	int i;
 
-	/* Drain beside the threads, not after them. */
+	/* Drain while the threads run, not afterwards. */
 	o->map.core.age = 1;
 	for (i = 0; i < ARRAY_SIZE(s); i++) {
 		s[i] = (struct stress) { .o = o, .first = i * 1000, .nr = 1000 };

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * percpu_defer: hold drains back, and vary the timing, in test builds.
+ * percpu_defer: hold back drains and vary the timing, in test builds.
  *
  * Files in /sys/kernel/debug/percpu_defer_perturb:
  *
- *   hold    1: workers leave everything pending; 0: they drain it
- *   step    number of times that a held worker with something to do may drain it
- *   seed    chooses the sites that are slow, and when
- *   max_us  longest delay
- *   one_in  0: no delays; N: about one in N passes of a site is delayed
+ *   hold    1: workers leave everything pending; 0: workers drain as usual
+ *   step    number of drains allowed while workers are held; empty ones do not count
+ *   seed    selects the slow sites, and the passes that are delayed
+ *   max_us  maximum delay in microseconds
+ *   one_in  0: no delays; N: delay about one in N passes of a site
  *
- * Sites are the primitives of the library, wherever they are called, the begin of a
- * drain, and every acquisition and release of any lock that lockdep knows. A delay while a lock
- * is held keeps others waiting, a delay before it lets them overtake. Nothing here
- * knows which order of events would be a fault.
+ * Sites are the callers of percpu_defer_perturb() in the library, the beginning of a
+ * drain, and every acquisition and release of a lock that lockdep tracks. A delay under a
+ * lock keeps other tasks waiting; a delay before the lock lets them overtake. The delays
+ * are not aimed at any known race.
  */
 #include <linux/debugfs.h>
 #include <linux/delay.h>
@@ -25,7 +25,7 @@
 #include <trace/events/lock.h>
 #include "../percpu_defer.h"
 
-/* Most lock operations have nothing to do with deferral. */
+/* Most lock operations are unrelated to deferral. */
 #define PERTURB_LOCKS_ONE_IN	64
 
 struct perturb_file {
@@ -69,8 +69,8 @@ static u64 perturb_mix(u64 x)
 }
 
 /*
- * A seed chooses one in eight sites to be slow, so that each favours another order of
- * events, and lets the other sites differ a little.
+ * Delay some passes of a site. Each seed selects one in eight sites as slow, and so
+ * favours a different order of events. At other sites, delays are shorter and rarer.
  */
 static void perturb_site(unsigned long site, unsigned int rarer)
 {
@@ -99,7 +99,7 @@ void percpu_defer_perturb(void)
 }
 EXPORT_SYMBOL_GPL(percpu_defer_perturb);
 
-/* As above, for a drain about to begin: 250 times as long, so that slots are reused. */
+/* Delay the beginning of a drain: 250 times as long, so that slots are reused. */
 void percpu_defer_perturb_sleep(void)
 {
 	u64 random = perturb_mix(this_cpu_inc_return(perturb_passes) +
@@ -147,7 +147,7 @@ static int perturb_set_delays(unsigned int before)
 	return 0;
 }
 
-/* Report whether a worker has to leave what is pending. It is armed to look again later. */
+/* Return true if a worker must leave everything pending; arm it to check again later. */
 bool percpu_defer_held(struct percpu_defer_core *core)
 {
 	if (!perturb_value(HOLD) || percpu_defer_pending(core) <= 0 ||
@@ -161,7 +161,7 @@ static int perturb_set_hold(unsigned int before)
 {
 	atomic_set(&perturb_steps, 0);
 	WRITE_ONCE(perturb_file[STEP].value, 0);
-	/* For workers that began before. */
+	/* Wait for workers that started before the change. */
 	flush_workqueue(percpu_defer_wq);
 	return 0;
 }

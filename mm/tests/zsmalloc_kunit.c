@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* KUnit tests for the ways in which zsmalloc frees. */
+/* KUnit tests of freeing objects in zsmalloc. */
 #include <kunit/test.h>
 #include <linux/err.h>
 #include <linux/module.h>
@@ -38,7 +38,7 @@ static void zsmalloc_test_exit(struct kunit *test)
 		zs_destroy_pool(o->pool);
 }
 
-/* What an object contains tells which one it is. */
+/* Allocate object @i, and fill it with its index. */
 static void fill(struct kunit *test, unsigned int i, unsigned int size)
 {
 	struct owner *o = test->priv;
@@ -62,7 +62,7 @@ static void expect_content(struct kunit *test, unsigned int i)
 
 static unsigned int any_size(struct owner *o)
 {
-	/* One in 32 is of the class that has a page for each object. */
+	/* One in 32 objects is in the class with a page per object. */
 	if (prandom_u32_state(&o->rnd) % 32)
 		return 1 + prandom_u32_state(&o->rnd) % PAGE_SIZE;
 	return PAGE_SIZE;
@@ -79,7 +79,7 @@ static void shuffle(struct owner *o, unsigned int nr)
 	}
 }
 
-/* All of them, in any order, and none of the pages is left. */
+/* Free all objects in any order; no page is left. */
 static void z_bulk_all(struct kunit *test)
 {
 	static const unsigned int nr[] = {
@@ -99,7 +99,7 @@ static void z_bulk_all(struct kunit *test)
 	}
 }
 
-/* With no memory to sort many at once. */
+/* Free without memory for sorting many objects at once. */
 static void z_bulk_no_memory(struct kunit *test)
 {
 #ifdef CONFIG_FAILSLAB
@@ -119,7 +119,7 @@ static void z_bulk_no_memory(struct kunit *test)
 #endif
 }
 
-/* In one class, so that the lock is dropped in between. */
+/* Free objects of one class, so the class lock is dropped in between. */
 static void z_bulk_one_class(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -132,7 +132,7 @@ static void z_bulk_one_class(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, zs_get_total_pages(o->pool));
 }
 
-/* The others keep what they have, and what was freed can be had again. */
+/* The remaining objects keep their content, and freed space can be allocated again. */
 static void z_bulk_some(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -162,7 +162,7 @@ static void z_bulk_some(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, zs_get_total_pages(o->pool));
 }
 
-/* It is the same to the fullness lists as one by one: compaction finds its way. */
+/* Bulk free keeps the fullness lists correct, so compaction still works. */
 static void z_bulk_compact(struct kunit *test)
 {
 	struct owner *o = test->priv;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Example of percpu_defer for objects: a list of notes whose memory is freed later.
+ * Example of percpu_defer for objects: a list of notes whose frees are deferred.
  *
- * A note that is not on the list can be found by no other task, so its owner may hand it
- * over. The drain frees many at once.
+ * No other task can find a note that is off the list, so its owner may push it. The drain
+ * frees many notes at once.
  */
 #include <linux/list.h>
 #include <linux/module.h>
@@ -39,7 +39,7 @@ static int note_add(const char *text)
 	return 0;
 }
 
-/* Remove the latest note; false if there is none. */
+/* Remove the latest note. Return false if the list is empty. */
 static bool note_remove(void)
 {
 	struct note *note;
@@ -51,7 +51,7 @@ static bool note_remove(void)
 	}
 	if (!note)
 		return false;
-	/* Not taken, for instance above the cap: free it now. */
+	/* The push was refused, for example above the cap: free the note now. */
 	if (!percpu_defer_push(&note_defer, (unsigned long)note))
 		kmem_cache_free(note_cache, note);
 	return true;
@@ -61,7 +61,7 @@ static void __exit notes_exit(void)
 {
 	while (note_remove())
 		;
-	/* No push comes after this, and no note is left. */
+	/* No notes are left, so no push can follow. */
 	percpu_defer_destroy(&note_defer);
 	kmem_cache_destroy(note_cache);
 }

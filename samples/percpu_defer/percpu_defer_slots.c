@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Example of percpu_defer for slots: a table whose entries are freed later.
+ * Example of percpu_defer for slots: a table whose frees are deferred.
  *
- * Clearing a range marks its slots dead, in a few instructions. Until a drain frees what
- * they hold they read as empty, and may be filled again.
+ * Clearing a range only marks its slots dead, in a few instructions. Dead slots read as
+ * empty and may be refilled; a drain frees their content.
  */
 #include <linux/module.h>
 #include <linux/percpu_defer.h>
@@ -14,11 +14,11 @@
 #define NR_SLOTS	1024
 
 static struct {
-	spinlock_t lock;	/* protects the text; taken to claim and cancel, not to push */
+	spinlock_t lock;	/* protects text; held to claim and cancel, not to push */
 	char *text;
 } table[NR_SLOTS];
 
-/* Owners of slots hold it while they allocate, fill or clear them. */
+/* The allocator lock: held while slots are allocated, filled or cleared. */
 static DEFINE_MUTEX(table_mutex);
 static struct percpu_defer_map table_defer;
 
@@ -29,12 +29,12 @@ static void table_drain(struct percpu_defer_map *map, struct percpu_defer_iter *
 	while (percpu_defer_map_next(iter, &index)) {
 		char *text = NULL;
 
-		/* In memory reclaim, do not wait for a task that may wait for memory. */
+		/* In reclaim, do not wait for a lock holder that may wait for memory. */
 		if (!iter->try)
 			spin_lock(&table[index].lock);
 		else if (!spin_trylock(&table[index].lock))
 			continue;
-		/* Claim, then look: a slot that is claimed is dead, whatever it was before. */
+		/* Claim first: only a successful claim ensures that the slot is dead. */
 		if (percpu_defer_map_claim(iter))
 			swap(text, table[index].text);
 		spin_unlock(&table[index].lock);
@@ -50,7 +50,7 @@ static int table_set(unsigned int index, const char *text)
 		return -ENOMEM;
 	guard(mutex)(&table_mutex);
 	scoped_guard(spinlock, &table[index].lock) {
-		/* From here on no drain frees this slot: its content, old or new, is ours. */
+		/* Cancelled: no drain frees the old or the new content of this slot. */
 		percpu_defer_map_cancel(&table_defer, index);
 		swap(new, table[index].text);
 	}
@@ -68,11 +68,11 @@ static void table_clear(unsigned int first, unsigned int nr)
 {
 	char *text;
 
-	/* A slot is filled under this mutex, so not between here and the push. */
+	/* Slots are filled under this mutex, so none can be filled before the push. */
 	guard(mutex)(&table_mutex);
 	if (percpu_defer_map_push(&table_defer, first, nr))
 		return;
-	/* Not taken, for instance above the cap: free them now. */
+	/* The push was refused, for example above the cap: free the slots now. */
 	for (; nr; nr--, first++) {
 		text = NULL;
 		scoped_guard(spinlock, &table[first].lock) {
@@ -90,7 +90,7 @@ static int __init table_init(void)
 
 	for (i = 0; i < NR_SLOTS; i++)
 		spin_lock_init(&table[i].lock);
-	/* Each slot has a lock of its own. */
+	/* The fourth argument is 1 because each slot has its own lock. */
 	err = percpu_defer_map_init(&table_defer, "sample-table", NR_SLOTS, 1, table_drain);
 	if (err)
 		return err;
@@ -112,7 +112,7 @@ module_init(table_init);
 static void __exit table_exit(void)
 {
 	table_clear(0, NR_SLOTS);
-	/* No push comes after this, and no text is left. */
+	/* All slots are cleared, and no push can follow. */
 	percpu_defer_map_destroy(&table_defer);
 }
 module_exit(table_exit);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-// zram frees many slots at once: of a range that swap tells it of, of a discard, of all.
+// Free zram slots in batches: ranges freed by swap, discards, and the whole table.
 // The new functions are in zram_drv_free.c.inc and zram_drv_notify.c.inc.
 //
-// A line "// matches: N" before a rule says how often it must match; once if
-// there is none.
+// A line "// matches: N" before a rule gives the required number of matches; the
+// default is 1.
 
-// What one function did for one slot is now in pieces that do it for many.
+// Match the original slot_free(), whose steps are now split into helpers for many slots.
 @before@
 identifier zram, index, handle, out;
 type T;
@@ -52,7 +52,7 @@ position p, here;
  	set_slot_size(zram, index, 0);
  }
 
-// Coccinelle removes the prototype, too. None is needed now.
+// Coccinelle also removes the prototype, which is no longer needed.
 @free@
 position before.here, p;
 @@
@@ -108,7 +108,7 @@ position p;
 +
  static void zram_meta_free@p(...) { ... }
 
-// Replaced by a ranged one.
+// The new zram_slot_free_notify() takes a range.
 @notify@
 identifier bdev, index, zram;
 type T;

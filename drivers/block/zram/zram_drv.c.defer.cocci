@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-// zram frees the slots of freed swap entries later, from a drain:
-// swap_slot_free_notify() only marks them dead, and everything that looks at a
-// slot knows a dead one. The new functions are in zram_drv_*.c.inc.
+// Defer freeing the zram slots of freed swap entries to a drain.
+// swap_slot_free_notify() only marks the slots dead, and the users of a slot
+// check for dead ones. The new functions are in zram_drv_*.c.inc.
 
 // A dead slot looks empty to idle, writeback, recompress and block_state.
 @allocated@
@@ -27,8 +27,8 @@ position p;
 +
  static inline bool slot_allocated@p(...) { ... }
 
-// A slot that died after it was selected for post-processing has lost the
-// selection, as one that was freed has.
+// A slot that dies after its selection for post-processing loses the selection,
+// like a freed slot.
 // matches: 3
 @selected@
 expression zram, index;
@@ -58,7 +58,7 @@ position p;
  	...
  }
 
-// Whoever frees or refills a slot cancels its death first.
+// Cancel the death of a slot before freeing or refilling it.
 @slot_free@
 identifier zram, index;
 type T;
@@ -81,8 +81,8 @@ position p;
  zram_batch_add@p(zram, batch, index);
  slot_unlock(zram, index);
 
-// Not so recompression, which replaces content by the same content: if the slot
-// dies meanwhile, it stays dead and the drain frees what is there then.
+// Do not cancel in recompression, which replaces content by the same content: if
+// the slot dies meanwhile, it stays dead and the drain frees the new object.
 @recompress@
 expression E1, E2;
 position p;
@@ -125,7 +125,7 @@ position p;
  		return;
 
 +
-+	/* No drain may run beside what takes no slot locks. */
++	/* zram_free_table() takes no slot locks, so no drain may run concurrently. */
 +	percpu_defer_map_destroy(&zram->defer);
  	zram_free_table@p(...);
  	...
@@ -150,8 +150,8 @@ position p;
 -	atomic64_add(nr, &zram->stats.notify_free);
 +	atomic64_add(nr, &zram->stats.notify_free);
 +	/*
-+	 * The slots are not allocated again before swap drops its lock: what
-+	 * percpu_defer_map_push() asks for. If disabled, avoid the cost of a refused push.
++	 * percpu_defer_map_push() requires a lock that keeps the slots from being allocated
++	 * again: swap holds it. If disabled, avoid the cost of a refused push.
 +	 */
 +	if (READ_ONCE(zram->deferred_free) && percpu_defer_map_push(&zram->defer, index, nr))
 +		return;
@@ -165,7 +165,7 @@ position p;
 +
 +#include "zram_drv_sysfs.c.inc"
 
-// Compaction would move what is dead, too.
+// Flush before compaction, which would also move dead objects.
 @compact@
 expression pool;
 position p;
@@ -178,7 +178,8 @@ position p;
  	...
  }
 
-// What is dead counts against mem_limit and against the allocator.
+// Dead objects count against mem_limit and occupy memory: free some if an allocation
+// fails.
 @write_def@
 position p;
 @@
@@ -212,7 +213,7 @@ position p;
 -zram_write_page@p(zram, page, index)
 +zram_write_page_retry(zram, page, index)
 
-// Dead slots must not keep blocks of the backing device from writeback.
+// Dead slots may hold all blocks of the backing device: flush if writeback finds none.
 @writeback_flush@
 identifier blk_idx, zram;
 position p;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Included before the source by "make cross": an atomic bit operation whose number the
- * compiler cannot prove to fit into an int gives a warning. The number is a long on x86, an
- * unsigned int on arm64, s390 and loongarch, and an int on riscv and parisc, which drop
- * the upper half of an unsigned long without a warning.
+ * Included before the source by "make cross": warn about atomic bit operations whose number
+ * the compiler cannot prove to fit into an int. The number is a long on x86, an unsigned
+ * int on arm64, s390 and loongarch, and an int on riscv and parisc, which silently drop
+ * the upper half of an unsigned long.
  */
 #include <linux/bitops.h>
 #include <linux/limits.h>
 
 #ifdef CROSS_PR_FMT
-/* The source defines its own, which it does before the first header. */
+/* The source defines its own pr_fmt before its first #include. */
 #undef pr_fmt
 #endif
 

@@ -1,42 +1,42 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Index mode with a client like zram: each slot has a lock of its own, so one slot
+ * Index mode with a client like zram: each slot has its own lock, so one slot
  * is enough. percpu_defer_map_push(), _cancel() and _claim() are called under the
- * locks that their kernel-doc names. For clients with one lock for many slots, and
- * for helpers and flushes, see map_drain.pml.
+ * locks that their kernel-doc names. See map_drain.pml for clients with one lock
+ * for many slots, and for reclaim and flushes.
  *
- * Owners allocate the slot under the cluster lock, fill it under the slot lock
- * (or do not, as with a page of zeros), look at it, and free it under the
- * cluster lock. Drains and a recompressor run meanwhile. Checked: a drain never
- * frees content that is in use; in the end nothing is left behind.
+ * Owners allocate the slot under the cluster lock, fill it under the slot lock (a
+ * page of zeros needs no fill), access it, and free it under the cluster lock.
+ * Drains and a recompressor run meanwhile. Checked: a drain never frees content
+ * that is in use; nothing is left behind in the end.
  *
  * Variants that must be found faulty:
- *   BARE_INDEX         the drain frees what it is told to, without a claim
+ *   BARE_INDEX         the drain frees every index it is passed, without a claim
  *   NO_CANCEL          a refill does not cancel the death
- *   PUSH_AFTER_UNLOCK  the push comes after the slot can be allocated again
- *   DIRTY_FIRST        a push sets the dirty bit, and then the dead bit
- *   CLEAN_LAST         a drain looks at the dead bit, and then clears the dirty bit
- *   ARM_FIRST          a push asks for a drain before there is something to find
- *   RECOMPRESS_CANCELS recompression takes the slot back, as a refill does
+ *   PUSH_AFTER_UNLOCK  the push comes after the slot can be reallocated
+ *   DIRTY_FIRST        a push sets the dirty bit before the dead bit
+ *   CLEAN_LAST         a drain reads the dead bit before it clears the dirty bit
+ *   ARM_FIRST          a push arms the drain before there is anything to find
+ *   RECOMPRESS_CANCELS recompression cancels the death, as a refill does
  */
 
 #define OWNERS	2
-#define ROUNDS	2		/* lives of the slot, for each owner */
+#define ROUNDS	2		/* lives of the slot per owner */
 
 bool cluster_lock, slot_lock;
 bool allocated;			/* under cluster_lock */
 bool content;			/* under slot_lock: memory is held */
 bool live;			/* the content is in use */
 bool dead;			/* the dead bit; atomic */
-bool dirty;			/* the bit of the word it is in; atomic */
-bool armed;			/* a drain will come */
+bool dirty;			/* dirty bit of the word with the dead bit; atomic */
+bool armed;			/* a drain is pending */
 byte running = OWNERS;
 byte draining;
 
 inline lock(l)		{ atomic { !l -> l = true } }
 inline unlock(l)	{ l = false }
 
-/* Both are looked at first, in a step of its own. */
+/* Both are tested first, in a separate step. */
 inline mark()
 {
 	if
@@ -101,7 +101,7 @@ proctype owner()
 			assert(content && !dead);
 			unlock(slot_lock);
 			live = false
-		:: skip			/* a page of zeros needs no content */
+		:: skip			/* a page of zeros has no content */
 		fi;
 
 		lock(cluster_lock);
@@ -159,7 +159,7 @@ end:	do
 	od
 }
 
-/* Replaces content by the same content in another form, once. */
+/* Replace the content once by another form of the same content. */
 active proctype recompress()
 {
 	lock(slot_lock);

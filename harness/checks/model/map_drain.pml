@@ -1,45 +1,45 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Index mode with a client like zswap: one lock for many slots, a drain that
- * claims several slots in one visit, and content that is freed after the lock was
+ * claims several slots per visit, and content that is freed after the lock is
  * dropped.
  *
- * Three slots: 0 and 1 share a word of dead bits, 2 is in the next one. The dirty
- * bits of both words are in one word. All are dead in the beginning, 2 is empty.
+ * Three slots: 0 and 1 share a word of dead bits, 2 is in the next word. One word
+ * has the dirty bits of both. All slots are dead in the beginning, 2 is empty.
  *
- * owner   allocates one or two slots, fills each with a store or without one (a
- *         page of zeros, an image of hibernation), may fill one of them again, and
- *         frees them under the cluster lock, see zswap_invalidate_range()
- * drains  a worker, which comes back later if another drain is under way, and memory
+ * owner   allocates one or two slots, fills each with or without a store (a page
+ *         of zeros, a hibernation image), may refill one of them, and frees them
+ *         under the cluster lock, see zswap_invalidate_range()
+ * drains  a worker, which comes back later if another drain is running, and memory
  *         reclaim, which comes twice and does not wait for locks:
  *         percpu_defer_map_drain() and zswap_drain()
  * task    percpu_defer_flush(), zswap_load() or zswap_writeback_entry()
  *
  * The summary level is in map_levels.pml.
  *
- * Checked: a drain never erases what is in use; content of a former life is never
- * read; a slot in use has no dead entry; an entry in a free slot is dead (no
- * orphan); content that was dead when a flush began is freed when it returns; in
- * the end nothing is left behind.
+ * Checked: a drain never erases an entry that is in use; content of a former life
+ * is never read; a slot in use has no dead entry; an entry in a free slot is dead
+ * (no orphan); content that is dead when a flush begins is freed when it returns;
+ * nothing is left behind in the end.
  *
- * An access under the tree's lock that takes one step is one step with the lock;
+ * A single-step access under the tree lock is modelled as one step with the lock;
  * only drains hold the lock for longer.
  *
  * Variants that must be found faulty:
  *   A1_CLAIM_ALL       the drain looks at the entries and claims each, and then
  *                      claims all indices without a look
- *   LOOK_BEFORE_CLAIM  the drain decides by a look at the dead bit before the claim
- *   CLAIM_UNLOCKED     the claims come before the tree's lock
+ *   LOOK_BEFORE_CLAIM  the drain tests the dead bit before the claim and relies on it
+ *   CLAIM_UNLOCKED     the drain claims before it takes the tree lock
  *   NO_CANCEL_STORE    a store does not cancel the death
  *   CANCEL_LAST        a store cancels after the new entry is in the tree
  *   NO_CANCEL_ZERO     a fill without a store neither cancels nor erases
- *   ZERO_ERASES_DEAD   a fill without a store erases only what was dead
+ *   ZERO_ERASES_DEAD   a fill without a store erases only a dead entry
  *   VISIBLE_FIRST      a fill without a store lets readers in before it cancels
- *   WRITEBACK_DEAD     writeback does not ask whether the entry is dead, nor do
- *                      fills without a store cancel and erase
- *   FLUSH_NO_WAIT      a flush does not wait for the drain that is running
- *   NO_REMARK          what reclaim left out is not marked dirty again
- *   NO_RETURN          a worker that leaves the stripe to another drain is not armed again
+ *   WRITEBACK_DEAD     writeback does not test whether the entry is dead, and fills
+ *                      without a store neither cancel nor erase
+ *   FLUSH_NO_WAIT      a flush does not wait for a running drain
+ *   NO_REMARK          slots that reclaim skips are not marked dirty again
+ *   NO_RETURN          a worker that leaves the stripe to another drain does not rearm
  */
 
 #ifndef ROUNDS
@@ -53,11 +53,11 @@
 #define IN(mask, i)	((mask) & BIT(i))
 #define WEIGHT(mask)	(((mask) & 1) + ((mask) & 2) / 2 + ((mask) & 4) / 4)
 
-/* Dead bits of the two words. */
+/* Dead bits in each of the two words. */
 #define WORD_0		3
 #define WORD_1		4
 
-/* Content of a slot. DUE: as OLD, and the flush that runs must see it freed. */
+/* Content of a slot. DUE: like OLD, but the running flush must wait until it is freed. */
 #define NONE	0
 #define LIVE	1
 #define OLD	2
@@ -66,15 +66,15 @@
 bool cluster_lock, tree_lock;
 bool drain_lock;
 byte used;			/* allocated slots; under cluster_lock */
-byte folio;			/* slots with a locked folio: no other user */
+byte folio;			/* slots with a locked folio, which excludes other users */
 byte entry[SLOTS] = { OLD, OLD, NONE };	/* under tree_lock */
 byte dead = WORD_0 | WORD_1;	/* atomic */
 byte dirty = 3;			/* atomic */
-bool armed;			/* a worker will come */
-byte busy = 2;			/* drains that are awake, or will come */
-byte pushing;			/* slots of the push that is under way */
-byte held_old[DRAINS], held_due[DRAINS];	/* erased, and not yet freed */
-byte due;			/* contents the flush has to wait for */
+bool armed;			/* a worker is pending */
+byte busy = 2;			/* drains that are running or pending */
+byte pushing;			/* slots of the push in progress */
+byte held_old[DRAINS], held_due[DRAINS];	/* erased but not freed */
+byte due;			/* contents that the flush must wait for */
 byte running = 2;		/* owner, task */
 
 #define ORPHAN(i)	(!IN(used, i) && entry[i] != NONE && !IN(dead, i))
@@ -82,7 +82,7 @@ byte running = 2;		/* owner, task */
 
 inline lock(l)		{ atomic { !l -> l = true } }
 
-/* Sets what slot i holds, and frees what it held. */
+/* Set the content of slot i and free the old one. */
 inline set_entry(i, content)
 {
 	atomic {
@@ -95,7 +95,7 @@ inline set_entry(i, content)
 	}
 }
 
-/* From here on the content is the owner's to free: no flush waits for it. */
+/* The owner frees the content from here on: no flush waits for it. */
 inline cancel(i)
 {
 	d_step {
@@ -122,7 +122,7 @@ inline store(i)
 
 inline fill_without_store(i)
 {
-	/* The content so far, if any, is of a former life. */
+	/* Any content present belongs to a former life. */
 	d_step {
 		if
 		:: entry[i] == LIVE -> entry[i] = OLD
@@ -159,7 +159,7 @@ inline fill(i)
 	}
 }
 
-/* Sets dead bits in one word, and then says where to look. */
+/* Set dead bits in one word, and then mark the word dirty. */
 inline kill(w, word)
 {
 	if
@@ -197,7 +197,7 @@ inline push()
 	fi
 }
 
-/* The condition of zswap_invalidate_range() for a push. */
+/* Condition for a push in zswap_invalidate_range(). */
 #define HAS_ENTRY	((IN(mask, 0) && entry[0]) || (IN(mask, 1) && entry[1]) || \
 			 (IN(mask, 2) && entry[2]))
 
@@ -252,7 +252,7 @@ active proctype owner()
 	running--
 }
 
-/* Takes what slot i holds, to free it later. */
+/* Take the content of slot i, to free it later. */
 inline take(i)
 {
 	d_step {
@@ -336,7 +336,7 @@ inline free_held()
 	}
 }
 
-/* A word of dead bits has to be looked at, again or for the first time. */
+/* Mark the words dirty that still need a look. */
 inline remark()
 {
 #ifdef NO_REMARK
@@ -352,7 +352,7 @@ inline remark()
 		:: else
 		fi
 	};
-	/* The work that its push armed has yet to take the lock, and will find it. */
+	/* The work that its push armed has not taken the lock; it will find the slot. */
 #endif
 }
 
@@ -380,7 +380,7 @@ inline drain(try)
 			assert(cluster_lock || NO_ORPHAN);
 			tree_lock = false
 		}
-	:: try ->	/* another task had the lock when it was tried */
+	:: try ->	/* trylock failed: another task holds the lock */
 		remark()
 	fi;
 	free_held()
@@ -482,7 +482,7 @@ inline flush()
 	assert(!due)
 }
 
-/* The caller has the folio: the slot stays in use, and nobody else fills it. */
+/* The caller holds the folio, so the slot stays in use and no other task fills it. */
 inline swap_in(i)
 {
 	if

@@ -1,32 +1,32 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The three levels of a map: dead bits, dirty bits, a summary bit.
+ * The three levels of a map: dead bits, dirty bits, and a summary bit.
  *
- * Slots 0 and 1 share a word of dead bits, slot 2 is in the next one and dead in the
- * beginning; both words have their dirty bits under one summary bit. Two pushers have a
- * slot each: they fill it (and cancel its death) or leave it dead, push it, and may flush
- * then. A worker drains, and comes back later if another drain is under way; a reclaimer
- * drains once, and may leave slots whose lock is not free.
+ * Slots 0 and 1 share a word of dead bits; slot 2 is in the next word and dead in the
+ * beginning. The dirty bits of both words share one summary bit. Each of two pushers has
+ * one slot: it fills the slot (and cancels its death) or leaves it dead, pushes it, and may
+ * then flush. A worker drains, and comes back later if another drain is running; a
+ * reclaimer drains once, and may leave slots whose lock is contended.
  *
- * Atomic operations that return something are full barriers, and are single steps. Loads
- * of single bits may be early: a variant without a barrier lets a load come before the
- * operation that precedes it.
+ * Atomic operations with a return value are full barriers and single steps. Loads of
+ * single bits may be early: without a barrier, a variant lets a load precede the operation
+ * before it.
  *
- * Checked: what a task has pushed is drained when its flush returns; in the end no slot is
- * dead.
+ * Checked: the slots that a task has pushed are drained when its flush returns; no slot is
+ * dead in the end.
  *
  * Variants that must be found faulty:
  *   NO_BARRIER_DEAD     the dirty bit is loaded before the dead bit is set
  *   NO_BARRIER_DIRTY    the summary bit is loaded before the dirty bit is set
- *   NO_BARRIER_SUMMARY  the work is looked at before the summary bit is set
- *   NO_ACQUIRE          the summary bit is loaded before the dirty bit is, which is set
+ *   NO_BARRIER_SUMMARY  the work is tested before the summary bit is set
+ *   NO_ACQUIRE          the summary bit is loaded before the dirty bit, which is set
  *   ONE_LEVEL           a push tests the summary bit only if it has set the dirty bit
- *   DIRTY_FIRST         a push sets the dirty bit, and then the dead bit
- *   LOOK_FIRST          a drain looks at the dead bits, and then clears the dirty bits
- *   BOTTOM_UP           a drain clears the dirty bits, and then the summary bit
+ *   DIRTY_FIRST         a push sets the dirty bit before the dead bit
+ *   LOOK_FIRST          a drain reads the dead bits before it clears the dirty bits
+ *   BOTTOM_UP           a drain clears the dirty bits before the summary bit
  *   NO_LOCK             drains of one stripe do not exclude each other
  *   NO_PUT_BACK         a drain that leaves a slot does not mark it again
- *   NO_RETURN           a worker that leaves the stripe to another drain is not armed again
+ *   NO_RETURN           a worker that leaves the stripe to another drain does not rearm
  */
 
 #define SLOTS	3
@@ -34,7 +34,7 @@
 #define ROUNDS	(2 - me)
 
 bool dead[SLOTS] = { false, false, true };
-byte dirty = 2;		/* a bit for each word */
+byte dirty = 2;		/* one bit per word */
 bool summary = true;
 bool armed = true;	/* the work is pending */
 bool stripe_lock;
@@ -44,7 +44,7 @@ byte running = PUSHERS;
 #define WORD(i)		((i) / 2)
 #define BIT(n)		(1 << (n))
 
-/* A load in its place, or, without the barrier before it, early. */
+/* Load in program order, or early if the barrier is missing. */
 inline mark_dirty(w)
 {
 #ifdef NO_BARRIER_DEAD
@@ -110,7 +110,7 @@ inline push(i)
 #endif
 	mark_summary();
 	if
-	:: seen			/* the party that has set it arms */
+	:: seen			/* the task that set it arms */
 	:: else ->
 #ifndef NO_BARRIER_SUMMARY
 		late = armed;
@@ -131,7 +131,7 @@ inline look(w, try)
 		:: i < SLOTS && WORD(i) == w ->
 			if
 			:: atomic { dead[i] -> dead[i] = false }	/* the claim */
-			:: atomic { try && dead[i] -> left = true }	/* its lock is taken */
+			:: atomic { try && dead[i] -> left = true }	/* its lock is contended */
 			:: atomic { !dead[i] -> skip }
 			fi;
 			i++
@@ -157,7 +157,7 @@ inline look(w, try)
 	fi
 }
 
-/* Under the lock of the stripe. */
+/* Under the stripe lock. */
 inline scan(try)
 {
 	if
@@ -201,7 +201,7 @@ proctype pusher(byte me)
 	do
 	:: round < ROUNDS ->
 		if
-		:: dead[me] = false	/* filled: cancelled */
+		:: dead[me] = false	/* filled, so cancelled */
 		:: true			/* still dead, or drained */
 		fi;
 		push(me);

@@ -3,25 +3,26 @@
  * Pages of objects: a flush and a worker against pushes on another CPU.
  *
  * A CPU pushes objects into pages with room for two. A section with preemption disabled is
- * a reader of RCU. The worker takes the page that the CPU fills, which may be drained after
- * a grace period; so does a flush, which waits for one. See percpu_defer_queue(),
- * percpu_defer_push_slow(), percpu_defer_collect() and percpu_defer_drain(). Loads and
- * stores are in order: xchg() and the list are filled barriers.
+ * an RCU reader. The worker takes the page that the CPU is filling; that page may be drained
+ * after a grace period. A flush does the same, but waits for the grace period. See
+ * percpu_defer_queue(), percpu_defer_push_slow(), percpu_defer_collect() and
+ * percpu_defer_drain(). Loads and stores are in order: xchg() and list operations are full
+ * barriers.
  *
  * The flush may stop pushes first: see percpu_defer_set_enabled() and destroy.
  *
- * Checked: no push appends to a page that was drained; an object that was pushed before a
- * flush began is freed when it returns, and all objects are if it has stopped pushes; no
- * page is drained twice; in the end none is left.
+ * Checked: no push appends to a drained page; an object that was pushed before a flush
+ * began is freed when the flush returns, and so are all objects if it has stopped pushes;
+ * no page is drained twice; no object is left in the end.
  *
  * Variants that must be found faulty:
  *   NO_GRACE_PERIOD  a flush does not wait for a grace period
- *   RIPE_AT_ONCE     a worker drains the page of another CPU at once
- *   TAKE_UNLOCKED    a flush takes pages without the lock of the stripe
+ *   RIPE_AT_ONCE     a worker drains the page of another CPU immediately
+ *   TAKE_UNLOCKED    a flush takes pages without the stripe lock
  *   NO_DRAIN_LOCK    drains do not exclude each other
  *   NO_PUT_BACK      a drain drops pages that are not ripe
- *   NO_LOOK_AGAIN    a push that has installed a page does not look at the state again
- *   STOP_ASKS_RCU    a flush that has stopped pushes leaves pages that are not ripe
+ *   NO_LOOK_AGAIN    a push that has installed a page does not recheck the state
+ *   STOP_ASKS_RCU    a flush that has stopped pushes skips pages that are not ripe
  */
 
 #define PUSHES	3
@@ -30,18 +31,18 @@
 
 #define BIT(n)	(1 << (n))
 
-byte buf = CLOSED;	/* the page that the CPU fills; left by xchg() only */
+byte buf = CLOSED;	/* page that the CPU is filling; replaced only by xchg() */
 byte room[PAGES];
 byte objs[PAGES];	/* objects in each page */
-byte list;		/* pages to be drained */
-byte unripe;		/* pages that wait for a grace period */
+byte list;		/* pages waiting to be drained */
+byte unripe;		/* pages waiting for a grace period */
 byte drained;		/* pages */
 byte pushed, freed;	/* objects */
 byte next;		/* page to use next */
 bool reader;		/* preemption is disabled on the CPU */
 bool stripe_lock;
 bool off;		/* pushes are refused */
-bool over, flushed;	/* no more pushes, no more flush */
+bool over, flushed;	/* no more pushes; no more flushes */
 
 inline lock()
 {
@@ -72,7 +73,7 @@ inline take()
 	fi
 }
 
-/* The lock is held. @all: no push is under way. */
+/* The lock is held. @all: no push is in progress. */
 inline drain(all)
 {
 	atomic { mine = list; list = 0 };
@@ -98,7 +99,7 @@ inline drain(all)
 	}
 }
 
-/* Wait until no reader is left that there is now. */
+/* Wait until all current readers have ended. */
 inline grace_period()
 {
 	old = unripe;
@@ -120,7 +121,7 @@ active proctype cpu()
 		:: page != CLOSED && room[page] -> skip
 		:: else ->
 			d_step { page = next; next++; room[page] = 2 };
-			/* A page that is installed has its first object. */
+			/* A new page is installed with its first object. */
 			d_step { room[page]--; objs[page] = objs[page] | BIT(k) };
 			atomic { filled = buf; buf = page };
 			if

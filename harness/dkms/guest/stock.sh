@@ -1,9 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Guest job: tests of zram as a module of a stock kernel. From the kernel's command line,
-# beside what sections.sh takes: pd_seconds, how long the reuse test runs, and pd_rounds,
-# how often the module is unloaded.
-# shellcheck disable=SC2154 # they come in the environment
+# Guest job: test zram as a module of a stock kernel.
+# Kernel parameters, in addition to those of sections.sh:
+#   pd_seconds  duration of the reuse test
+#   pd_rounds   number of times the module is unloaded
+# shellcheck disable=SC2154 # set in the environment
 
 # shellcheck source=../../guest/sections.sh
 . "$(dirname -- "$0")/sections.sh"

@@ -1,15 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Guest job: measures munmap() of memory in swap on zram, with the module of the stock
-# kernel and with ours, alternating, and prints a line
+# Guest job: measure munmap() of memory in swap on zram, alternating between the module
+# of the stock kernel and ours. For each measurement, print a line
 #   unmap MODULE PROCESSES MEGABYTES MUNMAP BACK CPU WORKERS
-# with the four times of swap_unmap for each. From the kernel's command line:
-#   pd_rows  "PROCESSES:MEGABYTES ..." with commas for blanks
+# with the four times of swap_unmap. Kernel parameters:
+#   pd_rows  "PROCESSES:MEGABYTES ..." with commas instead of spaces
 #   pd_mb    size of the device
-#   pd_reps  repetitions
-# shellcheck disable=SC2154 # these come in the environment
+#   pd_reps  number of repetitions
+# shellcheck disable=SC2154 # set in the environment
 
-# load MODULE: a fresh device, as swap
+# load MODULE: set up swap on a fresh device of this module
 load() {
 	rmmod zram percpu_defer 2>/dev/null
 	case $1 in
@@ -29,12 +29,12 @@ measure() {
 	swapoff /dev/zram0
 }
 
-# Brings in what both need.
+# Load the dependencies of both modules.
 modprobe zram || exit 1
 repetition=0
 while [ $((repetition += 1)) -le "$pd_reps" ]; do
 	echo "repetition $repetition"
-	# The first time, code is not in any cache, that of QEMU included.
+	# Warm up with 1:32: at the first run all caches are cold, including QEMU's.
 	for row in 1:32 $(echo "$pd_rows" | tr , ' '); do
 		for module in stock ours; do
 			measure $module "${row%:*}" "${row#*:}"

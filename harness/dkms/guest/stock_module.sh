@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# One of the tests: the modules that run are those of the package.
+# Test: the loaded modules are those of the package.
 
 echo "TAP version 13"
 echo "1..3"

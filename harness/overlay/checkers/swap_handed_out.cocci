@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/// Swap counts slots as in use, and zswap was not told before: what was in them waits to be
-/// freed, and the drain would free what is stored next.
+/// Swap allocates slots without notifying zswap: their old contents may still be pending,
+/// and the drain would free the contents that are stored next.
 ///
 // Confidence: High
 // Options: --no-includes
@@ -8,7 +8,7 @@
 
 virtual report
 
-// Where zswap is not converted, nothing waits.
+// Nothing is pending unless zswap is converted.
 @converted@
 @@
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Measure who pays for what is freed later, and what the workqueue's settings change."""
+"""Measure which task is charged for deferred work, and the effect of workqueue settings."""
 
 from report.sections import common, turns
 
@@ -11,7 +11,7 @@ SHOWS = ("Which part of the CPU time of an unmap is the task's and which the ker
 MEGABYTES = 512
 SWAP_MB = 700
 TURNS = 3
-# What swap_unmap prints, in nanoseconds.
+# Fields of swap_unmap's output, in nanoseconds.
 TIMES = ("munmap", "back", "cpu", "workers")
 # Nice value and CPU mask, the defaults first.
 SETTINGS = ((5, 3), (0, 3), (19, 3), (-10, 3), (5, 1), (5, 2))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Split the time in which a slot is freed into its parts.
+"""Break down the time for freeing a slot into parts.
 
-perf takes samples of kernel stacks in the guest. addr2line tells which functions
-they are in, inlined ones included; the innermost one that is known here decides
-which part of the work a sample belongs to.
+perf samples kernel stacks in the guest. addr2line shows their functions, including inlined
+ones; the innermost function that is listed here decides which part of the work a sample
+belongs to.
 """
 
 import collections
@@ -21,7 +21,7 @@ SHOWS = "Which part of the work takes how much of the CPU time of a slot, unmap 
 MEGABYTES = 256
 REPETITIONS = 4
 
-# What happens in an unmap and in the worker that does its work; not in swap-out.
+# Roots of an unmap and of the worker that does its work; not of swap-out.
 ROOTS = {"__vm_munmap", "percpu_defer_work"}
 
 PARTS = ("slot lock and flags", "statistics", "class lock", "object and fullness",
@@ -58,10 +58,10 @@ PART_OF = {name: part for part, names in FUNCTIONS.items() for name in names}
 
 
 def part_of(names):
-    """The part that a stack belongs to; its functions, innermost first."""
+    """Return the part that a stack belongs to; its functions come innermost first."""
     lock = statistic = False
     for name in names:
-        # "kmem_cache_free_bulk.part.0" is that function all the same.
+        # Split parts such as "kmem_cache_free_bulk.part.0" count as the function.
         name = name.split(".")[0]
         lock |= name in LOCKS
         statistic |= "atomic64_" in name
@@ -76,7 +76,7 @@ def part_of(names):
 
 
 def functions_at(vmlinux, addresses):
-    """Address to the names of the functions there, innermost first."""
+    """Map addresses to the names of the functions there, innermost first."""
     run = subprocess.run(
         ["addr2line", "-a", "-f", "-i", "-e", vmlinux], text=True, check=True,
         input="".join(f"{address:x}\n" for address in addresses),
@@ -91,7 +91,7 @@ def functions_at(vmlinux, addresses):
 
 
 def count(kernel, column, backend, extra, megabytes, repetitions, stage):
-    """Returns the nanoseconds a slot took each time, and samples of perf by part."""
+    """Return the nanoseconds per slot of each repetition, and perf samples by part."""
     initramfs = kernel.initramfs.with_suffix(".perf")
     with open(initramfs, "wb") as out:
         for archive in (kernel.initramfs, extra):
@@ -112,7 +112,7 @@ def count(kernel, column, backend, extra, megabytes, repetitions, stage):
         if word[0] == "cost":
             costs.append(int(word[1]) / (megabytes * 256))
         elif word[0] == "stack":
-            # A caller's address is the one behind the call.
+            # A caller's address is the one after the call.
             ips = [int(ip, 16) - (i > 0) for i, ip in enumerate(word[2:])]
             stacks[tuple(ips)] += int(word[1])
 

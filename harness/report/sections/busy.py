@@ -12,13 +12,13 @@ SHOWS = ("What munmap() takes and costs, and when the memory is back, while each
 
 MEGABYTES = 256
 REPETITIONS = 3
-# After which time the loops end, if not all memory is back before.
+# The loops end after this time unless all memory is back earlier.
 MILLISECONDS = 2000
-# With so much memory in the guest, MEGABYTES are more pages than may be pending.
+# In a guest of this size, MEGABYTES are more pages than may be pending.
 SMALL_GUEST_MB = 700
-# What swap_busy prints: times in nanoseconds, and in units of the backend what was
-# not free at the return of munmap() and at the end of the loops; and what
-# percpu_defer tells after that, in pages.
+# Fields of swap_busy's output: times in nanoseconds; the amount that was not free when
+# munmap() returned and when the loops ended, in units of the backend; then the counters of
+# percpu_defer, in pages.
 TIMES = ("munmap", "back", "cpu", "workers")
 NAMES = (*TIMES, "left", "held", "pending", "cap", "refused")
 UNIT = {"zram": 4096, "zswap": 1}
@@ -40,7 +40,7 @@ def measure(kernels, quick, stage):
 
 
 def measure_small(kernel, params, stage):
-    """Where less may be pending than is unmapped."""
+    """Measure in a guest where less may be pending than is unmapped."""
     data = {}
     for backend in common.BACKENDS:
         stage(f"busy: {backend}, guest of {SMALL_GUEST_MB} MB")
@@ -59,12 +59,12 @@ def kinds(samples):
 
 
 def base(samples, hogs):
-    """Without workers, it does not matter what is kept for them."""
+    """Return the baseline; it has no workers, so "starve" is the same as "fifo"."""
     return samples["base fifo" if hogs == "starve" else f"base {hogs}"]
 
 
 def check(data):
-    """What is a promise, and no matter of degree."""
+    """Check the guarantees, which hold whatever the times are."""
     for guest in data.values():
         for backend, samples in guest.items():
             for hogs in kinds(samples):

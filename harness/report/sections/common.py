@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What sections of the report share: samples, how they are told and drawn.
+"""Shared parts of the report's sections: samples, and how they are shown and plotted.
 
-Samples are lists of numbers, one for each repetition.
+Samples are lists of numbers, one per repetition.
 """
 
 import math
@@ -11,26 +11,26 @@ import typing
 from shared import Error
 
 BACKENDS = ("zram", "zswap")
-# Of a swap device: for 2 GB, and what is left over from before.
+# Size of a swap device: 2 GB plus leftovers of earlier repetitions.
 SWAP_MB = 2200
-# Why the last page may be back later than with the unmodified kernel.
+# Why the last page may be back later than on the unmodified kernel.
 WAITS = "what was freed waits for more, for up to 10 ms, before it goes to a worker"
 
 
 def repetitions(quick):
-    """How often sections measure, unless they say otherwise."""
+    """Return the default number of repetitions of a section."""
     return 2 if quick else 3
 
 
 def cell(samples, digits=1):
-    """For a table: "median (min-max)"."""
+    """Format a table cell: "median (min-max)"."""
     middle, low, high = (f"{number:.{digits}f}" for number in
                          (statistics.median(samples), min(samples), max(samples)))
     return f"{middle} ({low}-{high})"
 
 
 def ratio(a, b):
-    """For a table: how many times b is a, by their medians."""
+    """Format a table cell: the ratio b / a of the medians."""
     middle = statistics.median(b)
     if not middle:
         return "-"
@@ -43,27 +43,27 @@ RATIOS = (("on", "base"), ("off", "base"), ("on", "limit"))
 
 
 class Metric(typing.NamedTuple):
-    """A figure of what was measured in a column of a row."""
+    """A figure computed from the samples in one cell of a grid."""
 
     name: str
-    value: typing.Callable      # of that; returns samples
+    value: typing.Callable      # computes samples from the cell
     unit: str = "ms"
     digits: int = 1
-    reason: str = ""            # why the patched kernel is bound to be worse, if it is
+    reason: str = ""            # why the patched kernel is expected to be worse, if so
     more_is_better: bool = False
-    compared: bool = True       # whether a worse one is a regression
+    compared: bool = True       # whether a worse value is a regression
 
 
 class Grid(typing.NamedTuple):
-    """Rows that were measured alike: {label: {column: what was measured}}."""
+    """Rows of the same measurement: {label: {column: what was measured}}."""
 
     rows: dict
     metrics: tuple
-    heading: str = ""           # text in front of its tables
+    heading: str = ""           # text before its tables
 
 
 def of(*names, unit=1e6):
-    """For a metric: the sum of these times, from nanoseconds; milliseconds unless told."""
+    """Return a function for a metric: the sum of these times in ns, in ms by default."""
     return lambda row: [sum(ns) / unit for ns in zip(*(row[name] for name in names))]
 
 
@@ -73,19 +73,19 @@ BACK = Metric("all back after", of("back"), reason=WAITS)
 
 
 class Samples(typing.NamedTuple):
-    """A comparison of what was measured several times."""
+    """A comparison of repeated measurements."""
 
     what: str
     base: list
     patched: list
     unit: str
     more_is_better: bool = False
-    reason: str = ""    # why it is bound to be worse, if it is
+    reason: str = ""    # why it is expected to be worse, if so
 
     def worse(self):
-        """A line if no sample of patched is as good as any of base, else None.
+        """Return a line if no sample of patched is as good as any of base, else None.
 
-        A single sample, as in a quick run of some sections, says nothing.
+        A single sample, as in a quick run of some sections, is not evidence.
         """
         base, patched = self.base, self.patched
         if min(len(base), len(patched)) < 2:
@@ -99,14 +99,14 @@ class Samples(typing.NamedTuple):
                 f"{change}{self.reason and '; ' + self.reason}")
 
     def chance(self):
-        """How likely that line is if the kernels do not differ."""
+        """Return the probability of that line if the kernels do not differ."""
         if min(len(self.base), len(self.patched)) < 2:
             return 0
         return 1 / math.comb(len(self.base) + len(self.patched), len(self.base))
 
 
 class Events(typing.NamedTuple):
-    """A comparison of how many of as many tries something bad happened in."""
+    """A comparison of how often a bad event occurred in the same number of tries."""
 
     what: str
     base: int
@@ -114,7 +114,7 @@ class Events(typing.NamedTuple):
     tries: int
 
     def at_random(self, least):
-        """How likely patched has so many, if those that there were are spread at random."""
+        """Return the chance of `least` or more in patched if the events are random."""
         both = self.base + self.patched
         return sum(math.comb(self.tries, one) * math.comb(self.tries, both - one)
                    for one in range(least, both + 1)) / math.comb(2 * self.tries, both)
@@ -127,7 +127,7 @@ class Events(typing.NamedTuple):
                 "such comparisons")
 
     def chance(self):
-        """How likely that line is if the kernels do not differ."""
+        """Return the probability of that line if the kernels do not differ."""
         return self.at_random((self.base + self.patched) // 2 + 1)
 
 
@@ -135,9 +135,10 @@ def collect(kernel, job, params, fields, stage, **more):
     """Boot a guest job, and return {line: {key: {field: [numbers]}}}.
 
     `fields` names the lines to collect, and the fields of each. Such a line is
-    "LINE KEY... NUMBER...", with a number for each field; what is in between, with
-    blanks, is the key. A line "repetition N" is progress. With pd_reps in `params`
-    each key must have come so often.
+    `fields` names the lines to collect, and the fields of each. Such a line is
+    "LINE KEY... NUMBER...", with a number for each field; the words in between are the
+    key. A line "repetition N" shows progress. With pd_reps in `params` each key must
+    occur that many times.
     """
     found = {line: {} for line in fields}
     wanted = params.get("pd_reps")
@@ -166,7 +167,7 @@ def collect(kernel, job, params, fields, stage, **more):
 
 
 def table(title, columns, lines):
-    """Markdown of lines (label, {column: samples}, digits), with ratios of columns."""
+    """Return Markdown of lines (label, {column: samples}, digits), with column ratios."""
     ratios = [pair for pair in RATIOS if set(pair) <= set(columns)]
     rows = [[title, *(NAMES[column] for column in columns),
              *("/".join(map(NAMES.get, pair)) for pair in ratios)]]
@@ -179,7 +180,7 @@ def table(title, columns, lines):
 
 
 def grid_tables(grid):
-    """A table of each metric, or, if there are more metrics than rows, of each row."""
+    """Return a table per metric, or per row if there are more metrics than rows."""
     if grid.heading:
         yield f"{grid.heading}\n"
     cells = {(label, metric): {column: metric.value(row) for column, row in columns.items()}
@@ -196,7 +197,7 @@ def grid_tables(grid):
 
 
 def tables(section, data):
-    """Markdown of all that a section has."""
+    """Return Markdown of all tables of a section."""
     for grid in section.grids(data):
         yield from grid_tables(grid)
     if hasattr(section, "more_tables"):
@@ -204,7 +205,7 @@ def tables(section, data):
 
 
 def comparisons(section, data):
-    """Samples and events of all that a section compares, each once."""
+    """Return all samples and events that a section compares, each once."""
     found = {}
     for grid in section.grids(data):
         for label, columns in grid.rows.items():
@@ -220,13 +221,13 @@ def comparisons(section, data):
 
 
 def dates(report):
-    """When the sections were measured: one day, or the first and the last."""
+    """Return when the sections were measured: one day, or the first and the last."""
     days = sorted(report["dates"].values())
     return days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}"
 
 
 def lines_plot(title, xlabel, ylabel, series, *settings):
-    """Lines with ranges, for gnuplot; series is {name: [(x, samples), ...]}."""
+    """Return a gnuplot script: lines with ranges; series is {name: [(x, samples), ...]}."""
     lines = [f'set title "{title}"', f'set xlabel "{xlabel}"', f'set ylabel "{ylabel}"',
              "set key outside", "set grid", *settings]
     for number, rows in enumerate(series.values()):

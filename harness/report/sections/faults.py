@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Measure what a page fault from swap pays for deferral, or gains by it."""
+"""Measure the effect of deferral on page faults from swap."""
 
 from report.sections import common, turns
 
 MEGABYTES = 64
-# The slowest of a hundred vary much from boot to boot.
+# The 99th percentile varies much between boots.
 REPETITIONS = 9
 
 TITLE = "Page faults from swap"
 SHOWS = (f"How long it takes to bring back a page, of {MEGABYTES} MB in swap, which frees "
          "its slot too.")
 
-# What swap_in prints, in nanoseconds.
+# Fields of swap_in's output, in nanoseconds.
 TIMES = ("median", "99th percentile")
 COLUMNS = ("base", "off", "on", "limit")
 

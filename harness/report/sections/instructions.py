@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Count the instructions that it takes to free a slot, and to fill it again.
+"""Count the instructions for freeing a slot and for refilling it.
 
-They do not depend on how fast or how busy the machine is.
+The counts do not depend on the speed or the load of the machine.
 """
 
 import functools
@@ -18,16 +18,16 @@ AGAIN_MEGABYTES = 2
 REPETITIONS = 9
 SLOTS, AGAIN_SLOTS = MEGABYTES * 256, AGAIN_MEGABYTES * 256
 
-# The lines of the guest jobs, where a nanosecond is an instruction.
+# Lines of the guest jobs, where a nanosecond is an instruction.
 FREE = {"free": short_runs.NAMES}
 AGAIN = {"again": ("instructions", "cancelled")}
 REFUSED = {"refused": ("refused", *short_runs.NAMES)}
 LIBRARY = {"library": ("instructions",)}
-# Lengths of runs in swap, as pd_runs has them.
+# Lengths of runs in swap, as in pd_runs.
 RUNS = {"long": "", "1": ", runs of 1", "64": ", runs of 64"}
 CONTENTS = {"filled": "swap-out", "zero": "swap-out of zeros"}
 STATES = {"base": ("empty",), "on": ("empty", "waiting"), "off": ()}
-# A small guest, because the cap is half of its memory.
+# The guest is small because the cap is half of its memory.
 REFUSED_MEMORY, REFUSED_SWAP_MB = "192M", 160
 REFUSED_MEGABYTES = 16
 REFUSED_SLOTS = REFUSED_MEGABYTES * 256
@@ -45,7 +45,7 @@ def _run(kernel, job, backend, column, repetitions, fields, swap_mb, params, sta
 
 
 def check_length(backend, length, row):
-    """Raise if memory did not lie in runs of the length asked for."""
+    """Fail unless the memory lay in runs of the requested length."""
     if length == "long":
         return
     found = min(short_runs.share(row, (int(length),)))
@@ -55,8 +55,8 @@ def check_length(backend, length, row):
 
 
 def check_waiting(backend, again):
-    """Raise if slots were drained before they were filled again."""
-    # The swap core keeps zeros without zram, which drains the old content later.
+    """Fail if slots were drained before they were refilled."""
+    # The swap core stores zeros without zram, which drains the old content later.
     for content in ("filled", "zero") if backend == "zswap" else ("filled",):
         row = again.get(f"{content} waiting", {"cancelled": [AGAIN_SLOTS]})
         waited = min(row["cancelled"])
@@ -65,8 +65,8 @@ def check_waiting(backend, again):
 
 
 def check_refused(backend, length, row):
-    """Raise if pushes were taken."""
-    # Long runs take fewer calls than those that the memory before had refused.
+    """Fail if pushes were accepted."""
+    # Long runs need few calls; earlier memory alone causes more refusals.
     if length == "long":
         return
     calls = REFUSED_SLOTS / int(length)
@@ -80,14 +80,14 @@ def slots(row, time, number=SLOTS):
 
 
 def frees(backend, name, rows, number=SLOTS):
-    """{name: [instructions for a slot]} of munmap() for each length of runs."""
+    """Yield {name: [instructions per slot]} of munmap() for each length of runs."""
     for length, row in rows.items():
         check_length(backend, length, row)
     return {name + RUNS[length]: slots(row, "cpu", number) for length, row in rows.items()}
 
 
 def swap_outs(backend, rows, states):
-    """The same of swapping out again."""
+    """Do the same for swapping out again."""
     check_waiting(backend, rows)
     return {f"{text}, slot {state}":
             slots(rows[f"{content} {state}"], "instructions", AGAIN_SLOTS)
@@ -95,7 +95,7 @@ def swap_outs(backend, rows, states):
 
 
 def count(column, kernel, repetitions, stage):
-    """Returns {backend: {name: [instructions for a slot]}}."""
+    """Return {backend: {name: [instructions per slot]}}."""
     data = {}
     name = "free, off" if column == "off" else "push"
     for backend in common.BACKENDS:
@@ -112,7 +112,7 @@ def count(column, kernel, repetitions, stage):
 
 
 def count_refused(kernel, repetitions, stage):
-    """Count slots that are freed at once because the cap refuses their push."""
+    """Count instructions for slots that are freed at once because of the cap."""
     data = {}
     for backend in common.BACKENDS:
         rows = _run(kernel, "refused", backend, "on", repetitions, REFUSED,
@@ -135,7 +135,7 @@ def count_library(kernel, _repetitions, stage):
     return {"library": {"push": [push], "cancel": [both - push]}}
 
 
-# Counts of the patched kernel; "on" and "off" are the switch.
+# Counts of the patched kernel; "on" and "off" are the state of the switch.
 PARTS = {"on": functools.partial(count, "on"),
          "off": functools.partial(count, "off"),
          "refused": count_refused,
@@ -143,7 +143,7 @@ PARTS = {"on": functools.partial(count, "on"),
 
 
 def count_parts(kernel, names, repetitions, stage):
-    """Returns {backend or "library": {name: [instructions for a slot]}}."""
+    """Return {backend or "library": {name: [instructions per slot]}}."""
     data = {}
     for name in names:
         for backend, counts in PARTS[name](kernel, repetitions, stage).items():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Measure whether a killer in user space kills more, and what a user can have pending."""
+"""Measure extra kills by a user-space killer, and how much a user can have pending."""
 
 from report.sections import common, turns
 from shared import BUILD
@@ -9,7 +9,7 @@ SHOWS = ("Whether a process that watches MemAvailable, as earlyoom does, kills a
          "process because the memory of the first one is not back yet; and how much swap "
          "an unprivileged process occupies at most while it frees memory on busy CPUs.")
 
-# A machine of 1 GB, two processes with 250 MB in swap each, and a look each 100 ms.
+# Machine of 1 GB, two processes with 250 MB in swap each, polled every 100 ms.
 HOLDER_MB = 250
 MACHINE = "1024M"
 LOW_KB = 100 << 10
@@ -20,7 +20,7 @@ MOST, STEP = 16384, 1024
 MARGIN = 8192       # of swap_killer
 TRIES, GOOD = 60, 6
 KILLER_FIELDS = ("kills", "oom_kills", "one")
-# The columns of a kernel, in the order in which they are tried.
+# Columns of each kernel, in the order of the tries.
 COLUMNS = {"base": ("base",), "patched": ("off", "on")}
 
 CHURN_MB, CHURN_SECONDS, SPINNERS = 16, 20, 16
@@ -31,7 +31,7 @@ A_MB = {"zram": 1 << 20, "zswap": 256}
 
 
 def measure_killer(kernels, backend, tries, stage):
-    """Search the edge on the unmodified kernel, then try there on both."""
+    """Search for the edge on the unmodified kernel, then repeat there on both."""
     data = {"extra": "search"}
     for name, columns in COLUMNS.items():
         stage(f"killer: {backend}, {name} kernel")
@@ -55,7 +55,7 @@ def measure(kernels, quick, stage):
                                     {"base": params, "patched": params}, CHURN_FIELDS,
                                     1 if quick else CHURN_TURNS, stage)
              for backend in common.BACKENDS}
-    # A few tries would say nothing.
+    # A few tries would not be significant.
     killer = {} if quick else {backend: measure_killer(kernels, backend, TRIES, stage)
                                for backend in common.BACKENDS}
     return {"seconds": params["pd_seconds"], "churn": churn, "killer": killer}
@@ -78,7 +78,7 @@ def killer_table(data):
 
 
 def mb(row):
-    """Peak, in MB: the row says of which backend it is."""
+    """Return the peak in MB; the unit depends on the backend of the row."""
     return [number / A_MB[row["backend"]] for number in row["most"]]
 
 

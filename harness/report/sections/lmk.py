@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Measure what a low-memory killer gets, and when."""
+"""Measure the memory that a low-memory killer gets back, and when."""
 
 from report.sections import common, turns
 
@@ -11,9 +11,9 @@ SHOWS = ("After SIGKILL to processes with much of their memory in swap, with or 
 
 SWAPPED, RESIDENT, ALLOCATED = 400, 100, 300
 PROCESSES = (1, 3)
-# What swap_kill prints, in nanoseconds.
+# Fields of swap_kill's output, in nanoseconds.
 TIMES = ("told", "resident", "wait", "back", "flush", "flush_cpu", "allocation")
-# As it may be done with either kernel, and those that flush.
+# Ways for either kernel; those that flush are below.
 WAYS = {"kill": "SIGKILL", "release": "SIGKILL, process_mrelease"}
 FLUSHES = {"flush": "SIGKILL, wait, flush",
            "release+flush": "SIGKILL, process_mrelease, flush"}
@@ -23,7 +23,7 @@ TURNS = 3
 
 
 def measure(kernels, quick, stage):
-    # In a quick run the memory is less, not the processes.
+    # A quick run has less memory, but as many processes.
     part = 8 if quick else 1
     rows = [f"{processes}:{way}" for processes in PROCESSES for way in WAYS]
     flushes = [f"1:{way}" for way in FLUSHES]
@@ -56,7 +56,7 @@ def grids(data):
 
 
 def flush_table(backend, samples):
-    """To have all back when the call returns, beside when it is back anyway."""
+    """Yield a table: time until everything is free, with and without a flush."""
     yield (f"| {backend}, patched, in ms | flush | its CPU time | all is free | base: "
            "all is free | patched/base |")
     yield "|---|---|---|---|---|---|"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Measure when memory is back, and whether anybody is killed for want of it."""
+"""Measure when memory is back, and whether processes are killed for lack of it."""
 
 import itertools
 
@@ -11,19 +11,19 @@ SHOWS = ("How much memory compressed swap still has when munmap() or exit return
          "each millisecond after, and whether a process that needs just that memory is "
          "killed for want of it more often than on the unmodified kernel.")
 
-# How, megabytes, and the memory.max of a cgroup, or 0 for none.
+# Operation, megabytes, and memory.max of its cgroup (0: no cgroup).
 CASES = (("munmap", 512, 0), ("exit", 512, 0), ("munmap", 256, 128))
 SWAP_MB = 700
 TURNS = 3
-# Where memory is short of which backend's: zram's is charged to no cgroup.
+# Backend, and where memory is short: zram's memory is charged to no cgroup.
 SHORT = (("zram", "machine"), ("zswap", "machine"), ("zswap", "cgroup"))
 OOM_MB = 48
 OOM_SWAP_MB = 80
 OOM_MACHINE = "192M"
-# Kilobytes: what is left at first, above all watermarks, and the steps of the search.
+# Kilobytes: the amount left at first, above all watermarks, and the search steps.
 LEFT = {"machine": 4096, "cgroup": 1024}
 STEP = {"machine": 256, "cgroup": 64}
-# What swap_oom prints.
+# Fields of swap_oom's output.
 OOM_FIELDS = ("kills", "cgroup_kills", "needed", "time")
 PENDING = ("that is what it means to free later; a flush has all back when it returns, "
            "see `lmk`")
@@ -36,7 +36,7 @@ def label(words):
 
 
 def runs_of(lines):
-    """{case: run} from what the guest job printed; times in ns, the rest in bytes."""
+    """Return {case: run} from the output of the guest job; ns for times, else bytes."""
     runs = {}
     for line in lines:
         word, *rest = line.split()
@@ -50,7 +50,7 @@ def runs_of(lines):
 
 
 def measure_back(kernels, backend, cases, count, stage):
-    """{column: {case: [run, ...]}}"""
+    """Return {column: {case: [run, ...]}}."""
     data = {column: {} for column in turns.COLUMNS.values()}
     params = {"pd_cases": ",".join(":".join(map(str, case)) for case in cases),
               "pd_reps": 1}
@@ -63,7 +63,7 @@ def measure_back(kernels, backend, cases, count, stage):
 
 
 def measure_oom(kernels, backend, where, tries, good, stage):
-    """Search the edge on the unmodified kernel, then try there on both."""
+    """Search for the edge on the unmodified kernel, then repeat there on both."""
     data = {"extra": "search"}
     for name, column in turns.COLUMNS.items():
         stage(f"oom: {backend}, {where}, {name} kernel")
@@ -86,7 +86,7 @@ def measure(kernels, quick, stage):
     back = {backend: measure_back(kernels, backend, cases,
                                   1 if quick else TURNS, stage)
             for backend in common.BACKENDS}
-    # A few tries would say nothing, and the search takes longest.
+    # A few tries would not be significant, and the search takes longest.
     short = {} if quick else {
         f"{backend}, {where}": measure_oom(kernels, backend, where, 60, 8, stage)
         for backend, where in SHORT}
@@ -102,12 +102,12 @@ def returned_ms(run):
 
 
 def pool_mb(run):
-    """Beyond what there is in the end."""
+    """Return the pool's size above its final size."""
     return (run["returned"][2] - run["at"][-1][2]) / 2**20
 
 
 def missing_mb(run):
-    """What has yet to be free when the call returns."""
+    """Return the memory that is still in use when the call returns."""
     return (run["at"][-1][1] - run["returned"][1]) / 2**20
 
 
@@ -116,12 +116,12 @@ def charged_mb(run):
 
 
 def pages_a_second(run):
-    """In thousands, from the start until all is back."""
+    """Return thousands of pages per second, from the start until all memory is back."""
     return (run["start"][2] - run["at"][-1][2]) / 4096 / run["at"][-1][0] * 1e6
 
 
 def held(run):
-    """The area below the pool's size over time, in MB times seconds."""
+    """Return the area below the pool's size over time, in MB times seconds."""
     points = [[0, *run["start"][1:]], *run["at"]]
     return sum((b[0] - a[0]) / 1e9 * (a[2] + b[2] - 2 * points[-1][2]) / 2 / 2**20
                for a, b in itertools.pairwise(points))

@@ -10,14 +10,14 @@ SHOWS = ("What a fixed amount of work costs when processes fill, use, free and l
 PROCESSES = 3
 LIVES = 2
 MEGABYTES = 32
-# What swap_mixed prints: times in nanoseconds, and pages.
+# Fields of swap_mixed's output: times in nanoseconds, and pages.
 TIMES = ("elapsed", "back", "user", "system", "workers")
 PAGES = ("pswpout", "pswpin", "zswpout", "zswpin", "refused")
 METRICS = (common.Metric("elapsed", common.of("elapsed")),
            common.Metric("all back after", common.of("back")),
            common.Metric("user and system time", common.of("user", "system")),
            common.Metric("system time", common.of("system")),
-           # Only the cost as a whole is of interest.
+           # Only the total cost is compared.
            common.Metric("time of kernel workers", common.of("workers"), compared=False),
            common.Metric("CPU time in all", common.of("user", "system", "workers")),
            *(common.Metric(name, common.of(name, unit=1), "pages", 0, compared=False)

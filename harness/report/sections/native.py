@@ -13,7 +13,7 @@ TIMES = ("munmap", "back", "cpu", "workers")
 COLUMNS = ("base", "on", "limit")
 METRICS = tuple(metric._replace(digits=2, reason="") for metric in (
     common.MUNMAP, common.CPU, common.BACK))
-# Megabytes, and pages in a run in swap: 0 for what madvise() makes of it.
+# Megabytes, and pages per run in swap; 0 for the runs that madvise() makes.
 ROWS = {"64:0": "64 MB", "256:0": "256 MB", "16:1": "16 MB in runs of 1",
         "64:64": "64 MB in runs of 64"}
 QUICK = ("64:0", "16:1")
@@ -34,7 +34,7 @@ def grids(data):
 
 
 def headline(data):
-    """Only the first row; the sections of QEMU have the rest."""
+    """Yield the first row only; the sections that use QEMU have the others."""
     grid, = grids(data)
     name, columns = next(iter(grid.rows.items()))
     base, patched, limit = (common.cell(METRICS[0].value(columns[column]), 2)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Measure what other processes feel of a big munmap()."""
+"""Measure the effect of a large munmap() on other processes."""
 
 from report.sections import common, turns
 
@@ -10,9 +10,9 @@ SHOWS = ("How long another process takes to page out and to fault in while one u
 
 MEGABYTES = 512
 REPETITIONS = 4
-# How long before the munmap(), and from its start on.
+# Duration before the munmap(), and from its start.
 MILLISECONDS = 500
-# What swap_others prints, in nanoseconds.
+# Fields of swap_others's output, in nanoseconds.
 TIMES = ("median", "99th percentile", "maximum")
 WHAT = {"out": "page out 64 pages", "in": "page fault from swap",
         "wake": "wake-up by a timer"}

@@ -11,14 +11,14 @@ SHOWS = ("How long munmap() takes, and what it costs in all, when the limit of a
          "neighbours in swap, beside memory that madvise() paged out in one go.")
 
 MEGABYTES = 64
-# In pages: how long the runs are that are counted together, at least.
+# Minimum length, in pages, of the runs in each counter.
 SIZES = tuple(1 << i for i in range(10))
-# What swap_unmap -r prints: times in nanoseconds, and pages.
+# Fields of the output of swap_unmap -r: times in nanoseconds, and pages.
 TIMES = ("munmap", "back", "cpu", "workers")
 NAMES = (*TIMES, "median", "90th percentile", *map(str, SIZES))
 COLUMNS = ("base", "off", "on", "limit")
 WAYS = {"reclaim": "cgroup limit", "pageout": "madvise"}
-# The columns of the table of runs, by the sizes that they sum up.
+# Columns of the table of runs, and the sizes that each sums up.
 GROUPS = {"1": (1,), "2-3": (2,), "4-15": (4, 8), "16-127": (16, 32, 64),
           "128 and more": (128, 256, 512)}
 
@@ -30,18 +30,18 @@ def measure(kernels, quick, stage):
 
 
 def pages(row):
-    """How many there were in all, in each repetition."""
+    """Return the total number of pages in each repetition."""
     return [sum(counts) for counts in zip(*(row[str(size)] for size in SIZES))]
 
 
 def share(row, sizes):
-    """Of the pages that are in runs of these sizes, in percent."""
+    """Return the percentage of pages in runs of these sizes."""
     found = [sum(counts) for counts in zip(*(row[str(size)] for size in sizes))]
     return [100 * part / whole for part, whole in zip(found, pages(row))]
 
 
 def slot_ns(row):
-    """CPU time for each page, of the unmap and the workers."""
+    """Return the CPU time per page, unmap and workers together."""
     return [ms * 1e6 / nr for ms, nr in zip(common.CPU.value(row), pages(row))]
 
 

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Boot both kernels by turns, so that a machine that is busy for a while is so for both."""
+"""Alternate between the kernels so that a temporary load on the machine affects both."""
 
 from report.sections import common
 from shared import BUILD
 
-# The column that each kernel's samples are in.
+# Column of each kernel's samples.
 COLUMNS = {"base": "base", "patched": "on"}
 
 
 def each(kernels, job, backend, params, swap_mb, turns, stage):
-    """Yields what to boot: column, kernel, parameters, and where its log is.
+    """Yield each boot: column, kernel, parameters, and path of the log.
 
-    `params` has those of each kernel.
+    `params` has the parameters of each kernel.
     """
     for turn in range(1, turns + 1):
         for name, column in COLUMNS.items():
@@ -23,9 +23,9 @@ def each(kernels, job, backend, params, swap_mb, turns, stage):
 
 
 def collect(kernels, job, backend, params, names, turns, stage, swap_mb=common.SWAP_MB):
-    """Collect the lines `job` of that guest job, which sources columns.sh.
+    """Collect the lines named `job` of the guest job `job`, which sources columns.sh.
 
-    Returns {"COLUMN KEY...": {name: [numbers]}}.
+    Return {"COLUMN KEY...": {name: [numbers]}}.
     """
     data = {}
     for _column, kernel, own, log in each(kernels, job, backend, params, swap_mb, turns,
@@ -40,10 +40,10 @@ def collect(kernels, job, backend, params, names, turns, stage, swap_mb=common.S
 
 def collect_columns(kernels, job, params, names, turns, stage,
                     patched=("off", "on", "limit")):
-    """The same for each backend, with these columns of the patched kernel.
+    """Do the same for each backend, with these columns of the patched kernel.
 
-    The limit has nothing to do with what is in front of the RAM disk, so it is
-    measured once.
+    The limit does not depend on the layer in front of the RAM disk, so it is measured
+    only once.
     """
     data, limit = {}, {}
     for backend in common.BACKENDS:

@@ -8,16 +8,16 @@ TITLE = "Unmapping swapped-out memory"
 SHOWS = ("How long munmap() of memory in compressed swap takes, when the last page of "
          "it is back, and what CPU time that costs in all, kernel workers included.")
 
-# What swap_unmap prints, in nanoseconds.
+# Fields of swap_unmap's output, in nanoseconds.
 TIMES = ("munmap", "back", "cpu", "workers")
 COLUMNS = ("base", "off", "on", "limit")
 METRICS = (common.MUNMAP, common.CPU, common.BACK)
 
-# Processes at once and megabytes each, by what is varied.
+# Concurrent processes and megabytes each, one list per varied parameter.
 PROCESSES = tuple((processes, 256) for processes in (1, 2, 3, 4))
 SIZES = tuple((1, mb) for mb in (64, 128, 192, 256, 512, 1024, 2048))
 QUICK = PROCESSES[:2]
-# They take half of the time as it is.
+# Even with few repetitions, these take half of the time.
 LARGE, LARGE_REPETITIONS = 1024, 2
 TESTS = (("processes at once, 256 MB each", PROCESSES), ("one process", SIZES))
 
@@ -39,7 +39,7 @@ def measure(kernels, quick, stage):
 
 
 def shapes(samples, test):
-    """The rows of a test that were measured."""
+    """Return the rows of a test that were measured."""
     return [shape for shape in test if f"base {shape[0]} {shape[1]}" in samples]
 
 
@@ -60,7 +60,7 @@ def grids(data):
                 heading += (f"\n\nFrom {LARGE} MB on it is {LARGE_REPETITIONS} repetitions. No "
                             f"more slots may wait than half of memory ({vm.MEMORY}) has pages; "
                             "what is unmapped beyond that is freed at once.")
-            if len(found) > 1:      # when quick, sizes are not varied
+            if len(found) > 1:      # a quick run does not vary sizes
                 yield common.Grid({f"{backend}, {label(shape)}": columns(samples, shape)
                                    for shape in found}, METRICS, heading)
 

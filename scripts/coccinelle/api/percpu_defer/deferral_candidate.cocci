@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
-/// What is put aside for a work item that frees it may be for percpu_defer,
-/// which bounds how much waits and how long, and has a flush and a shrinker.
-//# Found are functions that queue a work item and
-//# - put something on an llist;
-//# - put something on a list under a spinlock;
-//# - store something in the next place of an array of their CPU.
-//# The function of the work item must free something if it is in the same file;
-//# for a list it has to be there. Files that use percpu_defer already are left out.
-//# Most of what is found is not worth it: work that is rare, that is not only to
-//# free, or that comes from hard interrupts.
-//# Documentation/core-api/percpu_defer_adopting.rst says what to measure.
+/// Code that defers frees to a work item may be a candidate for percpu_defer,
+/// which bounds the number and age of pending objects, and has a flush and a shrinker.
+//# The patch finds functions that queue a work item and
+//# - add an object to an llist;
+//# - add an object to a list under a spinlock;
+//# - store an object in the next element of a per-CPU array.
+//# If the work function is in the same file, it must free something; for a list,
+//# it must be in the same file. Files that already use percpu_defer are skipped.
+//# Most findings are not worth a conversion: the work is rare, does not only
+//# free, or is queued from hard interrupts.
+//# Documentation/core-api/percpu_defer_adopting.rst describes what to measure.
 ///
 // Confidence: Low
 // Options: --no-includes --include-headers
@@ -184,7 +184,7 @@ lock(E, ...)
     when any
 add@p(...)
 
-// A guard, of the function or of a block: whatever comes after it.
+// A guard of the function or of a block: match any add after it.
 @guarded depends on worker || init exists@
 identifier class = {spinlock, spinlock_bh, spinlock_irq, spinlock_irqsave,
 	raw_spinlock, raw_spinlock_bh, raw_spinlock_irq, raw_spinlock_irqsave,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/// A slot must be looked at after percpu_defer_map_claim(), not before: until
-/// the claim it may be live, freed and pushed again, because a push takes no
-/// lock of the slot.
-//# Found are lookups in an xarray whose result is used after a claim.
+/// A slot must be looked at after percpu_defer_map_claim(), not before. Until
+/// the claim the slot may be live, or be freed and pushed again, because a push
+/// does not take the slot lock.
+//# The patch finds lookups in an xarray whose result is used after a claim.
 ///
 // Confidence: High
 // Options: --no-includes --include-headers

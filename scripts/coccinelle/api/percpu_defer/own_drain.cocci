@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/// A drain must neither push to its own instance nor wait for it: a push may
-/// never come to an end, and a flush would wait for itself.
-//# Only calls in the function itself are found, with its first argument or a
-//# pointer to a structure around it.
+/// A drain must neither push to its own instance nor wait for it: with such
+/// pushes, draining may never end, and a flush would wait for itself.
+//# The patch finds only calls in the drain function itself, with its first
+//# argument or with a pointer to the structure that contains it.
 ///
 // Confidence: High
 // Options: --no-includes --include-headers

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/// What waits for drains must not be called under a spinlock.
-//# Only locks and calls of the same function are found.
+/// Functions that wait for drains must not be called under a spinlock.
+//# The patch finds only cases where lock and call are in the same function.
 ///
 // Confidence: Moderate
 // Options: --no-includes --include-headers

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/// After a push that succeeded, the object belongs to the instance, and a drain
+/// After a successful push, the object belongs to the instance, and a drain
 /// on another CPU may have freed it.
-//# Found are uses after "if (!push) ...", and in "if (push) { here }".
+//# The patch finds uses after "if (!push) ...", and inside "if (push) { ... }".
 ///
 // Confidence: Moderate
 // Options: --no-includes --include-headers

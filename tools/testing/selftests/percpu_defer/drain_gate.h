@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Cases that meet memory which waits to be freed. Each runs twice: once while the
- * workers are held, so that all of it waits until the case lets them go, and once
- * while they run, with random delays, so that they meet whatever the case does.
- * Both take CONFIG_PERCPU_DEFER_PERTURB; without it, the second run has no delays.
+ * Test cases for memory that is pending. Each case runs twice: first with the workers
+ * held, so that everything stays pending until the case releases them, and then with
+ * the workers running under random delays, so that they race with the case.
+ * Holding and delays need CONFIG_PERCPU_DEFER_PERTURB. Without it, the first run is
+ * skipped, and the second one has no delays.
  */
 #ifndef DRAIN_GATE_H
 #define DRAIN_GATE_H
@@ -17,7 +18,7 @@
 
 #define GATE		"/sys/kernel/debug/percpu_defer_perturb/"
 
-/* Which of the two runs this is. */
+/* True in the first of the two runs. */
 static bool drains_held;
 
 static inline bool gate_exists(void)
@@ -49,7 +50,7 @@ static inline void write_gate(const char *file, const char *text)
 		ksft_exit_fail_msg("%s: cannot write '%s'\n", path, text);
 }
 
-/* Hold the workers from here on, in the first of the two runs. */
+/* Hold the workers from now on; no effect in the second run. */
 static inline void hold_drains(void)
 {
 	if (drains_held)
@@ -62,7 +63,7 @@ static inline void release_drains(void)
 		write_gate("hold", "0");
 }
 
-/* Delays by @seed, or none if it is NULL. */
+/* Enable random delays, seeded with @seed; disable them if it is NULL. */
 static inline void perturb(const char *seed)
 {
 	if (!gate_exists())
@@ -74,7 +75,7 @@ static inline void perturb(const char *seed)
 	write_gate("one_in", seed ? "1" : "0");
 }
 
-/* In the first run, something must wait until it is let go. */
+/* Check that something is pending in the first run. */
 static inline bool still_waits(unsigned long long nr)
 {
 	if (!drains_held || nr)
@@ -88,7 +89,7 @@ static inline const char *run_name(void)
 	return drains_held ? "held" : "free-running";
 }
 
-/* Set by a case that this kernel or machine cannot run. */
+/* Reason to skip the case; set by a case that this kernel or machine cannot run. */
 static const char *skip_why;
 
 static inline void run_once(bool (*test)(void), const char *name, const char *how)
@@ -104,7 +105,7 @@ static inline void run_once(bool (*test)(void), const char *name, const char *ho
 		ksft_test_result(good, "%s, %s\n", name, how);
 }
 
-/* Two results. PD_SEED of the environment chooses the delays of the second run. */
+/* Run a case twice, and report two results. $PD_SEED seeds the delays of the second run. */
 static inline void run_twice(bool (*test)(void), const char *name)
 {
 	const char *seed = getenv("PD_SEED");

@@ -3,8 +3,8 @@
  * Check each file that percpu_defer and its clients add to user space: mode, owner,
  * refusal of unprivileged tasks, and refusal of malformed input.
  *
- * Root opens the folders, and unprivileged tasks the files below them, with openat():
- * the root of debugfs has mode 0700 and would refuse by itself.
+ * Root opens the directories, and unprivileged tasks open the files below them with
+ * openat(): the root of debugfs has mode 0700, and would refuse access to every path.
  *
  * Files of trace events and of KUnit suites are not listed: their modes are the same for
  * all events and all suites.
@@ -30,7 +30,7 @@
 #define MAX_VALUES	16
 
 struct input {
-	/* Two values in turn: items 2, 4, ... are other spellings of item 0. */
+	/* Two alternating values: items 2, 4, ... are other spellings of item 0. */
 	const char *valid[MAX_VALUES];
 	const char *malformed[MAX_VALUES];
 	int empty;		/* errno of an empty write */
@@ -46,8 +46,8 @@ struct file {
 struct folder {
 	const char *name;
 	const char *path;
-	const char *below;	/* if set: pattern of the only folder below @path */
-	/* Files are missing without any of @option, and so is its @path. */
+	const char *below;	/* if set: pattern of the only directory below @path */
+	/* Options that the files need; @path exists only if @option is on. */
 	struct {
 		const char *option, *path;
 	} needs[3];
@@ -56,9 +56,9 @@ struct folder {
 };
 
 /*
- * kstrtobool(), the parser of all boolean files, ignores the text behind the first
- * letters: "1x", "1 2" and 18446744073709551616 are true. sysfs does not call ->store()
- * for an empty write, and returns 0.
+ * kstrtobool(), the parser of all boolean files, ignores everything after the first
+ * letters: "1x", "1 2" and 18446744073709551616 are true. sysfs returns 0 for an empty
+ * write, without a call of ->store().
  */
 static const struct input bool_input = {
 	.valid = { "0", "1", "n", "y\n", "N", "Y", "off\n", "on" },
@@ -175,7 +175,7 @@ static const struct folder folders[] = {
 	},
 };
 
-/* The folder that is checked, and its descriptor, opened by root. */
+/* Directory that is checked, and its descriptor, opened by root. */
 static const struct folder *folder;
 static int dir;
 
@@ -196,7 +196,7 @@ static const char *next_name(DIR *names)
 	return entry ? entry->d_name : NULL;
 }
 
-/* Open the only folder below @at whose name matches, and close @at. */
+/* Open the only directory below @at whose name matches, and close @at. */
 static int open_below(int at, const char *pattern)
 {
 	DIR *names = fdopendir(at);
@@ -213,7 +213,7 @@ static int open_below(int at, const char *pattern)
 	return found;
 }
 
-/* Our device in the place of "zramN". */
+/* Replace "zramN" in a pattern by the name of the private device. */
 static void name_device(char *name, size_t size, const char *pattern)
 {
 	const char *found = strstr(pattern, "zramN");
@@ -271,7 +271,7 @@ static const struct file *missing_file(void)
 	return NULL;
 }
 
-/* Several items of the list may be about one folder. */
+/* Several items of the list may describe one directory. */
 static bool is_listed(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
@@ -295,7 +295,7 @@ static bool has_mode(const char *name, const struct file *file)
 	return false;
 }
 
-/* Call @check for all files of the list that are there. */
+/* Call @check for all listed files that exist. */
 static bool check_files(bool (*check)(const char *name, const struct file *file))
 {
 	DIR *names = list_dir(dir);
@@ -347,7 +347,7 @@ static bool opens(const char *name, int flags, bool may)
 	return false;
 }
 
-/* The folder can be searched, so that a refusal is due to the file. */
+/* Check that open is refused; fstatat() shows that the directory is accessible. */
 static bool refuses(const char *name, const struct file *file)
 {
 	struct stat st;
@@ -360,7 +360,7 @@ static bool refuses(const char *name, const struct file *file)
 	       opens(name, O_RDONLY, file->mode & 0004);
 }
 
-/* Return 0 or an errno, as the next one. */
+/* Become the user nobody; return 0 or an errno. */
 static int become_nobody(void)
 {
 	if (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
@@ -369,7 +369,7 @@ static int become_nobody(void)
 	return 0;
 }
 
-/* Not for the root outside, which owns the files. */
+/* Become root of a user namespace, without the rights of the root that owns the files. */
 static int become_namespace_root(void)
 {
 	char map[32];
@@ -377,7 +377,7 @@ static int become_namespace_root(void)
 
 	if (error)
 		return error;
-	/* Or else /proc/self belongs to root. */
+	/* Otherwise /proc/self belongs to root. */
 	if (prctl(PR_SET_DUMPABLE, 1) || unshare(CLONE_NEWUSER))
 		return errno;
 	snprintf(map, sizeof(map), "0 %u 1", NOBODY);
@@ -389,7 +389,7 @@ static int become_namespace_root(void)
 	return error;
 }
 
-/* Exit code of a child that was not refused; others are what it met before. */
+/* Exit code of a child that was not refused; other codes are errors of its setup. */
 #define EXIT_FAILED	255
 
 static bool test_unprivileged(int (*become)(void))
@@ -437,7 +437,7 @@ static int write_input(const struct file *file, const char *text)
 	return write_file(path, text);
 }
 
-/* Empty if the file cannot be read. */
+/* Read the value of a file, or an empty string if its mode does not allow reading. */
 static void read_value(const struct file *file, char value[64])
 {
 	int fd = openat(dir, file->name, O_RDONLY);
@@ -481,7 +481,7 @@ static bool test_input(const struct file *file)
 			good &= takes(file, input->malformed[k], EINVAL, value[i % 2]);
 		good &= takes(file, "", input->empty, value[i % 2]);
 	}
-	/* Or else an unchanged value proves nothing. */
+	/* An unchanged value proves nothing if the file always reads the same. */
 	if (file->mode & 0400 && !strcmp(value[0], value[1])) {
 		ksft_print_msg("%s: always reads as %s", file->name, value[0]);
 		good = false;
@@ -489,7 +489,7 @@ static bool test_input(const struct file *file)
 	return good;
 }
 
-/* Input that needs held drains is refused without them. */
+/* Check that valid input is refused unless drains are held. */
 static bool test_input_held(const struct file *file)
 {
 	bool good = true;
@@ -509,7 +509,7 @@ static bool test_input_and_restore(const struct file *file)
 
 	read_value(file, before);
 	good = file->input->held ? test_input_held(file) : test_input(file);
-	/* Releasing the drains has reset what needs them held. */
+	/* Releasing the drains has reset the values that need them held. */
 	if (*before && !file->input->held)
 		good &= takes(file, before, 0, before);
 	return good;
@@ -532,7 +532,7 @@ static void report(bool good, const char *name)
 		ksft_test_result(good, "%s: %s\n", folder->name, name);
 }
 
-/* The option that is off, or NULL. */
+/* Return the first option that is off, or NULL. */
 static const char *option_missing(void)
 {
 	for (int i = 0; folder->needs[i].option; i++)
@@ -541,7 +541,7 @@ static const char *option_missing(void)
 	return NULL;
 }
 
-/* Report all results of a folder: skipped without @option, failed without @file. */
+/* Report all results of a directory: skipped without @option, failed without @file. */
 static void report_missing(const char *option, const struct file *file)
 {
 	char why[64];

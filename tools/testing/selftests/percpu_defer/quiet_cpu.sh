@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Does a CPU with nohz_full= that pushes run a timer or a worker for that? Unmaps memory
-# in zram on such a CPU, and looks at trace events.
+# Check that pushes on a nohz_full= CPU start neither a timer nor a worker there: unmap
+# memory in zram on such a CPU, and look at trace events.
 DIR="$(dirname "$(readlink -f "$0")")"
 # shellcheck source=/dev/null
 . "${DIR}"/../kselftest/ktap_helpers.sh
@@ -14,7 +14,7 @@ skip() {
 	exit "$KSFT_SKIP"
 }
 
-# The first CPU of a list like "1-3,5".
+# Print the first CPU of a list such as "1-3,5".
 first_cpu() {
 	sed 's/[-,].*//' /sys/devices/system/cpu/nohz_full
 }
@@ -25,7 +25,7 @@ setup_zram() {
 		mkswap "/dev/zram$zram" >/dev/null && swapon "/dev/zram$zram"
 }
 
-# What the CPU did from before the unmap until all was drained.
+# Trace the CPU from before the unmap until everything is drained.
 trace() {
 	echo >$tracing/trace
 	echo 1 >$tracing/tracing_on
@@ -35,7 +35,7 @@ trace() {
 	return $code
 }
 
-# expect_none WHAT WORD: no event of the trace has the word.
+# expect_none NAME WORD: report test NAME, which passes if no event in the trace has WORD.
 expect_none() {
 	if grep -v '^#' $tracing/trace | grep "$2" >/tmp/quiet_cpu; then
 		head -n 5 /tmp/quiet_cpu | sed 's/^/# /'

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Do the modules in samples/percpu_defer load, do what they say, and unload?
+# Check that the modules in samples/percpu_defer load, work and unload.
 DIR="$(dirname "$(readlink -f "$0")")"
 # shellcheck source=/dev/null
 . "${DIR}"/../kselftest/ktap_helpers.sh
@@ -8,7 +8,7 @@ DIR="$(dirname "$(readlink -f "$0")")"
 objects=percpu_defer_objects
 slots=percpu_defer_slots
 
-# What it said last, should it have been loaded before.
+# Check only the last message: the module may have been loaded before.
 refilled()
 {
 	[ "$(dmesg | grep -o 'sample-table: .*' | tail -n 1)" = \

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What does it cost to swap out into slots that were just freed?
+ * Measure the cost of swapping out to slots that were just freed.
  *
  * usage: swap_again [-z] MEGABYTES MILLISECONDS
  *
- * Fills the swap space with that much memory, unmaps it, waits so long, and pages
- * out as much again. The swap space should have room for little more: then that
- * goes into the same slots, which have been emptied by then or have not. With -z it
- * is zeros, which the swap core keeps without the device. Prints the CPU time of the
- * second time in nanoseconds.
+ * Fills the swap space with MEGABYTES, unmaps them, waits for MILLISECONDS, and pages
+ * out the same amount again. The swap space should have little more room than that, so
+ * that the second pageout reuses the slots of the first, whether drained or not. With
+ * -z, the second pageout writes zeros, which the swap core keeps without the device.
+ * Prints the CPU time of the second pageout in nanoseconds.
  */
 #define _GNU_SOURCE
 #include <err.h>

@@ -13,7 +13,7 @@
 #include "kselftest.h"
 #include "swap_pages.h"
 
-/* Write the header of a swap area that is as large as the file or device. */
+/* Write the header of a swap area that fills the file or device. */
 static inline void make_swap_area(const char *path)
 {
 	union {
@@ -40,7 +40,7 @@ static inline void make_swap_area(const char *path)
 static inline void swap_area_on(const char *path)
 {
 	make_swap_area(path);
-	/* The highest priority, so that other swap is left alone. */
+	/* Highest priority, so that no other swap area is used. */
 	if (swapon(path, SWAP_FLAG_PREFER | SWAP_FLAG_PRIO_MASK))
 		ksft_exit_fail_msg("swapon %s: %s\n", path, strerror(errno));
 }

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What becomes of an munmap() of swapped-out memory, and of what it leaves to
- * others, when all CPUs are busy?
+ * Measure munmap() of swapped-out memory, and the work that it defers, while all CPUs
+ * are busy.
  *
  * usage: swap_busy MEGABYTES none|other|fifo MILLISECONDS FILE
  *
- * Fills that much memory, pages it out, and unmaps it while each CPU runs a process
- * that loops: none, one of normal priority, or one of SCHED_FIFO, in which case this
- * process gets a higher priority of that kind. They end when all is freed, or when
- * the time given is over. FILE begins with a number that is back at what it was when
- * all is freed: mm_stat of a zram device that is the swap space.
+ * Fills MEGABYTES, pages them out, and unmaps them while a process loops on each CPU:
+ * none, one of normal priority, or one of SCHED_FIFO, in which case this process gets a
+ * higher SCHED_FIFO priority. The loops end when everything is freed, or after
+ * MILLISECONDS. FILE begins with a number that returns to its initial value when
+ * everything is freed: mm_stat of a zram device that is the swap space.
  * Prints four times in nanoseconds:
- *   what munmap() took,
- *   from its start until FILE was back,
+ *   the duration of munmap(),
+ *   the time from its start until FILE was back,
  *   the CPU time of munmap(),
  *   the CPU time of kernel workers until FILE was back,
- * and how far FILE was from what it had been when
+ * and the difference between FILE and its initial value when
  *   munmap() returned,
- *   the processes that loop were ended.
+ *   the looping processes were killed.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -34,7 +34,7 @@
 #define BACK_MS		10000
 #define HOG_US		100000
 
-/* Unmaps, and waits until all is freed, with and then without hogs. */
+/* Unmap, and wait until everything is freed: first with hogs, then without. */
 static void measure(char *memory, size_t size, unsigned long milliseconds,
 		    const char *path, unsigned long long before)
 {
@@ -55,7 +55,7 @@ static void measure(char *memory, size_t size, unsigned long milliseconds,
 	if (!wait_until_back(path, before, BACK_MS))
 		errx(1, "not all is back after %d ms", BACK_MS);
 	back = now(CLOCK_MONOTONIC) - start;
-	/* The last worker may still be on its way to sleep. */
+	/* The last worker may still be going to sleep. */
 	usleep(5000);
 	workers = workers_cpu() - workers;
 
@@ -88,13 +88,13 @@ int main(int argc, char **argv)
 		errx(1, "there are no hogs of the kind '%s'", argv[2]);
 	memory = swapped_out(size);
 
-	/* Look at FILE in time, not when it suits the timer. */
+	/* Poll FILE on time: minimize timer slack. */
 	prctl(PR_SET_TIMERSLACK, 1);
 	if (fifo)
 		become_fifo(OWN_PRIORITY);
 	close(go[0]);
 	close(go[1]);
-	/* Until the hogs have been at it for a while. */
+	/* Let the hogs run for a while. */
 	usleep(HOG_US);
 	measure(memory, size, hold, argv[4], before);
 	return 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Memory that the kernel swaps out by itself, for the limit of a cgroup (version 2). */
+/* Memory that the kernel swaps out because of the limit of a cgroup (version 2). */
 #ifndef SWAP_CGROUP_H
 #define SWAP_CGROUP_H
 
@@ -34,7 +34,7 @@ static inline void join_cgroup(const char *cgroup)
 		err(1, "cannot enter %s", cgroup);
 }
 
-/* Writes to pages here and there, as many as there are; the same for each @seed. */
+/* Write to random pages, @pages times; @seed determines which. */
 static inline void touch_at_random(char *memory, size_t pages, uint64_t seed)
 {
 	size_t i;
@@ -43,13 +43,13 @@ static inline void touch_at_random(char *memory, size_t pages, uint64_t seed)
 		memory[mix(seed + i) % pages * page_size()]++;
 }
 
-/* Has the kernel reclaim until @total bytes of this process are in swap, or nearly. */
+/* Have the kernel reclaim until about @total bytes of this process are in swap. */
 static inline void reclaim_until(const char *cgroup, size_t total)
 {
 	char amount[64];
 	int tries;
 
-	/* It may give up before, and comes upon what others have in the cgroup. */
+	/* Reclaim may give up early, and also takes memory of other processes in the cgroup. */
 	for (tries = 0; swapped_bytes() < total && tries < RECLAIM_TRIES; tries++) {
 		snprintf(amount, sizeof(amount), "%zu swappiness=max",
 			 total - swapped_bytes());

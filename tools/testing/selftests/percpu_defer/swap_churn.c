@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How much swap does an unprivileged process occupy at most while it frees swapped-out
- * memory on busy CPUs?
+ * Measure the maximum of swap that an unprivileged process occupies while it frees
+ * swapped-out memory on busy CPUs.
  *
  * usage: swap_churn MEGABYTES SECONDS SPINNERS FILE
  *
- * SPINNERS processes loop on each CPU. Another one, as the user nobody, fills MEGABYTES,
- * pages them out and unmaps them, again and again for SECONDS. FILE begins with a number
- * that tells how much swap holds: mm_stat of a zram device that is the swap space, or
+ * SPINNERS processes loop on each CPU. Another process, as the user nobody, repeatedly
+ * fills MEGABYTES, pages them out and unmaps them, for SECONDS. FILE begins with the
+ * amount that is stored in swap: mm_stat of a zram device that is the swap space, or
  * stored_pages of zswap.
  * Prints
- *   how often the memory was unmapped,
+ *   the number of unmaps,
  *   the maximum of FILE minus its initial value,
  *   nanoseconds from the start of the last unmap until FILE was back, on busy CPUs.
  */
@@ -49,7 +49,7 @@ struct result {
 	uint64_t start;		/* of the last unmap */
 };
 
-/* Free memory until SIGTERM, then write the result to @fd. */
+/* Free memory repeatedly until SIGTERM, then write the result to @fd. */
 static void be_churner(int fd)
 {
 	struct result result = {};
@@ -69,7 +69,7 @@ static void be_churner(int fd)
 	_exit(0);
 }
 
-/* Return the maximum of the file within @seconds. */
+/* Return the maximum of the number in a file within @seconds. */
 static unsigned long long watch(const char *path, unsigned long seconds)
 {
 	uint64_t end = now(CLOCK_MONOTONIC) + seconds * 1000000000ull;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Block devices for swap areas that neither zram nor brd can stand for: one that is
- * neither synchronous nor solid state, and one whose writes take a while.
+ * Block devices for swap areas with properties that zram and brd lack: a device that is
+ * neither synchronous nor solid state, and a device with slow requests.
  */
 #ifndef SWAP_DEVICES_H
 #define SWAP_DEVICES_H
@@ -26,7 +26,7 @@
 #define SLOW_DEV	"/dev/" SLOW_NAME
 #define SLOW_DIR	CONFIGFS "/nullb/" SLOW_NAME
 
-/* A loop device over a file in a ramfs of its own; a name is empty until it exists. */
+/* Loop device on a file in its own ramfs; each name is empty until the object exists. */
 struct loop {
 	char dev[32], dir[64];
 	int number;
@@ -69,7 +69,7 @@ static inline void loop_add(struct loop *loop, const char *dir, unsigned long me
 	close(file);
 }
 
-/* swapon looks at it. */
+/* Mark the device as rotational; call before swapon, which checks this. */
 static inline void loop_set_rotational(const struct loop *loop)
 {
 	char path[64];
@@ -79,7 +79,7 @@ static inline void loop_set_rotational(const struct loop *loop)
 		ksft_exit_fail_msg("cannot write to %s\n", path);
 }
 
-/* Undo what loop_add() has done, all of it or a part; false if something is left. */
+/* Undo a complete or partial loop_add(); return false if something is left. */
 static inline bool loop_undo(struct loop *loop)
 {
 	bool good = true;
@@ -123,7 +123,7 @@ static inline void slow_set(const char *name, const char *text)
 		ksft_exit_fail_msg("%s: %s\n", path, strerror(error));
 }
 
-/* Undo what slow_add() has done, all of it or a part; false if something is left. */
+/* Undo a complete or partial slow_add(); return false if something is left. */
 static inline bool slow_undo(void)
 {
 	bool good = true;
@@ -134,7 +134,7 @@ static inline bool slow_undo(void)
 	}
 	if (slow.mounted)
 		good &= !umount(CONFIGFS);
-	/* udev may still look at the device. */
+	/* udev may still have the device open. */
 	if (slow.loaded && system("rmmod null_blk 2>/dev/null"))
 		ksft_print_msg("cannot unload null_blk\n");
 	slow.made = false;
@@ -144,14 +144,14 @@ static inline bool slow_undo(void)
 }
 
 /*
- * Make a device that keeps what is written, but completes every request only after
- * @ms; false if the kernel has none.
+ * Create a memory-backed device that completes each request after @ms; return false if
+ * the kernel does not support it.
  */
 static inline bool slow_add(unsigned long megabytes, unsigned long ms)
 {
 	char text[32];
 
-	/* Built in, or loaded before, if it is there. */
+	/* The directory exists if null_blk is built in or already loaded. */
 	if (access("/sys/module/null_blk", F_OK)) {
 		slow.loaded = !system("modprobe null_blk nr_devices=0 2>/dev/null");
 		if (!slow.loaded)
@@ -170,7 +170,7 @@ static inline bool slow_add(unsigned long megabytes, unsigned long ms)
 	slow_set("size", text);
 	slow_set("blocksize", "4096");
 	slow_set("memory_backed", "1");
-	/* Requests complete in a timer. */
+	/* Complete requests from a timer. */
 	slow_set("irqmode", "2");
 	snprintf(text, sizeof(text), "%lu", ms * 1000000);
 	slow_set("completion_nsec", text);
@@ -184,7 +184,7 @@ static inline void slow_remove(void)
 		ksft_exit_fail_msg("cannot remove " SLOW_DEV "\n");
 }
 
-/* Requests that the slow device has not completed. */
+/* Return the number of requests in flight on the slow device. */
 static inline unsigned long long slow_in_flight(void)
 {
 	unsigned long long nr[2] = {};

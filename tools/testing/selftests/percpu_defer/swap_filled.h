@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Much memory in swap, soon: all CPUs fill it and page it out. */
+/* Fill swap quickly: several threads fill memory and page it out. */
 #ifndef SWAP_FILLED_H
 #define SWAP_FILLED_H
 

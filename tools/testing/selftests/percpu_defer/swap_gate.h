@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A gate that child processes wait at, until their parent opens it for all. */
+/* Gate at which child processes wait until their parent opens it for all of them. */
 #ifndef SWAP_GATE_H
 #define SWAP_GATE_H
 
@@ -21,7 +21,7 @@ static inline struct gate new_gate(void)
 	return gate;
 }
 
-/* As fork(), but it does not fail, and the child does not outlive its parent. */
+/* Fork, or exit on failure. The child does not outlive its parent. */
 static inline pid_t new_child(void)
 {
 	pid_t pid = fork();
@@ -33,14 +33,14 @@ static inline pid_t new_child(void)
 	return pid;
 }
 
-/* For who is between parent and child: keeps neither of them waiting. */
+/* Close the ends that would keep others waiting; for a process between parent and child. */
 static inline void leave_gate(const struct gate *gate)
 {
 	close(gate->ready[1]);
 	close(gate->go[1]);
 }
 
-/* For a child: tells that it is ready, and waits. */
+/* In a child: report that it is ready, and wait until the gate is opened. */
 static inline void wait_at_gate(const struct gate *gate)
 {
 	char byte = 0;
@@ -52,7 +52,7 @@ static inline void wait_at_gate(const struct gate *gate)
 		errx(1, "the parent is gone");
 }
 
-/* For the parent, when there are no more children to come. */
+/* In the parent, once all children are forked: wait until they are ready. */
 static inline void await_ready(const struct gate *gate, int children)
 {
 	char byte;

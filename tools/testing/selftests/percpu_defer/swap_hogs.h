@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Processes that occupy all CPUs. */
+/* Processes that keep all CPUs busy. */
 #ifndef SWAP_HOGS_H
 #define SWAP_HOGS_H
 
@@ -13,16 +13,16 @@
 #include "swap_gate.h"
 #include "swap_measure.h"
 
-#define MAX_CPUS	64		/* that hogs can occupy */
+#define MAX_CPUS	64		/* CPUs that hogs can occupy */
 #define MAX_HOGS	1024
 
-/* Under the priority of hogs, and above. */
+/* SCHED_FIFO priorities: of hogs, and of the process that measures. */
 enum { HOG_PRIORITY = 1, OWN_PRIORITY };
 
 static pid_t hog[MAX_HOGS];
 static int nr_hogs;
 
-/* Loops on a CPU as soon as @go is closed. */
+/* Loop on a CPU as soon as @go is closed. */
 static inline void be_hog(int cpu, bool fifo, int go)
 {
 	char byte;
@@ -37,8 +37,8 @@ static inline void be_hog(int cpu, bool fifo, int go)
 }
 
 /*
- * Make hogs, which loop when both ends of @go are closed. Before there is memory in swap,
- * of which they would keep the slots in use.
+ * Fork a hog for each CPU; hogs loop once both ends of @go are closed. Call this before
+ * memory is in swap: hogs would share its slots and keep them in use.
  */
 static inline void make_hogs(bool fifo, const int *go)
 {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How long does a page fault take that brings a page back from swap?
+ * Measure the latency of page faults that swap a page in.
  *
  * usage: swap_in MEGABYTES
  *
- * Fills that much memory, pages it out, and writes to one page after the other.
- * Prints the median and the 99th percentile of the faults, in nanoseconds.
+ * Fills MEGABYTES, pages them out, and writes to one page after the other.
+ * Prints the median and the 99th percentile of the fault latency in nanoseconds.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -29,9 +29,9 @@ int main(int argc, char **argv)
 	if (memory == MAP_FAILED || !took)
 		err(1, "no memory");
 	madvise(memory, size, MADV_NOHUGEPAGE);
-	/* One page a fault. */
+	/* No readahead: one page per fault. */
 	madvise(memory, size, MADV_RANDOM);
-	/* Here, so that this is no fault between those that are measured. */
+	/* Fault the array in now, not between the measured faults. */
 	memset(took, 0xff, pages * sizeof(*took));
 	for (i = 0; i < pages; i++)
 		fill_page(memory + i * page_size(), 1);

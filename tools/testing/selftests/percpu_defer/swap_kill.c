@@ -1,27 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * When is the memory back of processes that are killed because others need it?
+ * Measure when the memory of killed processes is available again.
  *
  * usage: swap_kill [-m] [-f] PROCESSES SWAPPED RESIDENT ALLOCATED POOL
  *
- * Each process has so many megabytes in swap, and so many in memory. Another one
- * sends SIGKILL to them all, then calls process_mrelease() for each, with -m. With
- * -f, it waits until they are gone, because process_mrelease() does nothing for who is
- * about to go, and flushes what is deferred.
- * After that it writes to so many megabytes of new memory. POOL tells how large the
- * memory of compressed swap is: mm_stat of a zram device that is the swap space, or
+ * Each process has SWAPPED megabytes in swap and RESIDENT megabytes in memory. A killer
+ * process sends SIGKILL to all of them. With -m, it then calls process_mrelease() for
+ * each. With -f, it waits until they are gone, because process_mrelease() does nothing
+ * for a process that is already exiting, and flushes deferred frees.
+ * After that it writes to ALLOCATED megabytes of new memory. POOL holds the size of the
+ * memory of compressed swap: mm_stat of a zram device that is the swap space, or
  * pool_total_size of zswap.
- * Prints nanoseconds since before the first SIGKILL, until
- *   kill() and process_mrelease() had returned, and the processes were gone if that
- *     was waited for,
- *   all that they had in memory was free,
- *   the parent's wait() had returned for all,
- *   POOL was what it was before,
- * and how long these took:
+ * Prints nanoseconds from the first SIGKILL until
+ *   kill() and process_mrelease() had returned, and, with -f, the processes were gone,
+ *   all of their resident memory was free,
+ *   the parent's wait() had returned for all of them,
+ *   POOL was back at its initial value,
+ * and the durations of
  *   the flush, 0 without -f,
  *   its CPU time,
- *   to allocate and to write to new memory.
- * The parent looks each millisecond, the other times are exact.
+ *   the allocation of new memory, and the writes to it.
+ * The parent polls every millisecond; the times of the killer are exact.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -43,7 +42,7 @@
 
 #define MAX_PROCESSES	16
 #define LOOKS		20000
-/* So much of what is freed may go elsewhere meanwhile, to page tables for instance. */
+/* Share of the freed memory that may be allocated elsewhere, for example to page tables. */
 #define MISSED(bytes)	((bytes) / 32)
 
 /* From the command line. */
@@ -55,7 +54,7 @@ static size_t swapped, resident, allocated;
 
 static int victim[MAX_PROCESSES];
 
-/* What the process that kills tells. */
+/* Results of the killer. */
 static struct {
 	uint64_t start, killed, flush, flush_cpu, allocation;
 	size_t taken;
@@ -88,7 +87,7 @@ static void kill_all(void)
 	}
 }
 
-/* The parent can tell at each time how far it is. */
+/* Write to new memory; shared->taken shows the progress to the parent. */
 static void allocate(void)
 {
 	char *memory = mmap(NULL, allocated, PROT_READ | PROT_WRITE,
@@ -113,7 +112,7 @@ static bool is_on(const char *path)
 	return c == '1' || c == 'Y';
 }
 
-/* Disable deferral where it is on, which drains, and enable it again. */
+/* Disable deferral wherever it is on, which drains, and enable it again. */
 static void flush_all(void)
 {
 	glob_t found = {};
@@ -151,19 +150,19 @@ static void be_killer(const struct gate *gate)
 	_exit(0);
 }
 
-/* What the parent sees, and when. */
+/* Times at which the parent saw a condition become true. */
 struct seen {
 	uint64_t resident, waited, back;
 };
 
-/* What was looked at may have had to wait for somebody: it is now that it is so. */
+/* Record the first time. Read the clock now: evaluating the condition may have blocked. */
 static void see(uint64_t *when, bool what)
 {
 	if (what && !*when)
 		*when = now(CLOCK_MONOTONIC);
 }
 
-/* Watches until all is over. */
+/* Poll until the processes are gone and all memory is back. */
 static struct seen watch(pid_t killer, unsigned long long free, unsigned long long before)
 {
 	uint64_t next = now(CLOCK_MONOTONIC);
@@ -255,7 +254,7 @@ int main(int argc, char **argv)
 	if (!killer)
 		be_killer(&killing);
 	await_ready(&killing, 1);
-	/* Look in time, not when it suits the timer. */
+	/* Poll on time: minimize timer slack. */
 	prctl(PR_SET_TIMERSLACK, 1);
 	free = free_bytes();
 	open_gate(&killing);

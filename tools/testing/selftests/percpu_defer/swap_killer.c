@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Does a killer in user space kill a second process because the memory of the first one
- * is not free yet?
+ * Check whether a low-memory killer in user space kills a second process because the
+ * memory of the first one is not free in time.
  *
  * usage: swap_killer MEGABYTES LOW EXTRA POLL POOL
  *
  * Two holders fill MEGABYTES each, and page them out. A grower locks memory, in total
- * MemAvailable - LOW + ONE - MARGIN + EXTRA, where ONE is what swap holds for one holder; it
- * slows down ONE/2 above LOW. Meanwhile the parent polls MemAvailable every POLL
- * milliseconds. Below LOW it kills a holder, waits until that is gone, and goes on. LOW and
- * EXTRA are in kilobytes. POOL is mm_stat of a zram device that is the swap space, or
- * pool_total_size of zswap.
+ * MemAvailable - LOW + ONE - MARGIN + EXTRA, where ONE is the memory that swap uses for one
+ * holder. It slows down when MemAvailable reaches LOW + ONE/2. Meanwhile the parent polls
+ * MemAvailable every POLL milliseconds. Below LOW it kills a holder and waits for its exit.
+ * LOW and EXTRA are in kilobytes. POOL is mm_stat of a zram device that is the swap space,
+ * or pool_total_size of zswap.
  * Prints
- *   the number of holders that it killed,
- *   the number of OOM kills meanwhile,
+ *   the number of holders that were killed,
+ *   the number of OOM kills in the meantime,
  *   ONE in bytes.
  */
 #define _GNU_SOURCE
@@ -30,9 +30,9 @@
 
 #define HOLDERS		2
 #define MARGIN		(8ULL << 20)
-/* 100 MB in a second, a step each millisecond. */
+/* 100 MB per second: one step per millisecond. */
 #define SLOW_STEP	(100ULL << 10)
-/* Polls after the last step. */
+/* Polls by the parent after the last step. */
 #define POLLS_AFTER	3
 
 static size_t size;
@@ -63,7 +63,7 @@ static void write_to(char *memory, size_t bytes)
 		memory[i] = 1;
 }
 
-/* Lock memory as described above; @one: bytes that swap holds for one holder. */
+/* Lock memory as described above; @one: bytes that swap uses for one holder. */
 static void be_grower(const struct gate *gate, unsigned long long one)
 {
 	unsigned long long fast, all, done = 0;
@@ -84,7 +84,7 @@ static void be_grower(const struct gate *gate, unsigned long long one)
 		usleep(1000);
 		write_to(memory + done, SLOW_STEP);
 	}
-	/* The memory stays until the killer has had another look. */
+	/* Keep the memory until the parent has polled again. */
 	usleep(poll_ms * (POLLS_AFTER + 1) * 1000);
 	_exit(0);
 }
@@ -125,7 +125,7 @@ int main(int argc, char **argv)
 	before = pool_bytes(pool);
 	killed_by_kernel = kills();
 
-	/* One after the other, so that their memory does not share zspages. */
+	/* One after the other, so that holders do not share zspages. */
 	for (i = 0; i < HOLDERS; i++) {
 		holders[i] = new_gate();
 		holder[i] = new_child();
@@ -142,7 +142,7 @@ int main(int argc, char **argv)
 	await_ready(&growers, 1);
 	open_gate(&growers);
 	killed = be_killer(holder, grower);
-	/* A later one keeps the gates of those before it closed. */
+	/* Open all gates before waiting: a later holder has inherited the earlier gates. */
 	for (i = 0; i < HOLDERS; i++)
 		open_gate(&holders[i]);
 	for (i = killed; i < HOLDERS; i++)

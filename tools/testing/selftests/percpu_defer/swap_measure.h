@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What programs that measure have in common: clocks, numbers to read, memory in swap. */
+/* Helpers of the benchmarks: clocks, numbers in files, memory in swap. */
 #ifndef SWAP_MEASURE_H
 #define SWAP_MEASURE_H
 
@@ -27,7 +27,7 @@ static inline uint64_t now(clockid_t clock)
 	return t.tv_sec * 1000000000ull + t.tv_nsec;
 }
 
-/* The CPU time that all kernel workers have used so far. */
+/* Return the CPU time that all kernel workers have used so far. */
 static inline uint64_t workers_cpu(void)
 {
 	DIR *proc = opendir("/proc");
@@ -65,7 +65,7 @@ static inline void become_fifo(int priority)
 		err(1, "SCHED_FIFO");
 }
 
-/* @pid: 0 is the caller. */
+/* Pin a task to a CPU; @pid 0 is the caller. */
 static inline void pin_to_cpu(pid_t pid, int cpu)
 {
 	cpu_set_t one;
@@ -75,7 +75,7 @@ static inline void pin_to_cpu(pid_t pid, int cpu)
 	sched_setaffinity(pid, sizeof(one), &one);
 }
 
-/* Opens it each time: not all such files can be read twice. */
+/* Return the number at the start of a file. Reopen it: not all files can be reread. */
 static inline unsigned long long first_number(const char *path)
 {
 	char text[32] = "";
@@ -98,9 +98,9 @@ static inline unsigned long parse_number(const char *text, unsigned long max)
 }
 
 /*
- * Waits until the number that a file begins with is back at @before; false if that
- * takes longer than so many milliseconds. Looks seldom enough not to be in the way
- * of those who free.
+ * Wait until the number at the start of a file is back at @before; return false if that
+ * takes longer than @milliseconds. The polling interval is long enough not to disturb
+ * the tasks that free.
  */
 static inline bool wait_until_back(const char *path, unsigned long long before,
 				   unsigned long milliseconds)
@@ -128,7 +128,7 @@ static inline void sort_numbers(uint64_t *number, size_t nr)
 	qsort(number, nr, sizeof(*number), compare_numbers);
 }
 
-/* Memory in pages of the usual size. */
+/* Map memory without huge pages. */
 static inline char *new_memory(size_t size)
 {
 	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
@@ -148,7 +148,7 @@ static inline void fill(char *memory, size_t size, uint64_t generation)
 		fill_page(memory + offset, generation);
 }
 
-/* Memory that is all written to. */
+/* Map memory and write to all of it. */
 static inline char *filled(size_t size, uint64_t generation)
 {
 	char *memory = new_memory(size);
@@ -157,7 +157,7 @@ static inline char *filled(size_t size, uint64_t generation)
 	return memory;
 }
 
-/* Makes sure that memory is in swap, which is all that this process has there. */
+/* Page out until @size bytes of this process are in swap; exit on failure. */
 static inline void page_out_all(void *memory, size_t size)
 {
 	if (!page_out(memory, size, size))

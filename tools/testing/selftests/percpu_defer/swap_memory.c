@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * When is the memory back that compressed swap took for what a process unmaps?
+ * Measure when compressed swap returns the memory of what a process unmaps.
  *
  * usage: swap_memory [-c CGROUP] munmap|exit MEGABYTES POOL
  *
- * A process fills that much memory and pages it out. Then it unmaps it, or exits.
- * POOL tells how large the memory of compressed swap is: mm_stat of a zram device
- * that is the swap space, or pool_total_size of zswap. With -c, the process enters
- * that cgroup, whose memory.max should be below what it fills, and has the kernel
- * swap its pages out, in random order.
+ * A process fills MEGABYTES and pages them out. Then it unmaps them, or exits. POOL
+ * holds the size of the memory of compressed swap: mm_stat of a zram device that is the
+ * swap space, or pool_total_size of zswap. With -c, the process enters CGROUP, whose
+ * memory.max should be below MEGABYTES, and has the kernel swap its pages out in random
+ * order.
  * Prints lines
  *   start TIME FREE POOL CHARGED
  *   returned TIME FREE POOL CHARGED
  *   at TIME FREE POOL CHARGED
- * with nanoseconds since the start of munmap() or exit(), and bytes: of free memory,
- * POOL, and memory.current of the cgroup, or 0. "returned" is when munmap() has, or the
- * wait() for the process that exits. "at" comes for each millisecond, until POOL is
- * what it was before.
+ * with nanoseconds since the start of munmap() or exit(), and bytes of free memory, of
+ * POOL, and of memory.current of the cgroup (0 without -c). "returned" is the time when
+ * munmap() returned, or the wait() for the exiting process. There is an "at" line for
+ * each millisecond until POOL is back at its initial value.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -41,7 +41,7 @@ struct moment {
 };
 
 static struct moment sample[SAMPLES];
-/* Of the processes together. */
+/* Samples taken by the child processes. */
 static struct {
 	struct moment start, returned;
 } *shared;
@@ -88,7 +88,7 @@ static void child(const struct gate *gate)
 	_exit(0);
 }
 
-/* Has that child, and waits for it, while the parent looks at the clock. */
+/* Run the child from a process that waits for it, while the parent takes samples. */
 static void keeper(const struct gate *gate)
 {
 	int status;
@@ -102,7 +102,7 @@ static void keeper(const struct gate *gate)
 	_exit(status != 0);
 }
 
-/* Returns how many samples were taken until all was back. */
+/* Return the number of samples taken until POOL was back. */
 static int watch(pid_t pid, unsigned long long before)
 {
 	uint64_t next = now(CLOCK_MONOTONIC);
@@ -162,7 +162,7 @@ int main(int argc, char **argv)
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
 		err(1, "mmap");
-	/* Look in time, not when it suits the timer, and without page faults. */
+	/* Sample on time: minimize timer slack, and avoid page faults. */
 	prctl(PR_SET_TIMERSLACK, 1);
 	memset(sample, 1, sizeof(sample));
 	before = pool_bytes(pool);

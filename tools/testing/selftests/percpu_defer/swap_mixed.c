@@ -1,24 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What does a fixed amount of mixed work cost in cgroups that have too little memory
- * for it?
+ * Measure the cost of a fixed amount of mixed work in cgroups with too little memory.
  *
  * usage: swap_mixed CGROUP PROCESSES LIVES MEGABYTES FILE
  *
- * So many processes at a time each fill that much memory, use it in random order,
- * free half of it, fill and use it again, exit, and are followed by another, until
- * each had so many lives. They are in the cgroups CGROUP0, CGROUP1, and so on, whose
- * memory.max makes them swap: in one of their own, they do not take from each other,
- * and swap the same amount each time, nearly. A page that is not as it was written
- * ends all. With the addresses not randomised, the work is the same each time. FILE
- * begins with a number that is back at what it was when all is freed: mm_stat of a
- * zram device that is the swap space.
+ * PROCESSES processes run at a time. Each one fills MEGABYTES, uses them in random order,
+ * frees half of them, fills and uses that half again, and exits. It is followed by
+ * another one, LIVES in a row. They run in the cgroups CGROUP0, CGROUP1, and so on,
+ * whose memory.max makes them swap. With its own cgroup, a process takes no memory from
+ * the others, and swaps nearly the same amount in each run. The first page with wrong
+ * content ends the program. Without address randomisation, the work is the same in each
+ * run. FILE begins with a number that returns to its initial value when everything is
+ * freed: mm_stat of a zram device that is the swap space.
  * Prints times in nanoseconds:
  *   until the last process had exited,
  *   until FILE was back,
  *   the CPU time of the processes in user mode, and in the kernel,
  *   the CPU time of kernel workers until FILE was back,
- * and how many pages were swapped out and in, by way of a device and of zswap.
+ * and the number of pages swapped out and in, with devices and with zswap.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -35,12 +34,12 @@
 #define MAX_PROCESSES	64
 #define BACK_MS		10000
 
-/* Of what the kernel counts in /proc/vmstat. */
+/* Counters in /proc/vmstat. */
 static const char *const counter[] = { "pswpout", "pswpin", "zswpout", "zswpin" };
 
 #define NR_COUNTERS	ARRAY_SIZE(counter)
 
-/* Adds one to the first word of as many pages as there are, and looks if it was so. */
+/* Increment the first word of random pages, @pages times; exit if one has a wrong value. */
 static void use(char *memory, size_t pages, uint16_t *used, uint64_t seed)
 {
 	size_t i;
@@ -146,7 +145,7 @@ int main(int argc, char **argv)
 	if (!wait_until_back(argv[5], before, BACK_MS))
 		errx(1, "not all is back after %d ms", BACK_MS);
 	back = now(CLOCK_MONOTONIC) - start;
-	/* The last worker may still be on its way to sleep. */
+	/* The last worker may still be going to sleep. */
 	usleep(5000);
 	workers = workers_cpu() - workers;
 	read_counters(last);

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Is a process killed for want of memory that compressed swap is about to give back?
+ * Check whether the OOM killer runs while compressed swap is about to free memory.
  *
  * usage: swap_oom [-c CGROUP] MEGABYTES LEFT EXTRA POOL
  *
- * Two processes fill that much memory together, and page it out. Then this one locks
- * memory until there are only LEFT kilobytes, in the machine or, with -c, in the
- * cgroup that all of them enter. The two are killed, and as soon as they are gone,
- * two others write to as much memory as POOL tells that swap had for them, and EXTRA
- * kilobytes more, and lock it. POOL is mm_stat of a zram device that is the swap space, or
- * pool_total_size of zswap.
+ * Two processes fill MEGABYTES together, and page them out. Then the parent locks memory
+ * until only LEFT kilobytes are free, in the machine or, with -c, in the cgroup that all
+ * of the processes enter. It kills the two, and as soon as they are gone, two others
+ * lock and write to the amount of memory that swap had used for the killed ones, plus
+ * EXTRA kilobytes. POOL holds that amount: it is mm_stat of a zram device that is the swap
+ * space, or pool_total_size of zswap.
  * Prints
- *   how many processes the kernel killed for want of memory meanwhile,
- *   how many of these in the cgroup,
- *   how many bytes were needed,
- *   how many nanoseconds it took the two others to get it.
+ *   the number of OOM kills in the meantime,
+ *   the number of these in the cgroup,
+ *   the number of bytes that the two others needed,
+ *   nanoseconds until they had them.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -31,7 +31,7 @@
 #include "swap_pool.h"
 
 #define PROCESSES	2
-/* Not more often, for the sake of time. */
+/* Pages written between two looks at free memory, which are slow. */
 #define PAGES_A_LOOK	64
 
 /* From the command line. */
@@ -47,7 +47,7 @@ static unsigned long long cgroup_number(const char *name)
 	return first_number(path);
 }
 
-/* So far: everywhere, and in the cgroup. */
+/* Number of OOM kills so far. */
 static unsigned long long kills(void)
 {
 	return named_number("/proc/vmstat", "oom_kill");
@@ -74,7 +74,7 @@ static unsigned long long left(void)
 	return max > current ? max - current : 0;
 }
 
-/* Address space whose pages stay in memory from when they are written to. */
+/* Map memory whose pages are locked when they are first written to. */
 static char *locked(size_t bytes)
 {
 	char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
@@ -85,7 +85,7 @@ static char *locked(size_t bytes)
 	return memory;
 }
 
-/* Takes what there is, but what is to be kept. */
+/* Take all memory but the amount that must remain. */
 static void take_memory(void)
 {
 	size_t step = PAGES_A_LOOK * page_size(), offset, bytes = left();
@@ -107,7 +107,7 @@ static void be_other(const struct gate *gate, size_t bytes)
 	char *memory = locked(bytes);
 	size_t offset;
 
-	/* Unlike the parent, it may be killed. */
+	/* Unlike the parent, this process may be killed. */
 	write_text("/proc/self/oom_score_adj", "0");
 	wait_at_gate(gate);
 	for (offset = 0; offset < bytes; offset += page_size())

@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What do others feel of an munmap() of much swapped-out memory?
+ * Measure how an munmap() of much swapped-out memory affects other processes.
  *
  * usage: swap_others MEGABYTES MILLISECONDS
  *
- * Fills that much memory, pages it out, and unmaps it on the first CPU, while
- *   on the last CPU a process pages out 64 pages, one call after the other, and
- *   writes to each of them, which brings it back;
- *   on the first CPU a process of SCHED_FIFO wakes up every 500 us, as a timer tells.
- * They go on for that long before the munmap(), and from its start, or to its end.
+ * Fills MEGABYTES, pages them out, and unmaps them on the first CPU, while
+ *   on the last CPU a process repeatedly pages out 64 pages with one call, and writes
+ *   to each of them, which swaps it in again;
+ *   on the first CPU a SCHED_FIFO process wakes up every 500 us from a timer.
+ * They run for MILLISECONDS before the munmap(), and for MILLISECONDS from its start,
+ * or until it ends if that is later.
  * Prints times in nanoseconds, the median, the 99th percentile and the maximum:
- *   munmap unmap NS NS NS     the munmap(), of which there is one,
- *   out quiet|unmap NS NS NS  a call that pages out, before that and since,
+ *   munmap unmap NS NS NS     the munmap(), of which there is only one,
+ *   out quiet|unmap NS NS NS  a call that pages out, before munmap() and from its start,
  *   in quiet|unmap NS NS NS   a page fault,
- *   wake quiet|unmap NS NS NS how late the other process woke up, which tells how
- *                             long the munmap() does not let others run on its CPU.
+ *   wake quiet|unmap NS NS NS wakeup latency of the SCHED_FIFO process: how long the
+ *                             munmap() keeps other tasks from running on its CPU.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -31,7 +32,7 @@
 
 #define CHUNK		64
 #define CHUNKS		32
-/* Oftener would be finer, and take most of a CPU that is emulated. */
+/* A shorter period would be more precise, but take most of an emulated CPU. */
 #define WAKE_NS		500000
 #define WARM_UP_US	500000
 #define MAX_EVENTS	1000000
@@ -40,14 +41,14 @@ struct event {
 	uint64_t start, took;
 };
 
-/* What one process saw; shared with the one that unmaps. */
+/* Events of one process; shared with the parent. */
 struct events {
 	size_t nr;
 	struct event event[MAX_EVENTS];
 };
 
 static struct events *own, *out, *in, *wake;
-/* Shared, too: when to leave. */
+/* Time at which to stop, 0 until it is known; also shared. */
 static uint64_t *end;
 
 static void *shared(size_t size)
@@ -69,7 +70,7 @@ static void add_event(struct events *events, uint64_t start)
 		events->nr++;
 }
 
-/* The first CPU that this process may run on, or the last. */
+/* Pin to the first CPU that this process may run on, or to the last. */
 static void pin(bool first)
 {
 	cpu_set_t all, one;
@@ -134,7 +135,7 @@ static void wake_up(void)
 		time.tv_nsec = due % 1000000000;
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL);
 		add_event(wake, due);
-		/* What was missed meanwhile was missed for the same reason. */
+		/* Skip missed periods: they have the same cause. */
 		if (now(CLOCK_MONOTONIC) > due + WAKE_NS)
 			due = now(CLOCK_MONOTONIC);
 	}
@@ -150,13 +151,13 @@ static pid_t start_other(void (*other)(void))
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_TIMERSLACK, 1);
-	/* Not before there is something to measure, see main(). */
+	/* Stop until there is something to measure, see main(). */
 	raise(SIGSTOP);
 	other();
 	exit(0);
 }
 
-/* Of what came to its end between @from and @to. */
+/* Print the latencies of events that ended between @from and @to. */
 static void print_latency(const char *name, const struct events *events,
 			  uint64_t from, uint64_t to)
 {
@@ -197,7 +198,7 @@ int main(int argc, char **argv)
 	in = shared(sizeof(*in));
 	wake = shared(sizeof(*wake));
 	end = shared(sizeof(*end));
-	/* Before there is memory in swap, of which they would be owners, too. */
+	/* Fork before memory is in swap: the children would share its slots. */
 	other[0] = start_other(swap_chunks);
 	other[1] = start_other(wake_up);
 	for (i = 0; i < 2; i++)

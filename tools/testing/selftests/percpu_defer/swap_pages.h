@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Pages whose content tells where and when it was written. */
+/* Pages whose content identifies their address and generation. */
 #ifndef SWAP_PAGES_H
 #define SWAP_PAGES_H
 
@@ -42,22 +42,22 @@ static inline uint64_t page_seed(const void *page, uint64_t generation)
 	return mix((uintptr_t)page ^ generation << 48);
 }
 
-/* One in sixteen is of one word all over. */
+/* One page in sixteen is filled with a single word. */
 static inline bool page_is_same(uint64_t seed)
 {
 	return seed % 16 == 0;
 }
 
-/* One in sixteen does not compress. */
+/* One page in sixteen is incompressible. */
 static inline bool page_is_huge(uint64_t seed)
 {
 	return seed % 16 == 1;
 }
 
 /*
- * How many words of noise a page begins with. Where they are neither, it is more or
- * less: they compress to about a quarter, and the sizes differ, as those of real
- * pages do.
+ * Return the number of words of noise at the start of a page. It varies between the
+ * other pages: they compress to about a quarter, and to different sizes, as real pages
+ * do.
  */
 static inline size_t noise_words(uint64_t seed)
 {
@@ -68,13 +68,13 @@ static inline size_t noise_words(uint64_t seed)
 	return 32 + (seed >> 8) % 192;
 }
 
-/* What word @i of a page holds. */
+/* Return the value of word @i of a page. */
 static inline uint64_t page_word(uint64_t seed, size_t i)
 {
 	return i < noise_words(seed) ? mix(seed + i) : seed;
 }
 
-/* In two loops, because this is where most tests spend their time. */
+/* Fill a page. In two loops, because most tests spend their time here. */
 static inline void fill_page(void *page, uint64_t generation)
 {
 	uint64_t *word = page, seed = page_seed(page, generation);
@@ -86,7 +86,7 @@ static inline void fill_page(void *page, uint64_t generation)
 		word[i] = seed;
 }
 
-/* Returns the first word that is not as it was written, or -1. */
+/* Return the index of the first word with a wrong value, or -1. */
 static inline long check_page(const void *page, uint64_t generation)
 {
 	uint64_t seed = page_seed(page, generation);
@@ -99,13 +99,13 @@ static inline long check_page(const void *page, uint64_t generation)
 	return -1;
 }
 
-/* Fault a page in, if it is not there. */
+/* Read a page, which faults it in if it is swapped out. */
 static inline char touch_page(const char *page)
 {
 	return __atomic_load_n(page, __ATOMIC_RELAXED);
 }
 
-/* A line "NAME NUMBER" of a file. A missing one is no 0. */
+/* Return the number in a line "NAME NUMBER" of a file; exit if there is none. */
 static inline unsigned long long named_number(const char *path, const char *name)
 {
 	FILE *file = fopen(path, "r");
@@ -123,16 +123,16 @@ static inline unsigned long long named_number(const char *path, const char *name
 	return number;
 }
 
-/* How much of this process is in swap. */
+/* Return the number of bytes of this process that are in swap. */
 static inline size_t swapped_bytes(void)
 {
 	return named_number("/proc/self/status", "VmSwap:") * 1024;
 }
 
 /*
- * Page out until @total bytes of this process are in swap, or until @done; false if that
- * does not work. A page that waits in the LRU batch of some CPU cannot be paged out;
- * madvise() empties the batch of the CPU it runs on, so it is called on each.
+ * Page out until @done(@total) is true; return false if it never is. A page in the LRU
+ * batch of a CPU cannot be paged out. madvise() empties the batch of the CPU that it runs
+ * on, so call it on each CPU.
  */
 static inline bool page_out_until(void *memory, size_t size,
 				  bool (*done)(size_t total), size_t total)

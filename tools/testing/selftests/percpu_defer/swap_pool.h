@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* How much memory compressed swap takes, how much is free, and how to watch that. */
+/* Memory used by compressed swap, free memory, and helpers to sample both. */
 #ifndef SWAP_POOL_H
 #define SWAP_POOL_H
 
@@ -13,7 +13,7 @@
 
 #include "swap_measure.h"
 
-/* Of mm_stat of a zram device its mem_used_total, of another file the only number. */
+/* Return mem_used_total in mm_stat of a zram device, or the only number of another file. */
 static inline unsigned long long pool_bytes(const char *path)
 {
 	const char *name = strrchr(path, '/');
@@ -31,8 +31,8 @@ static inline unsigned long long pool_bytes(const char *path)
 }
 
 /*
- * MemFree, and what is free on the lists of CPUs. There may be many megabytes of that
- * when much was freed at once, and MemFree does not tell of them.
+ * Return MemFree plus the free pages on per-CPU lists. After large frees, these lists can
+ * hold many megabytes, which MemFree does not include.
  */
 static inline unsigned long long free_bytes(void)
 {
@@ -50,13 +50,13 @@ static inline unsigned long long free_bytes(void)
 	return pages * page_size();
 }
 
-/* Longer than a drain takes. */
+/* Polling interval: longer than a drain takes. */
 #define SETTLE_US	100000
 
 /*
- * Wait until the pool stops shrinking, so that the next try starts at rest. It need not be
- * as small as before: other processes, and files of the root file system, may have been
- * swapped out when memory was short.
+ * Wait until the pool stops shrinking, so that the next run starts at rest. The pool may
+ * stay larger than before: other processes, and files of the root file system, may have
+ * been swapped out when memory was short.
  */
 static inline void settle(const char *path)
 {
@@ -69,7 +69,7 @@ static inline void settle(const char *path)
 	} while (stored < before);
 }
 
-/* Sleeps until the next millisecond after @time that is not over, and sets @time to it. */
+/* Advance @time by whole milliseconds to a time in the future, and sleep until then. */
 static inline void await_tick(uint64_t *time)
 {
 	struct timespec until;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Memory that knows what it should contain, and can be told to go to swap. */
+/* Memory regions that record their expected content and can be paged out. */
 #ifndef SWAP_REGION_H
 #define SWAP_REGION_H
 
@@ -61,7 +61,7 @@ static inline struct region new_region(size_t size)
 	return r;
 }
 
-/* All of it is in swap, and with that @total bytes of this process are. */
+/* Create a region and page it out, until @total bytes of this process are in swap. */
 static inline struct region swapped_region(size_t size, size_t total)
 {
 	struct region r = new_region(size);

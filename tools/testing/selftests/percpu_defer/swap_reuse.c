@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Does memory in zram swap keep its content when slots are reused at once?
+ * Check that memory in zram swap keeps its content when slots are reused immediately.
  *
  * usage: swap_reuse [SECONDS [PROCESSES [MEGABYTES [ZRAM_MEGABYTES]]]]
  *
- * Processes fill memory with a pattern made of address and generation, page it
- * out to a zram that is too small for all, check it, free it and fill it again.
- * A drain that frees a slot after it was written again shows as a page of
- * zeros. Meanwhile zsmalloc and the page allocator are told to compact, and
- * deferral is switched off and on. Takes a zram device of its own and gives it back.
+ * Processes fill memory with a pattern made of address and generation, page it out to a
+ * zram device that is too small for all of it, check it, free it and fill it again. If a
+ * drain frees a slot after it was written again, a page reads as zeros. Meanwhile
+ * zsmalloc and the page allocator compact memory, and deferral is switched off and on.
+ * Adds a zram device, and removes it at the end.
  */
 #define _GNU_SOURCE
 #include "kselftest.h"
@@ -30,7 +30,7 @@ static void disturber(time_t end)
 	_exit(KSFT_PASS);
 }
 
-/* Is no more stored, soon, than there was at the start? */
+/* Wait until the usage is back at its initial value; return false if it never is. */
 static bool usage_returns(const struct usage *start)
 {
 	struct usage now;
@@ -63,7 +63,7 @@ int main(int argc, char **argv)
 		ksft_exit_skip("needs root\n");
 	if (size / page_size() < MIN_CHUNKS)
 		ksft_exit_fail_msg("give each process at least %d pages\n", MIN_CHUNKS);
-	/* The workers are killed as a group, which is not the caller's. */
+	/* run_workers() signals its process group: leave the group of the parent. */
 	setpgid(0, 0);
 	zram_add(zram_mb);
 	ksft_set_plan(3);

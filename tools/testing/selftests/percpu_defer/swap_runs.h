@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Runs of pages whose swap offsets follow each other: their lengths, and how to have
- * runs of one length. The pages of a run are freed by one call.
+ * Runs of pages with consecutive swap offsets: measure their lengths, and create runs of
+ * a given length. The pages of a run are freed by one call.
  */
 #ifndef SWAP_RUNS_H
 #define SWAP_RUNS_H
@@ -19,16 +19,16 @@
 
 struct runs {
 	unsigned long median, percentile90;
-	/* In runs of 1, of 2 and 3, of 4 to 7, and so on to 512 and more. */
+	/* Number of pages in runs of 1, of 2 and 3, of 4 to 7, ..., of 512 and more. */
 	unsigned long pages[NR_RUN_SIZES];
 };
 
-/* Entries of /proc/PID/pagemap: where a page is swapped out to. */
+/* Entries of /proc/PID/pagemap: swap type and offset of a page. */
 #define PAGEMAP_SWAPPED	0x4000000000000000ull
 #define PAGEMAP_PLACE	0x007fffffffffffffull
 #define PAGEMAP_OFFSET	0x20ull
 
-/* Page out every other run before those between, so that no two of them are one in swap. */
+/* Page out every other run before the rest, so that adjacent runs do not merge in swap. */
 static inline void page_out_in_runs(char *memory, size_t pages, size_t length)
 {
 	size_t half, page;

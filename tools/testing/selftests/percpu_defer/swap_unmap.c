@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How long does munmap() of swapped-out memory take, when is that memory back,
- * and what does it cost in all?
+ * Measure the duration of munmap() of swapped-out memory, the time until that memory is
+ * free, and the total CPU time.
  *
  * usage: swap_unmap [-c CGROUP] [-r] [-s PAGES] [-f MEGABYTES] [-d SWITCH] PROCESSES
  *		     MEGABYTES [FILE]
  *
- * Each process fills that much memory, pages it out, and makes sure that all of
- * it is in swap. Then all unmap at once. FILE begins with a number that is back at
- * what it was when all is freed: mm_stat of a zram device that is the swap space.
- * With -c, the processes enter that cgroup, whose memory.max should be below what
- * they fill, write to their pages in random order, and have the rest reclaimed: so
- * it is swapped out by the kernel, page by page, and not by madvise().
+ * Each process fills MEGABYTES, pages them out, and makes sure that all of them are in
+ * swap. Then all processes unmap at once. FILE begins with a number that returns to its
+ * initial value when everything is freed: mm_stat of a zram device that is the swap space.
+ * With -c, the processes enter CGROUP, whose memory.max should be below what they fill,
+ * write to their pages in random order, and have the rest reclaimed. The kernel then
+ * swaps out page by page, instead of madvise().
  * With -s, runs of PAGES pages are scattered in swap. With -f, each process becomes
- * SCHED_FIFO and unmaps MEGABYTES of other swapped-out memory first: on one CPU no
- * worker drains it, so it fills what may be pending, up to the cap.
- * With -d, for one process on one idle CPU whose clocks of CPU time are coarse: elapsed
- * time is CPU time. After munmap() 0 is written to SWITCH, which drains inline, and that
- * counts as what workers do; "none" stands for no switch.
+ * SCHED_FIFO and unmaps MEGABYTES of other swapped-out memory first. On a single CPU no
+ * worker can drain it, so the pending frees reach the cap.
+ * -d is for one process on one idle CPU with coarse CPU-time clocks: elapsed time counts
+ * as CPU time. After munmap(), 0 is written to SWITCH, which drains inline; the time of
+ * that counts as worker time. SWITCH may be "none" if there is no switch.
  * Prints four times in nanoseconds:
- *   what munmap() took in the slowest process,
- *   from the start until FILE was back (as the first if there is no FILE),
+ *   the duration of munmap() in the slowest process,
+ *   the time from the start until FILE was back (the duration if there is no FILE),
  *   the CPU time of munmap() in all processes,
  *   the CPU time of kernel workers until then,
- * and with -r how the first process's pages lay in swap:
+ * and with -r the layout of the first process's pages in swap:
  *   the median and the 90th percentile of the lengths of runs, in pages,
- *   how many pages were in runs of 1, of 2 and 3, of 4 to 7, ..., of 512 and more.
+ *   the number of pages in runs of 1, of 2 and 3, of 4 to 7, ..., of 512 and more.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -51,13 +51,13 @@ static bool show_runs;
 static size_t run_pages, first_size;
 static const char *drain_switch;
 
-/* What a process tells of its munmap(), in nanoseconds. */
+/* Results of a process: nanoseconds of its munmap(), and layout of its pages in swap. */
 struct cost {
 	uint64_t time, cpu, drain;
 	struct runs runs;
 };
 
-/* Memory in swap, and all of it. */
+/* Fill memory, and make sure that all of it is in swap. */
 static char *swapped_out(size_t size)
 {
 	char *memory;
@@ -71,12 +71,12 @@ static char *swapped_out(size_t size)
 	}
 	if (run_pages)
 		page_out_in_runs(memory, size / page_size(), run_pages);
-	/* With a cgroup or runs, the last few pages at most. */
+	/* With a cgroup or runs, at most the last few pages remain to be paged out. */
 	page_out_all(memory, first_size + size);
 	return memory;
 }
 
-/* Memory to unmap first, in swap. */
+/* Return the swapped-out memory that is unmapped first, or NULL. */
 static char *first_swapped_out(void)
 {
 	char *memory;
@@ -89,8 +89,8 @@ static char *first_swapped_out(void)
 }
 
 /*
- * Leave no CPU time to a worker from here on. Unmap the last pages one by one: a long run
- * that is refused leaves room for short ones below the cap.
+ * Leave no CPU time to workers from now on. Unmap the last pages one by one: when a long
+ * run is refused, there may still be room for shorter ones below the cap.
  */
 static void unmap_first(char *memory)
 {
@@ -118,7 +118,7 @@ static void drain_inline(struct cost *cost)
 	write_file(drain_switch, "1");
 }
 
-/* Tells on @ready that its memory is in swap, waits for @go to be closed. */
+/* Report on @ready that memory is in swap, wait until @go is closed, and unmap. */
 static void child(size_t size, int ready, int go, struct cost *cost)
 {
 	char *first = first_swapped_out(), *memory = swapped_out(size), byte = 0;
@@ -128,7 +128,7 @@ static void child(size_t size, int ready, int go, struct cost *cost)
 		cost->runs = swap_runs(memory, size / page_size());
 	if (write(ready, &byte, 1) != 1)
 		errx(1, "the parent is gone");
-	/* When all have closed it, the parent knows that no more will come. */
+	/* The parent sees the end of the file if a process fails. */
 	close(ready);
 	if (read(go, &byte, 1) != 0)
 		errx(1, "the parent is gone");
@@ -146,7 +146,7 @@ static void child(size_t size, int ready, int go, struct cost *cost)
 static const char usage[] =
 	"usage: swap_unmap [-c CGROUP] [-r] [-s PAGES] [-f MB] [-d SWITCH] PROCESSES MB [FILE]";
 
-/* Returns how many of the arguments were options. */
+/* Return the number of arguments that belong to options. */
 static int parse_options(int argc, char **argv)
 {
 	int option;
@@ -209,7 +209,7 @@ int main(int argc, char **argv)
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (cost == MAP_FAILED || pipe(ready) || pipe(go))
 		err(1, "setup");
-	/* Look at FILE in time, not when it suits the timer. */
+	/* Poll FILE on time: minimize timer slack. */
 	prctl(PR_SET_TIMERSLACK, 1);
 
 	for (i = 0; i < processes; i++) {
@@ -238,7 +238,7 @@ int main(int argc, char **argv)
 	if (path && !wait_until_back(path, before, BACK_MS))
 		errx(1, "not all is back after %d ms", BACK_MS);
 	back = now(CLOCK_MONOTONIC) - start;
-	/* The last worker may still be on its way to sleep. */
+	/* The last worker may still be going to sleep. */
 	usleep(5000);
 	workers = drain_switch ? cost->drain : workers_cpu() - workers;
 

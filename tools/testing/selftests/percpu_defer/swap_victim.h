@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A process with memory in swap that is killed, as a low-memory killer would do it. */
+/* Kill a process that has memory in swap, as a low-memory killer does. */
 #ifndef SWAP_VICTIM_H
 #define SWAP_VICTIM_H
 
@@ -15,7 +15,7 @@
 #include "swap_measure.h"
 #include "swap_region.h"
 
-/* On the CPU of @pid, which gets no time until come_back(). */
+/* Move @pid to this CPU, and keep it from running until come_back(). */
 static inline void displace(pid_t pid)
 {
 	int cpu = sched_getcpu();
@@ -34,9 +34,9 @@ static inline void come_back(const cpu_set_t *cpus)
 }
 
 /*
- * Fill @bytes in another process, which does not share @kept, and page them out. Hold the
- * drains, kill it, and release its memory, none of which it releases itself. @look when
- * that is done. Return false if a call failed, or @look.
+ * Fill @bytes in another process that does not share @kept, and page them out. Hold the
+ * drains, kill that process, and release all of its memory with process_mrelease() before
+ * it can exit. Then call @look. Return false if a call or @look failed.
  */
 static inline bool release_victim(const struct region *kept, size_t bytes,
 				  bool (*look)(void))

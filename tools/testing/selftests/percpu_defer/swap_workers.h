@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Processes that free and fill memory in swap, and check it, while others disturb. */
+/* Processes that free, fill and check memory in swap while another process interferes. */
 #ifndef SWAP_WORKERS_H
 #define SWAP_WORKERS_H
 
@@ -13,18 +13,18 @@
 #include "kselftest.h"
 #include "swap_region.h"
 
-/* At most this part of the memory is freed and filled at one go. */
+/* Minimum number of chunks: at most one such part is freed and filled at a time. */
 #define MIN_CHUNKS	10
-/* Of 10 ms: how long a debug kernel may take to drain all there is, when busy. */
+/* Number of 10 ms waits: time that a busy debug kernel may take to drain everything. */
 #define DRAIN_TRIES	1000
 
-/* Exits with 0 if every page was as written, each time. */
+/* Free, fill and check memory until @end; exit with 0 if all content was right. */
 static inline void worker(size_t size, time_t end)
 {
 	struct region r = new_region(size);
 	uint64_t random = getpid();
 
-	/* Folios that are swapped out as one, too. */
+	/* Include large folios, which are swapped out as a whole. */
 	madvise(r.memory, size, MADV_HUGEPAGE);
 	while (time(NULL) < end) {
 		size_t nr, first;
@@ -40,8 +40,8 @@ static inline void worker(size_t size, time_t end)
 }
 
 /*
- * Ends all workers when the first one fails. Returns whether none did. @disturb,
- * which exits at @end, runs in a process of its own.
+ * Run workers, and terminate all of them when the first one fails; return true if none
+ * did. @disturb runs in another process, and exits at @end.
  */
 static inline bool run_workers(unsigned long processes, size_t size, time_t end,
 			       void (*disturb)(time_t end))
@@ -50,7 +50,7 @@ static inline bool run_workers(unsigned long processes, size_t size, time_t end,
 	unsigned long i;
 	int status;
 
-	/* What is buffered must not be printed by each child again. */
+	/* Children must not print buffered output again. */
 	fflush(stdout);
 	for (i = 0; i <= processes; i++) {
 		pid_t pid = fork();

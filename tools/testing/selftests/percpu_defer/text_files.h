@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Files of sysfs, debugfs and the like. */
+/* Text files of sysfs, debugfs and similar file systems. */
 #ifndef TEXT_FILES_H
 #define TEXT_FILES_H
 
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Returns 0 or an errno. */
+/* Write @text to a file; return 0 or an errno. */
 static inline int write_file(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY);
@@ -25,7 +25,7 @@ static inline int write_file(const char *path, const char *text)
 	return error;
 }
 
-/* Reads the numbers of a statistics file; returns how many. */
+/* Read up to @max numbers of a statistics file; return how many were read. */
 static inline int read_numbers(const char *path, unsigned long long *number, int max)
 {
 	FILE *file = fopen(path, "r");

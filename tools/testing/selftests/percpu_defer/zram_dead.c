@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Are freed slots of a zram swap device gone for everybody at once, even while
- * zram has yet to free what they hold?
+ * Check that freed slots of a zram swap device are no longer visible, even while their
+ * content is still pending.
  *
- * Each case looks right after munmap(), while the slots wait for their drain, or meet
- * it: see drain_gate.h. On a kernel that frees at once the same must hold.
+ * Each case checks right after munmap(), while the drain of the slots is pending or
+ * running: see drain_gate.h. The results must be the same on a kernel without deferral.
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -20,7 +20,7 @@
 #define REGION_BYTES	(8UL << 20)
 #define ZRAM_MB		12
 
-/* Counts the slots that do not read as zeros; the first has the swap header. */
+/* Return the number of slots with content, without the first one, which has the header. */
 static unsigned long slots_with_content(void)
 {
 	int fd = open(zram_dev, O_RDONLY | O_DIRECT);
@@ -77,7 +77,7 @@ static bool test_block_state(void)
 		lines++;
 	fclose(state);
 	good &= still_waits(waiting());
-	/* The header of the swap space. */
+	/* Only the header of the swap space is listed. */
 	return expect("slots listed", lines, 1) && good;
 }
 
@@ -92,7 +92,7 @@ static unsigned long long failed_writes(void)
 	return io[1];
 }
 
-/* What is freed makes room for what comes, if only just. */
+/* Freed slots make just enough room for new pages below the limit. */
 static bool test_mem_limit(void)
 {
 	struct region first = new_region(REGION_BYTES), second;
@@ -100,7 +100,7 @@ static bool test_mem_limit(void)
 	char path[64], limit[32];
 	bool good;
 
-	/* In memory, and all freed in swap, so that nothing but @first is. */
+	/* Fault @second in and wait for its slots to be freed, so that only @first is in swap. */
 	second = new_region(REGION_BYTES / 2);
 	check_pages(&second, 0, second.pages);
 	good = becomes("waiting", waiting, 0);
@@ -127,7 +127,7 @@ static bool test_mem_limit(void)
 	return good;
 }
 
-/* At once, where what waits was asked for. */
+/* Check that everything is freed, without waiting. */
 static bool all_freed(void)
 {
 	return expect("bytes left", zram_usage().stored, page_size());
@@ -180,7 +180,7 @@ static bool test_switch(void)
 	return !write_zram("deferred_free", "1") && good;
 }
 
-/* Swapoff reads what is in use. Slots that were freed before may still wait. */
+/* Swapoff reads slots in use. Slots that were freed before may still be pending. */
 static bool test_swapoff(void)
 {
 	struct region kept = new_region(REGION_BYTES / 16);
@@ -254,7 +254,7 @@ static bool all_kept(const struct gate *gate)
 /* An interrupted swapoff leaves the device in use, and dead slots pending. */
 static bool test_interrupted(void)
 {
-	/* Before @freed exists, or they would share its slots. */
+	/* Start them before @freed exists: they would share its slots. */
 	struct gate gate = start_keepers();
 	struct region freed = new_region(REGION_BYTES / 2);
 	bool good;

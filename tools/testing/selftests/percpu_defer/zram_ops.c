@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Does all that zram can do get along with slots that wait to be freed?
+ * Test all operations of zram while slots are pending.
  *
- * Each case keeps one region of memory in swap, frees another one, and does
- * something with the device while the slots of the latter wait for a drain, or meet
- * one: see drain_gate.h. In the end the statistics must show what was kept and
- * nothing else, and what was kept must be as it was written.
+ * Each case keeps one region of memory in swap, frees another one, and runs an operation
+ * on the device while the drain of the freed slots is pending or running: see
+ * drain_gate.h. At the end the statistics must show only the kept region, and its content
+ * must be unchanged.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -24,13 +24,13 @@
 
 #define KEPT_BYTES	(512 * 1024UL)
 #define FREED_BYTES	(5UL << 20)
-/* With what is kept, more than the device has left. */
+/* Fits on the device only if slots of the freed region are reused. */
 #define AGAIN_BYTES	(7UL << 20)
 #define ZRAM_MB		8
-/* All of the above, and this, have no room there. */
+/* Too small for the kept region, the freed region and MORE_BYTES together. */
 #define BACKING_MB	6
 #define MORE_BYTES	(2UL << 20)
-/* Of a backing device that takes so long for each write. */
+/* Time per write of the slow backing device. */
 #define SLOW_MS		10
 #define BUSY_BYTES	(2UL << 20)
 #define PIECE_PAGES	16
@@ -41,7 +41,7 @@ static struct region kept, freed;
 static unsigned int swap_id, backing_id;
 static bool can_write_back, can_recompress;
 
-/* What mm_stat says, in this order. */
+/* Values of mm_stat, in this order. */
 struct mm_stat {
 	unsigned long long stored, compressed, used, limit, max_used, same,
 			   compacted, huge, huge_since;
@@ -58,7 +58,7 @@ static struct mm_stat mm_stat(void)
 	return mm;
 }
 
-/* Slots of which zram took the content back from the drain. */
+/* Return the number of slots whose drain zram cancelled; 0 in the second run. */
 static unsigned long long cancelled(void)
 {
 	char path[64];
@@ -67,7 +67,7 @@ static unsigned long long cancelled(void)
 	return drains_held ? named_number(path, "cancelled") : 0;
 }
 
-/* Both in swap, one of them freed. False if nothing waits that is held. */
+/* Swap out both regions, and free one. Return false if nothing is held that should be. */
 static bool begin(void)
 {
 	kept = swapped_region(KEPT_BYTES, KEPT_BYTES);
@@ -77,7 +77,7 @@ static bool begin(void)
 	return !defers() || still_waits(waiting());
 }
 
-/* What a region has of pages that zram has a count of. */
+/* Return the number of pages of a region that are of a kind that zram counts. */
 static unsigned long long count(const struct region *r, bool (*kind)(uint64_t seed))
 {
 	unsigned long long found = 0;
@@ -88,7 +88,7 @@ static unsigned long long count(const struct region *r, bool (*kind)(uint64_t se
 	return found;
 }
 
-/* Nothing waits, nothing was missed, and only @r is stored, beside the header. */
+/* Check that nothing is pending or was missed, and only @r and the header are stored. */
 static bool only_stored(const struct region *r, bool huge_elsewhere)
 {
 	unsigned long long debug[4] = {};
@@ -107,7 +107,7 @@ static bool only_stored(const struct region *r, bool huge_elsewhere)
 	good &= expect("same pages", mm.same, count(r, page_is_same));
 	good &= expect("huge pages", mm.huge, huge_elsewhere ? 0 : count(r, page_is_huge));
 	zram_path(path, sizeof(path), "debug_stat");
-	/* "version: 1", and below it two numbers. */
+	/* Format: "version: 1", then two numbers. */
 	FILE *file = fopen(path, "r");
 
 	if (!file || fscanf(file, "version: %llu %llu %llu", debug, debug + 1, debug + 2) != 3)
@@ -123,7 +123,7 @@ static bool end(bool good)
 	return good;
 }
 
-/* Slots that swap takes again: their death is cancelled. */
+/* Rewrite dead slots, which cancels their drain. */
 static bool test_write(void)
 {
 	bool good = begin();
@@ -140,7 +140,7 @@ static bool test_write(void)
 	return end(good);
 }
 
-/* Counts the slots in block_state that have a flag. */
+/* Return the number of slots in block_state that have @flag. */
 static unsigned long long count_flag(char flag)
 {
 	char path[64], line[128], flags[16];
@@ -159,7 +159,7 @@ static unsigned long long count_flag(char flag)
 	return found;
 }
 
-/* With the header of the swap space, but without what takes no memory. */
+/* Return the number of slots that use memory: includes the swap header, not same pages. */
 static unsigned long long can_be_idle(const struct region *r)
 {
 	return r->pages + 1 - count(r, page_is_same);
@@ -185,7 +185,7 @@ static long uptime(void)
 	return t.tv_sec;
 }
 
-/* A slot is as old as its content, not as what was there before. */
+/* The age of a slot must be that of its new content, not of the content before. */
 static bool test_access_time(void)
 {
 	bool good = begin();
@@ -197,7 +197,7 @@ static bool test_access_time(void)
 	sleep(6);
 	start = uptime();
 	again = swapped_region(AGAIN_BYTES, KEPT_BYTES + AGAIN_BYTES);
-	/* However long that took: half way back to when the others were written. */
+	/* Limit: half way between the two writes, however long the second one took. */
 	snprintf(seconds, sizeof(seconds), "%ld", uptime() - start + 3);
 	error = write_zram("idle", seconds);
 	if (error == EINVAL) {
@@ -213,7 +213,7 @@ static bool test_access_time(void)
 	return end(good && !error);
 }
 
-/* What is stored on the backing device, in pages. */
+/* Return the number of pages stored on the backing device. */
 static unsigned long long backed(void)
 {
 	unsigned long long bd[3];
@@ -240,17 +240,17 @@ static bool test_writeback(void)
 		release_drains();
 		return end(good);
 	}
-	/* Not those that are dead. */
+	/* Dead slots must not be written back. */
 	good = !write_zram("writeback", "type=huge") && good;
 	good &= expect("pages on the backing device", backed(), huge);
 	good = only_stored(&kept, true) && good;
 	good = end(good);
-	/* Reading has freed them, or unmapping. */
+	/* Reads or the unmap have freed the blocks. */
 	good &= backed_soon(0);
 	return good;
 }
 
-/* Slots that die while their content is on the backing device. */
+/* Free slots whose content is on the backing device. */
 static bool test_written_back(void)
 {
 	bool good;
@@ -275,9 +275,8 @@ static bool test_written_back(void)
 }
 
 /*
- * Slots that died while their content was on the backing device have their blocks
- * until they are drained. Together with what is written now, they would be more than
- * there are.
+ * Dead slots keep their blocks on the backing device until they are drained. These blocks
+ * leave too little room for new writeback, which must flush.
  */
 static bool test_full_backing(void)
 {
@@ -292,7 +291,7 @@ static bool test_full_backing(void)
 	freed = swapped_region(FREED_BYTES, KEPT_BYTES + FREED_BYTES);
 	good = !write_zram("idle", "all");
 	good &= !write_zram("writeback", "type=idle");
-	/* Before there are dead slots, which it could take. */
+	/* Before slots are dead: this region must not reuse them. */
 	more = swapped_region(MORE_BYTES, KEPT_BYTES + FREED_BYTES + MORE_BYTES);
 	hold_drains();
 	unmap(&freed);
@@ -305,7 +304,7 @@ static bool test_full_backing(void)
 	unmap(&more);
 	release_drains();
 	good = end(good);
-	/* The header of the swap space stays there. */
+	/* The header of the swap space stays on the backing device. */
 	return backed_soon(1) && good;
 }
 
@@ -320,7 +319,7 @@ static void *write_back_idle(void *unused)
 }
 
 /*
- * Free every other piece of a region while all of it is written back, and refill them.
+ * Free every other piece of a region while all of it is written back, and refill it.
  * Return the number of pieces that were freed between the first and the last write.
  */
 static unsigned int free_meanwhile(struct region *r)
@@ -332,7 +331,7 @@ static unsigned int free_meanwhile(struct region *r)
 	writeback_over = false;
 	if (write_zram("idle", "all") || pthread_create(&thread, NULL, write_back_idle, NULL))
 		ksft_exit_fail_msg("cannot start writeback\n");
-	/* Not by bd_stat, which waits until the writeback is over. */
+	/* Do not poll bd_stat, which blocks until the writeback is over. */
 	while (!slow_in_flight() && !__atomic_load_n(&writeback_over, __ATOMIC_ACQUIRE))
 		;
 	for (i = 0; i < r->pages; i += 2 * PIECE_PAGES) {
@@ -351,8 +350,8 @@ static unsigned long long slots_written_back(void)
 }
 
 /*
- * Slots that die while they are written back, before the write completes. Whoever
- * comes second, the drain or the end of the write, must give the block back.
+ * Free slots during their writeback, before the write completes. The drain or the write
+ * completion, whichever is later, must free the block.
  */
 static bool on_slow_backing(void)
 {
@@ -360,12 +359,12 @@ static bool on_slow_backing(void)
 	struct region busy;
 	bool good = begin();
 
-	/* So that nothing else is written below. */
+	/* Write everything back now, so that only @busy is written below. */
 	good &= !write_zram("idle", "all") && !write_zram("writeback", "type=idle");
 	busy = swapped_region(BUSY_BYTES, KEPT_BYTES + BUSY_BYTES);
 	for (turn = 0; turn < 3; turn++)
 		freed_meanwhile += free_meanwhile(&busy);
-	/* Random delays may make the writeback overtake. */
+	/* With random delays, the writeback may end before a piece is freed. */
 	if (drains_held || !gate_exists())
 		good &= expect("no piece was freed during writeback", !freed_meanwhile, 0);
 	release_drains();
@@ -376,13 +375,13 @@ static bool on_slow_backing(void)
 	good &= end(true);
 	good &= becomes("waiting", waiting, 0);
 	/*
-	 * Only the header of the swap space may remain. Without deferral, slots that
-	 * writeback has locked are not freed (miss_free).
+	 * Only the header of the swap space may remain. Without deferral, slots locked by
+	 * writeback are not freed (miss_free).
 	 */
 	return expect("pages left on the backing device", defers() && backed() > 1, 0) && good;
 }
 
-/* Values for compressed_writeback and writeback_batch_size; NULL: left as they are. */
+/* Values for compressed_writeback and writeback_batch_size; NULL: keep the defaults. */
 static const char *write_compressed, *batch_size;
 
 static bool test_freed_meanwhile(void)
@@ -421,7 +420,7 @@ static bool test_freed_compressed(void)
 		return true;
 	}
 	write_compressed = "1";
-	/* Not the default, and less than there are pages. */
+	/* Not the default, and smaller than the number of pages. */
 	batch_size = "100";
 	good = test_freed_meanwhile();
 	write_compressed = NULL;
@@ -459,7 +458,7 @@ static bool test_compact(void)
 	return end(good);
 }
 
-/* For a look at the device itself. Swap has it open, too. */
+/* Open the device itself, which may also be in use as swap. */
 static int open_raw(void)
 {
 	int fd = open(zram_dev, O_RDWR | O_DIRECT);
@@ -477,7 +476,7 @@ static void discard(int fd, uint64_t first, uint64_t pages)
 		ksft_exit_fail_msg("BLKDISCARD: %s\n", strerror(errno));
 }
 
-/* Frees at once, also what waits; only not what a drain is at. */
+/* Discard frees pending slots immediately, except those that a drain has claimed. */
 static bool test_discard(void)
 {
 	unsigned long long before;
@@ -485,7 +484,7 @@ static bool test_discard(void)
 	int fd;
 
 	unmap(&kept);
-	/* Slots of other processes are in this swap as well: swap off first. */
+	/* Other processes may have slots on this device: swap off first. */
 	zram_swapoff();
 	fd = open_raw();
 	before = cancelled();
@@ -501,7 +500,7 @@ static bool test_discard(void)
 	return good;
 }
 
-/* Blocks, which may be parts of pages, of what is dead. */
+/* Read blocks of dead slots; a block may be a part of a page. */
 static bool test_partial(void)
 {
 	uint64_t *block = aligned_alloc(BLOCK, BLOCK);
@@ -525,7 +524,7 @@ static bool test_partial(void)
 	return good;
 }
 
-/* Two devices at once, of one priority. */
+/* Use two devices of the same priority at once. */
 static bool test_several(void)
 {
 	struct region a, b;
@@ -560,7 +559,7 @@ static bool nothing_waits(void)
 	return expect("waiting", waiting(), 0);
 }
 
-/* When process_mrelease() returns, the memory is back, also that in swap. */
+/* When process_mrelease() returns, all memory must be free, including that in swap. */
 static bool test_release(void)
 {
 	bool good;
@@ -575,7 +574,7 @@ static bool test_release(void)
 	return end(good);
 }
 
-/* Twice, so that content is replaced: that is freed later, too. */
+/* Write to the device twice, so that content is replaced: its free is also deferred. */
 static bool write_raw(void)
 {
 	uint64_t *page = aligned_alloc(page_size(), page_size());
@@ -592,7 +591,7 @@ static bool write_raw(void)
 		}
 	}
 
-	/* And a block of the last one: it is read, changed, and replaced. */
+	/* Write one block of the last page, which is read, modified and replaced. */
 	memset(page, 'x', BLOCK);
 	if (pwrite(fd, page, BLOCK, end - BLOCK) != BLOCK ||
 	    pread(fd, page, page_size(), end - page_size()) != (ssize_t)page_size())
@@ -606,7 +605,7 @@ static bool write_raw(void)
 	return good;
 }
 
-/* After the case before has settled. */
+/* Return the number of zspages once it no longer changes after the previous case. */
 static unsigned long long zspages_settled(void)
 {
 	unsigned long long is = zspages(), was = is + 1;
@@ -621,8 +620,8 @@ static unsigned long long zspages_settled(void)
 }
 
 /*
- * A device that is swap no more, with slots that still wait, and others that were
- * written since.
+ * Set up a device that is no longer used as swap, with pending slots and slots that were
+ * written afterwards.
  */
 static bool leave_waiting(void)
 {
@@ -654,7 +653,7 @@ static bool test_reset(void)
 	good &= expect("instances", instance_exists(), 0);
 	good &= zspages_return(before);
 
-	/* A smaller one: nothing of the larger one may be left. */
+	/* Make the device smaller: nothing of the larger one may be left. */
 	zram_set_size(1);
 	good &= expect("bytes stored", mm_stat().stored, 0);
 	good &= expect("waiting", waiting(), 0);
@@ -677,7 +676,7 @@ static bool test_hot_remove(void)
 	return zspages_return(before) && good;
 }
 
-/* Devices of the user's would lose their content. */
+/* Is a zram device in use? Unloading the module would destroy its content. */
 static bool zram_is_used(void)
 {
 	DIR *devices = opendir("/sys/block");
@@ -700,7 +699,7 @@ static bool test_unload(void)
 	unsigned long long before = zspages_settled();
 	bool good;
 
-	/* Neither file is there if zram is built in. */
+	/* The file does not exist if zram is built in. */
 	if (access("/sys/module/zram/initstate", F_OK)) {
 		skip_why = "zram is built in";
 		return true;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A zram device of our own, as swap of the highest priority. */
+/* Private zram device, used as swap with the highest priority. */
 #ifndef ZRAM_SWAP_H
 #define ZRAM_SWAP_H
 
@@ -39,7 +39,7 @@ static inline bool expect(const char *what, unsigned long long is,
 	return is == wanted;
 }
 
-/* How long a debug kernel may take until a drain has come by. */
+/* Maximum time that a debug kernel may take to drain. */
 #define PATIENCE_MS	10000
 
 static inline bool becomes(const char *what, unsigned long long (*number)(void),
@@ -52,14 +52,14 @@ static inline bool becomes(const char *what, unsigned long long (*number)(void),
 	return expect(what, number(), wanted);
 }
 
-/* Pages of all zsmalloc pools. CPUs fold their counts now and then, or on request. */
+/* Return the pages of all zsmalloc pools, after folding the per-CPU counts. */
 static inline unsigned long long zspages(void)
 {
 	write_file("/proc/sys/vm/stat_refresh", "1");
 	return named_number("/proc/vmstat", "nr_zspages");
 }
 
-/* A worker of zsmalloc frees some of them. */
+/* Wait until the number is back at @before: zsmalloc frees some pages from a worker. */
 static inline bool zspages_return(unsigned long long before)
 {
 	return becomes("pages of zsmalloc", zspages, before);
@@ -68,7 +68,7 @@ static inline bool zspages_return(unsigned long long before)
 struct usage {
 	unsigned long long stored;	/* bytes, uncompressed */
 	unsigned long long compressed;
-	unsigned long long freed;	/* notifications so far */
+	unsigned long long freed;	/* free notifications so far */
 };
 
 static inline struct usage zram_usage(void)
@@ -85,14 +85,14 @@ static inline struct usage zram_usage(void)
 	return (struct usage) { mm[0], mm[1], io[3] };
 }
 
-/* Who counts is the library, in debugfs, from when the device has a size. */
+/* Get the path of the library's counters; they exist once the device has a size. */
 static inline bool zram_counts(char *path, size_t size)
 {
 	snprintf(path, size, "/sys/kernel/debug/percpu_defer/zram%u", zram_id);
 	return !access(path, F_OK);
 }
 
-/* Slots that are dead. */
+/* Return the number of pending (dead) slots. */
 static inline unsigned long long waiting(void)
 {
 	char path[64];
@@ -100,7 +100,7 @@ static inline unsigned long long waiting(void)
 	return zram_counts(path, sizeof(path)) ? named_number(path, "pending") : 0;
 }
 
-/* Is deferral on? At first it is with CONFIG_PERCPU_DEFER, and never without. */
+/* Is deferral on? It is by default with CONFIG_PERCPU_DEFER, and never without. */
 static inline bool defers(void)
 {
 	unsigned long long on;
@@ -110,7 +110,7 @@ static inline bool defers(void)
 	return read_numbers(path, &on, 1) == 1 && on;
 }
 
-/* From here on it is this one that the others are about. */
+/* Select the device that all other functions use. */
 static inline void zram_select(unsigned int id)
 {
 	zram_id = id;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What zram's instance of percpu_defer tells about itself: trace events, and the
- * counters in debugfs.
+ * Check the trace events and the debugfs counters of zram's percpu_defer instance.
  */
 #define _GNU_SOURCE
 #include <stdbool.h>
@@ -15,14 +14,14 @@
 #define TRACEFS		"/sys/kernel/tracing/"
 #define EVENTS		TRACEFS "events/percpu_defer/"
 #define PIECE_PAGES	64
-/* More than the ten age bounds of 10 ms after which a drain is overdue. */
+/* Longer than ten age bounds of 10 ms, after which a drain is overdue. */
 #define OVERDUE_NS	400000000ULL
 
 static const char * const events[] = { "percpu_defer_drain", "percpu_defer_refused" };
 
 #define NR_EVENTS	ARRAY_SIZE(events)
 
-/* Is there a line with both words in the trace? */
+/* Does a line of the trace contain both words? */
 static bool traced(const char *event, const char *text)
 {
 	FILE *trace = fopen(TRACEFS "trace", "r");
@@ -54,7 +53,7 @@ static void unmap_region(void)
 	free(r.generation);
 }
 
-/* Pieces from the first one on, so that both calls meet the same parts of the device. */
+/* Unmap every other piece from @first on: two calls cover the same parts of the device. */
 static void unmap_alternate(const struct region *r, size_t first)
 {
 	size_t i;
@@ -64,8 +63,8 @@ static void unmap_alternate(const struct region *r, size_t first)
 }
 
 /*
- * While real-time processes occupy all CPUs, what is unmapped first becomes overdue, and
- * pushes of the rest are refused.
+ * Unmap while real-time processes occupy all CPUs: the drain of the first half becomes
+ * overdue, and pushes of the rest are refused.
  */
 static void unmap_overdue(void)
 {

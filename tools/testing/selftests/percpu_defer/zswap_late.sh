@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Do cgroups come and go while zswap was never enabled, and while it is being enabled?
-# Limits of memory call into zswap, which is set up later. What defers its frees from a
-# swap device is made then, too.
+# Create and remove cgroups before zswap is enabled for the first time, and meanwhile.
+# Memory limits call into zswap, which is set up only when it is enabled. The deferral
+# instance of an existing swap device is also created at that time.
 DIR="$(dirname "$(readlink -f "$0")")"
 # shellcheck source=/dev/null
 . "${DIR}"/../kselftest/ktap_helpers.sh
@@ -11,7 +11,7 @@ enabled=/sys/module/zswap/parameters/enabled
 disk=/dev/ram0
 disk_bytes=$((8 << 20))
 
-# Read an amount of memory in the group, with a buffer of this size.
+# read_in_group BYTES: read the disk in the group, with a buffer of BYTES.
 read_in_group() {
 	{
 		(
@@ -21,8 +21,8 @@ read_in_group() {
 	} 2>/dev/null
 }
 
-# One process hits its limit with clean pages of a disk, and goes on; another with its own
-# memory, which cannot be reclaimed without swap, and is killed.
+# One process hits the limit with clean pages of a disk, and continues. Another one hits it
+# with anonymous memory, which cannot be reclaimed without swap, and is killed.
 hit_limits() {
 	mkdir "$cgroups/group" || return 1
 	echo 2M >"$cgroups/group/memory.max"

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Does anything of freed slots stay in zswap, or show up elsewhere?
+ * Check that no content of freed slots stays in zswap or shows up elsewhere.
  *
  * usage: zswap_lost [SECONDS [SEED]]
  *
  * On a swap device that is nearly full, processes of two users fill memory, page it
- * out and free it, in small pieces and in large ones: with content that tells its
- * owner, with the same content again, and with zeros. In most rounds there is
- * so little room that freed slots are reused at once. Meanwhile zswap is flushed, and
- * its shrinker writes back. Each process must read what it wrote. After each round,
- * with other delays, every entry must be in a slot in use, or dead; when swap is off
- * nothing may be left, and nothing of the users' on the device.
+ * out and free it, in small and large pieces. They write content that identifies its
+ * owner, the same content again, and zeros. In most rounds there is so little room that
+ * freed slots are reused immediately. Meanwhile zswap is flushed, and its shrinker
+ * writes back. Each process must read what it wrote. Each round has different random
+ * delays. After it, every entry must be dead or in a slot in use. After swapoff, nothing
+ * may be left in zswap, and no data of the users on the device.
  */
 #define _GNU_SOURCE
 #include <grp.h>
@@ -27,12 +27,12 @@
 
 #define DEVICE_BYTES	(1024 * page_size())
 #define LARGE_BYTES	(512 * page_size())
-/* Leaves room for less than the small pieces. */
+/* Leaves less room than the processes with small pieces need. */
 #define KEPT_BYTES	(DEVICE_BYTES - SMALL_BYTES * (2 * NR_SMALL - 1))
 #define SMALL_BYTES	(16 * page_size())
 #define NR_PIECES	4
 #define NR_SMALL	6
-/* Until most slots are kept. */
+/* Time until most slots are in use by keep(). */
 #define KEEP_US		500000
 #define DWELL_US	10000
 #define ZERO_BYTES	(16 * page_size())
@@ -50,7 +50,7 @@ static char *new_memory(size_t size)
 	return memory;
 }
 
-/* Tells the processes of a round to end. */
+/* Shared flag: the processes of a round must end. */
 static bool *stop;
 
 static bool stopped(void)
@@ -58,7 +58,7 @@ static bool stopped(void)
 	return __atomic_load_n(stop, __ATOMIC_RELAXED);
 }
 
-/* Words that tell page, owner and generation, and are never 0. */
+/* Return a word that identifies page, owner and generation, and is never 0. */
 static uint64_t canary(const char *page, uint64_t generation)
 {
 	return page_seed(page, generation << 24 ^ getpid()) | 1;
@@ -71,13 +71,13 @@ static void fill(char *memory, size_t size, uint64_t generation)
 
 		for (size_t i = 0; i < page_size() / sizeof(*word); i++)
 			word[i] = seed;
-		/* Some noise, so that sizes differ. */
+		/* Some noise, so that compressed sizes differ. */
 		for (size_t i = 0; i < (seed >> 8) % 16; i++)
 			word[i] = mix(seed + i) | 1;
 	}
 }
 
-/* The last word of each page tells which content it is. */
+/* Check the last word of each page, which identifies the content. */
 static bool is_filled(const char *memory, size_t size, uint64_t generation)
 {
 	for (const char *page = memory; page < memory + size; page += page_size()) {
@@ -94,8 +94,8 @@ static bool is_filled(const char *memory, size_t size, uint64_t generation)
 }
 
 /*
- * Every other time the bytes are those that were there before. Pages that are read leave
- * their slots by a fault; most are to die in them.
+ * Fill pieces in turn, each content twice in a row. Check only some of the pieces: a
+ * fault takes a page out of its slot, but most pages must be freed while swapped out.
  */
 static void churn(size_t size, unsigned int pieces)
 {
@@ -111,19 +111,19 @@ static void churn(size_t size, unsigned int pieces)
 		madvise(at, size, MADV_DONTNEED);
 		fill(at, size, again / 2);
 		madvise(at, size, MADV_PAGEOUT);
-		/* Stores wait for a drain of the same tree; frees do not: have some ready. */
+		/* Stores wait for a drain of the same tree; frees do not. Let some build up. */
 		usleep(mix(turn + getpid()) % DWELL_US);
 	}
 	_exit(KSFT_PASS);
 }
 
-/* Many slots die at a time. */
+/* Free many slots at a time. */
 static void whole(void)
 {
 	churn(SMALL_BYTES, 1);
 }
 
-/* Few slots die at a time, but often. */
+/* Free few slots at a time, but often. */
 static void pieces(void)
 {
 	churn(SMALL_BYTES / NR_PIECES, NR_PIECES);
@@ -145,7 +145,7 @@ static void large(void)
 	_exit(KSFT_PASS);
 }
 
-/* Keep all slots but a few. */
+/* Occupy all slots but a few. */
 static void keep(void)
 {
 	char *memory = new_memory(KEPT_BYTES);
@@ -158,7 +158,7 @@ static void keep(void)
 	_exit(is_filled(memory, KEPT_BYTES, 0) ? KSFT_PASS : KSFT_FAIL);
 }
 
-/* Another user, whose zeros must stay zeros. */
+/* Run as another user, whose zeros must stay zeros. */
 static void zeros(void)
 {
 	char *memory = new_memory(ZERO_BYTES);
@@ -181,7 +181,7 @@ static void zeros(void)
 	_exit(KSFT_PASS);
 }
 
-/* Inode of this process's cgroup, by which shrinkers call it; 0: unknown. */
+/* Inode of this process's cgroup, which identifies it to shrinkers; 0 if unknown. */
 static unsigned long long own_group;
 
 static void flush(void)
@@ -232,7 +232,7 @@ static bool run_round(bool full)
 	start(zeros);
 	start(flush);
 	start(write_back);
-	/* In a debug kernel the start alone takes seconds. */
+	/* Count from here: on a debug kernel, starting the processes alone takes seconds. */
 	sleep(ROUND_SECONDS);
 	__atomic_store_n(stop, true, __ATOMIC_RELAXED);
 	while (wait(&status) > 0)
@@ -240,34 +240,34 @@ static bool run_round(bool full)
 	return good;
 }
 
-/* Bytes on the device besides the swap header. */
+/* Return the bytes on the device, without the swap header. */
 static unsigned long long bytes_on_device(void)
 {
 	return zram_usage().stored - page_size();
 }
 
-/* Slots, of devices that swapoff has destroyed, too. */
+/* Number of slots drained, including those of instances that swapoff destroyed. */
 static unsigned long long drained;
 
-/* Call before any new store: it would overwrite leftovers. */
+/* Call this before any new store, which would overwrite leftovers. */
 static bool nothing_left(void)
 {
 	bool good = true;
 	int ms;
 
-	/* Without a flush, which would make up for a worker that was not woken. */
+	/* Do not flush: that would hide a missing wakeup of the worker. */
 	for (ms = 0; ms < DRAIN_TRIES && dead(); ms++)
 		usleep(10000);
 	good &= expect("dead", dead(), 0);
 	good &= zswap_is_sane(false);
-	/* Orphans outlive their tree, which the check looks at. */
+	/* Do not swapoff after a failure: the check cannot see orphans once their tree is gone. */
 	if (!good)
 		return false;
 	drained += zswap_counted("drained");
 
 	if (swapoff(zram_dev))
 		ksft_exit_fail_msg("swapoff: %s\n", strerror(errno));
-	/* Entries that were loaded wait a little, and slots of zram's own. */
+	/* Entries of loaded pages are pending for a while, as are slots of zram itself. */
 	for (ms = 0; ms < DRAIN_TRIES && (zswap_number("stored_pages") || waiting() ||
 					  bytes_on_device()); ms++)
 		usleep(10000);
@@ -284,7 +284,7 @@ static bool nothing_left(void)
 	return good;
 }
 
-/* The path of this process's cgroup; empty until version 2 was mounted once. */
+/* Get the path of this process's cgroup; empty if cgroup v2 was never mounted. */
 static void own_group_path(char *path, int size)
 {
 	FILE *file = fopen("/proc/self/cgroup", "r");

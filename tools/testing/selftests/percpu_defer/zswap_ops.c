@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Does all that zswap can do get along with entries that wait to be freed?
+ * Test all operations of zswap while entries are pending.
  *
- * Each case puts memory into zswap, frees some of it, and does something while the
- * entries of that wait for a drain, or meet one: see drain_gate.h.
+ * Each case puts memory into zswap, frees some of it, and runs an operation while the
+ * drain of the dead entries is pending or running: see drain_gate.h.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -21,7 +21,7 @@
 
 #define KEPT_BYTES	(1024 * 1024UL)
 #define FREED_BYTES	(10UL << 20)
-/* With what is kept, more than the device has left. */
+/* Fits on the device only if slots of the freed region are reused. */
 #define AGAIN_BYTES	(14UL << 20)
 #define IMAGE_BYTES	(8UL << 20)
 #define ZRAM_MB		16UL
@@ -35,7 +35,7 @@
 
 static struct region kept, freed;
 
-/* Both in zswap, one of them freed. False if nothing waits that is held. */
+/* Put both regions into zswap, and free one. Fail if nothing is held that should be. */
 static bool begin(void)
 {
 	kept = swapped_region(KEPT_BYTES, KEPT_BYTES);
@@ -50,13 +50,13 @@ static unsigned long long stored(void)
 	return zswap_number("stored_pages");
 }
 
-/* What zswap refused or wrote back, or hibernation wrote, besides the header. */
+/* Bytes rejected or written back by zswap, or written by hibernation; no header. */
 static unsigned long long on_device(void)
 {
 	return zram_usage().stored - page_size();
 }
 
-/* Nothing waits, and only @pages are stored, in zswap. */
+/* Check that nothing is pending, and that only @pages are stored, all of them in zswap. */
 static bool only_stored(unsigned long long pages)
 {
 	release_drains();
@@ -74,7 +74,7 @@ static bool end(bool good)
 	return good & only_stored(0);
 }
 
-/* So many pages are freed, so many are not, and so on. */
+/* Number of pages in a hole, and between two holes. */
 #define HOLE		8
 
 static void make_holes(const struct region *r)
@@ -92,8 +92,8 @@ static bool check_between_holes(const struct region *r)
 }
 
 /*
- * Slots that swap takes again: their death is cancelled. What was recorded when
- * they died names them still, among those that have died again since.
+ * Rewrite dead slots, which cancels their drain, and free some of them again. The records
+ * of the first free still include the slots that are in use.
  */
 static bool test_write(void)
 {
@@ -115,7 +115,7 @@ static bool test_write(void)
 	return end(good);
 }
 
-/* As above, but zswap does not take them: what it had must not be read. */
+/* Like test_write(), but zswap rejects the pages: its old entries must not be read. */
 static bool test_refuse(void)
 {
 	bool good = begin();
@@ -129,7 +129,7 @@ static bool test_refuse(void)
 	return end(good);
 }
 
-/* Have the shrinker look at everything, twice. */
+/* Have the shrinker scan everything twice; return false if that is not possible. */
 static bool shrink(void)
 {
 	unsigned long nr = 2 * (KEPT_BYTES + FREED_BYTES) / page_size();
@@ -143,7 +143,7 @@ static bool shrink(void)
 	return zswap_scan(root.st_ino, nr);
 }
 
-/* Memory full of zeros, which never comes by zswap, in slots that did. */
+/* Create zero-filled memory, which bypasses zswap, in slots that had entries in zswap. */
 static struct region zeros(size_t size, size_t total)
 {
 	struct region r = { .pages = size / page_size() };
@@ -173,7 +173,7 @@ static bool is_zero(const struct region *r)
 	return i == nr;
 }
 
-/* Everything is to be written back. @asked: whether the shrinker could be asked. */
+/* Request writeback of everything. *@asked is false if the shrinker cannot be called. */
 static bool write_back(bool *asked)
 {
 	bool good = !write_zswap("shrinker_enabled", "Y");
@@ -182,7 +182,7 @@ static bool write_back(bool *asked)
 	return !write_zswap("shrinker_enabled", "N") && good;
 }
 
-/* In the held run, the shrinker must meet dead entries. */
+/* Shrink; in the held run, the shrinker must encounter dead entries. */
 static bool shrink_dead(bool *asked)
 {
 	unsigned long long met = drains_held ? zswap_number("shrinker_dead_entries") : 0;
@@ -198,7 +198,7 @@ static bool shrink_dead(bool *asked)
 static bool end_shrunk(bool good, bool asked)
 {
 	release_drains();
-	/* What was kept may be written back now. */
+	/* The kept region may have been written back. */
 	good &= check_pages(&kept, 0, kept.pages);
 	unmap(&kept);
 	if (!asked)
@@ -207,8 +207,8 @@ static bool end_shrunk(bool good, bool asked)
 }
 
 /*
- * Slots of zero-filled pages have been others' before: neither the shrinker nor a
- * drain may bring anything of that back.
+ * Reuse dead slots for zero-filled pages: neither the shrinker nor a drain may bring the
+ * old content back.
  */
 static bool test_zeros(void)
 {
@@ -224,7 +224,7 @@ static bool test_zeros(void)
 	return end_shrunk(good, asked);
 }
 
-/* Slots that hibernation takes, to write to them past swap and zswap. */
+/* Slots that hibernation allocates and writes directly, bypassing swap and zswap. */
 struct image {
 	int snapshot, device;
 	char *page;
@@ -279,7 +279,7 @@ static bool check_image(struct image *image)
 	return true;
 }
 
-/* Gives the slots back, too. */
+/* Close the image, which also frees its slots. */
 static void close_image(struct image *image)
 {
 	munmap(image->page, page_size());
@@ -287,7 +287,7 @@ static void close_image(struct image *image)
 	close(image->snapshot);
 }
 
-/* What is dead must not be written where an image of hibernation is. */
+/* Dead entries must not be written back over a hibernation image. */
 static bool test_hibernation(void)
 {
 	static struct image image;
@@ -298,7 +298,7 @@ static bool test_hibernation(void)
 		return end(good);
 	}
 	write_image(&image);
-	/* Its slots hold nothing of what they held. */
+	/* The slots of the image must have no entries left. */
 	good &= zswap_is_sane(false);
 	good &= shrink_dead(&asked);
 	good &= check_image(&image);
@@ -320,7 +320,7 @@ static bool snapshot_ioctl(int snapshot, unsigned long request, void *argument)
 	return false;
 }
 
-/* Create an image; pm_test stops that when its memory is allocated. */
+/* Create an image; pm_test stops this when the memory of the image is allocated. */
 static bool prepare_image(int snapshot)
 {
 	bool good;
@@ -331,13 +331,13 @@ static bool prepare_image(int snapshot)
 	return snapshot_ioctl(snapshot, SNAPSHOT_UNFREEZE, NULL) && good;
 }
 
-/* atexit() handler. */
+/* atexit() handler: restore pm_test. */
 static void end_pm_test(void)
 {
 	write_file(PM_TEST, "none");
 }
 
-/* Does memory in use fit in an image? If not, hibernation swaps some out first. */
+/* Does all memory in use fit in an image? If not, hibernation swaps some out first. */
 static bool image_fits(void)
 {
 	unsigned long long total = named_number("/proc/meminfo", "MemTotal:"), image;
@@ -346,7 +346,7 @@ static bool image_fits(void)
 		(total - named_number("/proc/meminfo", "MemFree:")) * 1024 < image;
 }
 
-/* Dead entries are freed before memory is copied to an image. */
+/* Dead entries must be freed before memory is copied to an image. */
 static bool test_image(void)
 {
 	int snapshot;
@@ -373,7 +373,7 @@ static bool test_image(void)
 	return end(good);
 }
 
-/* Fills memory with what does not compress, and swaps it out. */
+/* Fill memory with incompressible content, and page it out. */
 static char *swap_noise(size_t size, size_t total)
 {
 	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
@@ -396,7 +396,7 @@ static bool some_wait(void)
 	return !zswap_defers() || still_waits(dead());
 }
 
-/* A process of its own: memory twice, of which the limit would let in one only. */
+/* Store @size bytes twice. The limit has room for one: dead entries must make room. */
 static bool twice(size_t size)
 {
 	size_t total = swapped_bytes() + size;
@@ -423,7 +423,7 @@ static void resize(unsigned long mb)
 	zram_swapon();
 }
 
-/* In the size of the machine: max_pool_percent is one of its memory. */
+/* Scale to the machine: max_pool_percent is a percentage of its memory. */
 static bool test_pool_limit(void)
 {
 	size_t limit = named_number("/proc/meminfo", "MemTotal:") * 1024 / 100;
@@ -431,7 +431,7 @@ static bool test_pool_limit(void)
 	bool good;
 
 	good = !write_zswap("max_pool_percent", "1");
-	/* Objects have their class's size, and handles. */
+	/* Objects are rounded up to the size of their class, and have handles. */
 	limit -= limit / 10;
 	limit -= limit % page_size();
 	if (limit > POOL_MB << 20)
@@ -483,7 +483,7 @@ static bool test_group_limit(void)
 	return good;
 }
 
-/* The same, with a limit of all its memory: what waits is charged, too. */
+/* Like twice(), but with memory.max, to which pending entries are charged. */
 static bool in_its_place(size_t size)
 {
 	char *noise = swap_noise(size, size), *memory;
@@ -504,7 +504,7 @@ static bool in_its_place(size_t size)
 	return good & only_stored(0);
 }
 
-/* No charge frees dead entries on its way: the limit is lowered below them. */
+/* Lower memory.max below the size of the dead entries, which no earlier charge frees. */
 static bool below_the_dead(size_t size)
 {
 	char *noise = swap_noise(size, size);
@@ -526,7 +526,7 @@ static bool in_little_memory(bool (*test)(size_t size))
 
 	good &= !write_file(GROUP "/memory.max", "max");
 	good &= !write_file(GROUP "/memory.swap.max", "max");
-	/* If the other process was killed. */
+	/* The other process may have been killed while it held them. */
 	release_drains();
 	return good;
 }
@@ -555,14 +555,14 @@ static unsigned long long all_charged(void)
 	return charged() >= LIMIT_BYTES;
 }
 
-/* All LIMIT_BYTES that are stored are charged, once the kernel has summed what CPUs count. */
+/* Check that all LIMIT_BYTES are charged, once the kernel has folded the per-CPU counts. */
 static bool once(size_t size)
 {
 	swap_noise(size, size);
 	return becomes("bytes charged", all_charged, 1);
 }
 
-/* As above, where nothing may be stored: empty slots are not pushed, or only few. */
+/* Like once(), where nothing may be stored: few empty slots are pushed, if any. */
 static bool once_unstored(size_t size)
 {
 	char *memory = swap_noise(size, size);
@@ -582,7 +582,7 @@ static unsigned long long dying_groups(void)
 	return named_number(CGROUPS "/cgroup.stat", "nr_dying_descendants");
 }
 
-/* Its entries die with its last process, and must not keep it. */
+/* Entries that die with the last process of a cgroup must not pin it after their drain. */
 static bool test_group_removed(void)
 {
 	unsigned long long before = dying_groups();
@@ -602,8 +602,8 @@ static bool test_group_removed(void)
 }
 
 /*
- * Cgroups that come and go, and stores that are not allowed, must not free what is
- * dead: it is others'.
+ * Removal of a cgroup, and stores that a cgroup's limit refuses, must not free the dead
+ * entries of other cgroups.
  */
 static bool test_others_dead(void)
 {
@@ -617,14 +617,14 @@ static bool test_others_dead(void)
 	good &= !write_file(GROUP "/memory.zswap.max", "0");
 	good &= in_group(GROUP, once_unstored, FEW_BYTES);
 	good &= !write_file(GROUP "/memory.zswap.max", "max");
-	/* Slots that were handed out again are dead no more. */
+	/* Reused slots are no longer dead. */
 	good &= still_waits(dead() + FEW_BYTES / page_size() >= before);
 	release_drains();
 	good &= becomes("bytes on the device", on_device, 0);
 	return end(good);
 }
 
-/* memory.stat of one of two groups: in bytes, also of whole pages. */
+/* zswap counters in memory.stat of a cgroup; all of them are in bytes. */
 struct charges {
 	unsigned long long bytes, pages, incompressible;
 };
@@ -650,7 +650,7 @@ static bool expect_charges(const char *group, struct charges wanted)
 		      wanted.incompressible);
 }
 
-/* memory.stat leaves out what CPUs counted last, for some seconds. */
+/* Wait for @pages: memory.stat lags some seconds behind the per-CPU counts. */
 static struct charges charges_of(const char *group, unsigned long long pages)
 {
 	int ms;
@@ -672,7 +672,7 @@ static bool no_charges(const char *group)
 	return expect_charges(group, none);
 }
 
-/* Every other page is one group's, so that each batch of a drain is of both. */
+/* Memory whose pages alternate between two cgroups: each batch of a drain has both. */
 static char *shared;
 
 static bool touch_own(size_t first)
@@ -687,7 +687,7 @@ static bool are_stored(size_t pages)
 	return stored() >= pages;
 }
 
-/* Of each kind of page, and of each size, the two have not the same number. */
+/* The two cgroups have different numbers of pages of each kind and size. */
 static bool test_charges(void)
 {
 	unsigned long long pages = LIMIT_BYTES / page_size();
@@ -701,7 +701,7 @@ static bool test_charges(void)
 	good &= !mkdir(SECOND, 0755);
 	good &= in_group(GROUP, touch_own, 0);
 	good &= in_group(SECOND, touch_own, 1);
-	/* Only pages that are mapped go. */
+	/* Only mapped pages are paged out. */
 	for (size_t i = 0; i < pages; i++)
 		touch_page(shared + i * page_size());
 	page_out_until(shared, LIMIT_BYTES, are_stored, pages);
@@ -722,7 +722,7 @@ static bool test_charges(void)
 	release_drains();
 	good &= no_charges(GROUP);
 	good &= no_charges(SECOND);
-	/* Many pages of one group in a row, none of which was compressed. */
+	/* A long run of incompressible pages of one cgroup. */
 	good &= in_group(GROUP, once, LIMIT_BYTES);
 	good &= no_charges(GROUP);
 	good &= only_stored(0);
@@ -731,7 +731,7 @@ static bool test_charges(void)
 
 #define SHRINKERS	"/sys/kernel/debug/shrinker"
 
-/* Each pool of zsmalloc has a shrinker, which has its name. */
+/* Return the number of zswap's zsmalloc pools: each has a shrinker with its name. */
 static unsigned long long pools(void)
 {
 	DIR *shrinkers = opendir(SHRINKERS);
@@ -745,7 +745,7 @@ static unsigned long long pools(void)
 	return nr;
 }
 
-/* The old pool goes with its last entry, which is one that is dead. */
+/* A change of the compressor must free the old pool, whose last entries are dead. */
 static bool test_compressor(void)
 {
 	unsigned long long before = pools();
@@ -766,7 +766,7 @@ static bool test_compressor(void)
 	kept = swapped_region(KEPT_BYTES, KEPT_BYTES);
 	good &= !write_file(zswap_parameter[0].path, zswap_parameter[0].before);
 	good = end(good);
-	/* The pool of what was kept goes, too: later than its last entry. */
+	/* The pool of the kept region is freed some time after its last entry. */
 	return becomes("pools", pools, before) && good;
 }
 
@@ -797,7 +797,7 @@ static bool nothing_is_dead(void)
 	return expect("dead entries", dead(), 0);
 }
 
-/* When process_mrelease() returns, the memory is back, also that in swap. */
+/* When process_mrelease() returns, all memory must be free, including that in swap. */
 static bool test_release(void)
 {
 	bool good;
@@ -807,12 +807,12 @@ static bool test_release(void)
 	return end(good);
 }
 
-/* Another device of another size takes its place, with dead entries waiting. */
+/* Replace the device by one of another size while dead entries are pending. */
 static bool test_swapoff(void)
 {
 	bool good = begin();
 
-	/* What is freed in a page fault waits, too. */
+	/* Entries freed by page faults are also pending. */
 	good &= check_pages(&kept, 0, kept.pages);
 	unmap(&kept);
 	zram_swapoff();
@@ -833,7 +833,7 @@ static void set_up(void)
 	zswap_begin();
 	if (zswap_number("stored_pages"))
 		ksft_exit_skip("zswap: pages are stored; run swapoff -a first\n");
-	/* Not a link of somebody else's. */
+	/* Refuse an existing path: it may be a link of another user. */
 	if (mkdir(CGROUPS, 0755))
 		ksft_exit_fail_msg(CGROUPS ": %s; remove it\n", strerror(errno));
 	if (mount("none", CGROUPS, "cgroup2", 0, NULL) ||

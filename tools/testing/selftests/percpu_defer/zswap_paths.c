@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Does deferral in zswap get along with the ways that pages take to and from swap?
+ * Test deferral in zswap with the different paths of pages to and from swap.
  *
- * Readahead from a device that is no solid state, a swap file of several extents,
- * tmpfs, slots that processes share, huge pages of which zswap can store a part only,
- * and slots that die while they are being written back. Each case frees some of its
- * memory, so that dead slots are next to live ones, see drain_gate.h; each page tells
- * where and when it was written.
+ * These are: readahead from a rotational device, a swap file of several extents, tmpfs,
+ * slots shared by processes, huge pages of which zswap can store only a part, and slots
+ * freed during their writeback. Each case frees some of its memory, so that dead slots
+ * are next to live ones: see drain_gate.h. The content of a page identifies its address
+ * and generation.
  */
 #define _GNU_SOURCE
 #include <linux/fs.h>
@@ -26,13 +26,13 @@
 #define AREA_MB		16UL
 #define KEPT_BYTES	(1024 * 1024UL)
 #define FREED_BYTES	(6UL << 20)
-/* With what is kept, more than the area has left. */
+/* Fits in the area only if slots of the freed region are reused. */
 #define AGAIN_BYTES	(10UL << 20)
 #define STALE_BYTES	(1024 * 1024UL)
-/* Of these, at least as many must stay in the swap cache with an entry in zswap. */
+/* Minimum number of those pages that must stay in memory with an entry in zswap. */
 #define STALE_MIN	4
 #define STALE_SECONDS	30
-/* Pages that are read ahead, as a power of 2; some systems have 0 of it. */
+/* page-cluster: log2 of the number of pages read ahead; some systems set 0. */
 #define READAHEAD	"3"
 #define PIECE_MB	4UL
 #define BETWEEN_BYTES	(1024 * 1024UL)
@@ -54,13 +54,13 @@
 #define GROUP		CGROUPS "/zswap_paths"
 
 static struct region kept, freed;
-/* Zero until this process is in the group. */
+/* 0 until this process is in the group. */
 static unsigned long long group_inode;
 static bool cgroups_made, memory_enabled, file_mounted;
-/* The swap device of most cases, and the disk for others. */
+/* Swap device of most cases, and disk of test_file() and test_cap(). */
 static struct loop loop, disk;
 
-/* A setting of the system; its value before the first change, if there was one. */
+/* System setting, and its value before the first change; empty if not changed. */
 static struct setting {
 	const char *path;
 	char before[64];
@@ -69,7 +69,7 @@ static struct setting {
 	fault_ignore_wait = { .path = FAILSLAB "ignore-gfp-wait" },
 	huge_enabled = { .path = HUGE_DIR "enabled" };
 
-/* Read the value of a file; of a list of values, the one in brackets. */
+/* Read the value of a file; in a list of values, the one in brackets. */
 static bool read_setting(const char *path, char *value, int size)
 {
 	FILE *file = fopen(path, "r");
@@ -112,7 +112,7 @@ static bool some_wait(void)
 	return !zswap_defers() || still_waits(dead());
 }
 
-/* Both in swap, one of them freed. False if nothing waits that is held. */
+/* Swap out both regions, and free one. Return false if nothing is held that should be. */
 static bool begin(size_t size)
 {
 	kept = swapped_region(KEPT_BYTES, KEPT_BYTES);
@@ -122,7 +122,7 @@ static bool begin(size_t size)
 	return some_wait();
 }
 
-/* Nothing waits, and only @pages are stored. */
+/* Check that nothing is pending, and that only @pages are stored. */
 static bool only_stored(unsigned long long pages)
 {
 	release_drains();
@@ -139,20 +139,20 @@ static bool end(bool good)
 	return only_stored(0) && good;
 }
 
-/* Pages that the kernel has read ahead so far. */
+/* Return the number of pages that the kernel has read ahead so far. */
 static unsigned long long read_ahead(void)
 {
 	return named_number("/proc/vmstat", "swap_ra");
 }
 
-/* Have the shrinker look at all entries of the group, twice. */
+/* Have the shrinker scan all entries of the group twice. */
 static bool shrink(void)
 {
 	zswap_scan(group_inode, 8192);
 	return zswap_scan(group_inode, 8192);
 }
 
-/* Write back what the shrinker takes; false if it cannot be asked. */
+/* Have the shrinker write back; return false if it cannot be called. */
 static bool write_back(void)
 {
 	bool asked;
@@ -164,8 +164,8 @@ static bool write_back(void)
 }
 
 /*
- * Pages of a region by turns: zero-filled, freed, with content, with content. The
- * period is odd to the windows that are read ahead.
+ * A region has zero-filled pages and holes at odd periods, which shift against the
+ * readahead windows, whose sizes are powers of 2.
  */
 static bool is_zeros(size_t i, uint64_t generation)
 {
@@ -177,7 +177,7 @@ static bool is_hole(size_t i)
 	return i % 7 < 3;
 }
 
-/* In place, so that a page that has a slot keeps it. */
+/* Write in place, so that a page that has a slot keeps it. */
 static void write_mixed(struct region *r, uint64_t generation)
 {
 	for (size_t i = 0; i < r->pages; i++) {
@@ -223,14 +223,14 @@ static void out(const struct region *r, size_t total)
 				   swapped_bytes(), total);
 }
 
-/* A read leaves a page in the swap cache, and its slot in use. */
+/* Read all pages, which leaves them in the swap cache, and their slots in use. */
 static void read_all(const struct region *r)
 {
 	for (size_t i = 0; i < r->pages; i++)
 		touch_page(r->memory + i * page_size());
 }
 
-/* Readahead must not bring back content of the dead slots in between. */
+/* Readahead must not bring back the content of dead slots between live ones. */
 static bool test_readahead(void)
 {
 	unsigned long long before = read_ahead();
@@ -251,7 +251,7 @@ static bool test_readahead(void)
 		ksft_print_msg("nothing was read ahead\n");
 		good = false;
 	}
-	/* Slots that are free now, or dead, are all there is room in. */
+	/* The only room left is in slots that are free or dead. */
 	again = new_region(AGAIN_BYTES - FREED_BYTES);
 	write_mixed(&again, 2);
 	madvise(r.memory, FREED_BYTES, MADV_PAGEOUT);
@@ -264,7 +264,7 @@ static bool test_readahead(void)
 	return end(good);
 }
 
-/* A slot whose page is written out again with other content, or none. */
+/* Write pages out to their slots again, with other content or zero-filled. */
 static bool test_rewrite(void)
 {
 	bool good = begin(FREED_BYTES), asked = true;
@@ -292,7 +292,7 @@ static struct {
 	bool stop;
 } touch;
 
-/* Look at the page that is on its way out, at random moments. */
+/* Touch the page that is being paged out, at random moments. */
 static void *touch_pages(void *unused)
 {
 	const struct region *r = touch.r;
@@ -309,8 +309,9 @@ static void *touch_pages(void *unused)
 }
 
 /*
- * Pages in memory that have an entry: a fault found them while they were stored.
- * Nothing must be read ahead: such pages are in swap, but have no entry.
+ * Return the number of pages in memory that have an entry because a fault found them
+ * while they were stored. Readahead must be off: pages that were read ahead count as
+ * swapped, but have no entry.
  */
 static unsigned long long count_stale(void)
 {
@@ -320,7 +321,7 @@ static unsigned long long count_stale(void)
 	return pages > swapped ? pages - swapped : 0;
 }
 
-/* As above, without entries of pages that were loaded, which wait to be freed. */
+/* Like count_stale(), but without the pending entries of pages that were loaded. */
 static unsigned long long count_settled(void)
 {
 	write_zswap("deferred_invalidate", "N");
@@ -351,9 +352,9 @@ static unsigned long long make_stale(const struct region *r)
 }
 
 /*
- * An entry stays when the page could not leave memory after it was stored, because a
- * fault had found it in the swap cache. When the page is zero-filled on its next
- * writeout, the entry must go: the shrinker would write it back over the zeros.
+ * A fault can find a page in the swap cache while the page is being stored. The page then
+ * stays in memory, and its entry in zswap. If the page is zero-filled on its next
+ * writeout, the entry must be freed: the shrinker would write it back over the zeros.
  */
 static bool test_stale(void)
 {
@@ -404,7 +405,7 @@ static void write_piece(const char *path, size_t bytes)
 	close(file);
 }
 
-/* Is the file in extents that are @bytes apart? Indirect blocks alone do not count. */
+/* Are two extents of the file at least @bytes apart? Indirect blocks do not count. */
 static bool has_jump(const char *path, long bytes)
 {
 	int file = open(path, O_RDONLY), size, block, last = 0;
@@ -425,7 +426,7 @@ static bool has_jump(const char *path, long bytes)
 	return found;
 }
 
-/* False if there is no program that makes a file system. */
+/* Enable a swap file of several extents; return false if there is no mke2fs. */
 static bool swap_file_on(void)
 {
 	char command[80];
@@ -452,8 +453,8 @@ static void swap_file_off(void)
 }
 
 /*
- * An offset in the swap file is no sector: what is written back must go to its own
- * place, and dead slots must be those of the offset.
+ * Offsets in a swap file are not sectors. Writeback must go to the sector of the slot,
+ * and dead slots must be recorded by their offset.
  */
 static bool test_file(void)
 {
@@ -488,7 +489,7 @@ static bool test_file(void)
 	return good;
 }
 
-/* Memory of a file in tmpfs, with content. */
+/* Map a file in tmpfs. */
 static struct region file_region(int file, size_t size)
 {
 	struct region r = { .pages = size / page_size() };
@@ -505,7 +506,7 @@ static bool are_stored(size_t pages)
 	return stored() >= pages;
 }
 
-/* Pages of tmpfs are not this process's swap: count what is stored. */
+/* Page a file out. Its pages are not in VmSwap of this process: count stored pages. */
 static void file_out(struct region *r, uint64_t generation, size_t pages)
 {
 	for (size_t i = 0; i < r->pages; i++) {
@@ -516,7 +517,7 @@ static void file_out(struct region *r, uint64_t generation, size_t pages)
 		ksft_exit_fail_msg("only %llu of %zu pages are stored\n", stored(), pages);
 }
 
-/* Holes and the end of a file in tmpfs, which free slots without a page table. */
+/* Punch holes in a tmpfs file and truncate it, which frees slots without a page table. */
 static bool test_tmpfs(void)
 {
 	int file = memfd_create("zswap_paths", 0);
@@ -556,7 +557,7 @@ static bool test_tmpfs(void)
 	return end(good);
 }
 
-/* A process that waits until @go is closed, and then reads @r, if it is not NULL. */
+/* Start a process that waits until @go is closed, and then checks @r unless it is NULL. */
 static pid_t start_sharer(const struct region *r, int *go)
 {
 	int pipe_end[2];
@@ -588,7 +589,7 @@ static bool end_sharer(pid_t child, int go)
 	return waitpid(child, &status, 0) == child && !status;
 }
 
-/* A slot dies with its last user, and not before. */
+/* A slot must die with its last user, and not before. */
 static bool test_shared(void)
 {
 	unsigned long long before;
@@ -606,7 +607,7 @@ static bool test_shared(void)
 	good &= expect("stored pages", stored(), kept.pages + r.pages);
 
 	child = start_sharer(&r, &go);
-	/* Half of the pages have one user more than the others. */
+	/* From here on, half of the pages have one more user than the others. */
 	munmap(r.memory, FREED_BYTES / 2);
 	good &= expect("dead entries", drains_held ? dead() : 0, 0);
 	good &= check_pages(&r, r.pages / 2, r.pages / 2);
@@ -630,7 +631,7 @@ static unsigned long long old_number(const char *name)
 	return named_number("/sys/kernel/debug/percpu_defer/zswap_unlinked", name);
 }
 
-/* Each of several processes faults in the part of a region that is its own. */
+/* Have several processes fault in one part of a region each. */
 static bool fault_in(const struct region *r)
 {
 	size_t nr = r->pages / NR_FAULTING;
@@ -647,8 +648,8 @@ static bool fault_in(const struct region *r)
 }
 
 /*
- * Entries of pages that are loaded wait as objects, of which there may be fewer than
- * of slots. More than the cap must not wait, however many processes fault at once.
+ * Entries of loaded pages are deferred as objects, which have a lower cap than slots. The
+ * number of pending objects must not exceed it, even if several processes fault at once.
  */
 static bool test_cap(void)
 {
@@ -675,7 +676,7 @@ static bool test_cap(void)
 	r = swapped_region(size, KEPT_BYTES + size);
 	hold_drains();
 	good = fault_in(&r);
-	/* The cap that set_cap() allows. */
+	/* percpu_defer_set_cap() allows an excess of an eighth, or of one per CPU. */
 	if (drains_held) {
 		good &= expect("objects above the cap",
 			       old_number("pending") > cap + cap / 8 + NR_FAULTING, 0);
@@ -691,7 +692,7 @@ static bool test_cap(void)
 	return good;
 }
 
-/* Faults injected into the allocations of this thread; -1: the kernel has none. */
+/* Open fault injection for allocations of this thread; return -1 if not supported. */
 static int open_fault(void)
 {
 	if (!change(&fault_verbose, "0") || !change(&fault_ignore_wait, "N"))
@@ -708,14 +709,14 @@ static void fail_nth(int fault, unsigned int nth)
 		ksft_exit_fail_msg("fail-nth: %s\n", strerror(errno));
 }
 
-/* Stores for which there was no memory. */
+/* Return the number of stores that failed for lack of memory. */
 static unsigned long long rejected(void)
 {
 	return zswap_number("reject_kmemcache_fail") + zswap_number("reject_alloc_fail") +
 	       zswap_number("reject_compress_fail");
 }
 
-/* Huge pages that zswap has stored as a whole. */
+/* Return the number of huge pages that zswap has stored as a whole. */
 static unsigned long long huge_stored(void)
 {
 	unsigned long long nr = 0;
@@ -740,7 +741,7 @@ static struct region huge_region(void)
 	return r;
 }
 
-/* Free what it had, so that a huge page is mapped again, and write that out. */
+/* Map a new huge page, and page it out while allocation @nth fails (0: none). */
 static void huge_out(struct region *r, int fault, unsigned int nth)
 {
 	madvise(r->memory, HUGE_BYTES, MADV_DONTNEED);
@@ -751,7 +752,7 @@ static void huge_out(struct region *r, int fault, unsigned int nth)
 	fail_nth(fault, 0);
 }
 
-/* Write out huge pages while one allocation after the other fails. */
+/* Page out huge pages, each time with a different allocation failing. */
 static bool fail_stores(struct region *r, size_t nr, int fault)
 {
 	unsigned long long fails = rejected();
@@ -767,7 +768,7 @@ static bool fail_stores(struct region *r, size_t nr, int fault)
 	return expect("no store failed", rejected() == fails, 0) && good;
 }
 
-/* The part of a huge page that was stored before one of its pages failed must go. */
+/* If storing a huge page fails, its pages that were stored before must be freed. */
 static bool test_huge(void)
 {
 	unsigned long long whole = huge_stored(), before;
@@ -822,17 +823,17 @@ static unsigned long long written_back(void)
 	return zswap_number("written_back_pages");
 }
 
-/* Wait until more than @pages have been written back, or all that will be. */
+/* Wait until more than @pages have been written back, or until writeback has ended. */
 static void wait_written(unsigned long long pages)
 {
 	while (written_back() <= pages && !__atomic_load_n(&has_shrunk, __ATOMIC_ACQUIRE))
 		usleep(100);
 }
 
-/* Drop what is clean, so that it has to be read from the device. */
+/* Drop clean pages, so that they have to be read from the device. */
 static void drop_cached(void)
 {
-	/* Fails if it has not found as much. */
+	/* The write fails if less than that is reclaimed. */
 	write_file(GROUP "/memory.reclaim", "64M");
 }
 
@@ -841,7 +842,7 @@ static size_t slow_piece(const struct region *r)
 	return r->pages < SLOW_PIECES ? 1 : r->pages / SLOW_PIECES;
 }
 
-/* Pages of the piece at @first: the last one ends with the region. */
+/* Return the number of pages of the piece at @first; the last one may be shorter. */
 static size_t piece_pages(const struct region *r, size_t first)
 {
 	size_t piece = slow_piece(r);
@@ -850,9 +851,10 @@ static size_t piece_pages(const struct region *r, size_t first)
 }
 
 /*
- * Free every other piece, each as soon as writeback is in it: after the rest of the
- * piece before, which is gone, and the piece between. Writeback begins with @r when more
- * than @start pages have been written. Returns how many pieces met writes in flight.
+ * Free every other piece of @r as soon as writeback has reached it. Writeback reaches the
+ * first piece when more than @start pages have been written. It skips the rest of a piece
+ * that is freed, so it reaches the next one after the piece in between. Return the number
+ * of pieces freed while writes were in flight.
  */
 static unsigned int free_pieces(struct region *r, unsigned long long start)
 {
@@ -871,7 +873,7 @@ static unsigned int free_pieces(struct region *r, unsigned long long start)
 	return met;
 }
 
-/* Slots that die while zswap writes them back, and before their writes complete. */
+/* Free slots while zswap writes them back, before their writes complete. */
 static bool test_written(void)
 {
 	unsigned long long before = written_back();
@@ -888,7 +890,7 @@ static bool test_written(void)
 	has_shrunk = false;
 	if (pthread_create(&thread, NULL, shrink_all, NULL))
 		ksft_exit_fail_msg("no thread\n");
-	/* The oldest come first: what is kept, and dead entries, which are not written. */
+	/* The LRU begins with the kept pages, then dead entries, which are not written. */
 	good &= expect("no piece was freed while writes were in flight",
 		       free_pieces(&r, before + kept.pages) == 0, 0);
 	pthread_join(thread, NULL);
@@ -902,14 +904,14 @@ static bool test_written(void)
 	good &= expect("no page was written back", written_back() == before, 0);
 	good &= check_pages(&kept, 0, kept.pages);
 	unmap(&kept);
-	/* Reclaim has sent other pages of this process there, which come back. */
+	/* Swapoff also brings back other pages of this process that were reclaimed. */
 	swap_area_off(SLOW_DEV);
 	good &= only_stored(0);
 	swap_area_on(SLOW_DEV);
 	return good;
 }
 
-/* In a group of its own: the shrinker and reclaim are asked for one. */
+/* Enter a private cgroup: the shrinker and memory.reclaim work on one cgroup. */
 static void enter_group(void)
 {
 	static const char control[] = CGROUPS "/cgroup.subtree_control";
@@ -933,7 +935,7 @@ static void enter_group(void)
 	group_inode = group.st_ino;
 }
 
-/* A child that still waits for this process would keep the group. */
+/* Leave and remove the cgroup. A child that is still waiting would keep it: kill it. */
 static void leave_group(void)
 {
 	if (group_inode && !write_file(CGROUPS "/cgroup.procs", "0") &&

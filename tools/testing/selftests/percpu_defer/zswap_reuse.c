@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Does memory in zswap keep its content when slots are reused at once?
+ * Check that memory in zswap keeps its content when slots are reused immediately.
  *
  * usage: zswap_reuse [SECONDS [PROCESSES [MEGABYTES [ZRAM_MEGABYTES]]]]
  *
- * Processes fill memory with a pattern made of address and generation, page it
- * out, check it, free it and fill it again. Meanwhile all about zswap that can be
- * changed is changed: its compressor, its limit, its shrinker and its switches,
- * huge pages, the CPUs, and one of the swap devices. What zswap does not take, or
- * writes back, goes to zram devices of our own, which are given back.
+ * Processes fill memory with a pattern made of address and generation, page it out,
+ * check it, free it and fill it again. Meanwhile another process changes the compressor,
+ * the limit, the shrinker and the switches of zswap, huge pages, the CPUs that are
+ * online, and one of the swap devices. Pages that zswap rejects or writes back go to
+ * private zram devices, which are removed at the end.
  */
 #define _GNU_SOURCE
 #include "kselftest.h"
@@ -17,9 +17,9 @@
 
 #define THP		"/sys/kernel/mm/transparent_hugepage/"
 #define CPU		"/sys/devices/system/cpu/cpu1/online"
-/* Of the device that comes and goes. */
+/* Minimum size of the device that is changed. */
 #define OTHER_MB	24
-/* That the limit is 0, at most. */
+/* Maximum time for which the limit is 0. */
 #define LIMIT_MS	3000
 
 static unsigned int main_id, other_id;
@@ -32,7 +32,7 @@ static void off_and_on(const char *path, useconds_t time, const char *off,
 	write_file(path, on);
 }
 
-/* Everything is to be written back, and soon something is. */
+/* Request writeback of everything, until some pages have been written back. */
 static void lower_limit(void)
 {
 	unsigned long long before = zswap_number("written_back_pages");
@@ -44,8 +44,8 @@ static void lower_limit(void)
 }
 
 /*
- * Lower the limit until it had an effect: on a slow machine, chance does it rarely, and
- * mostly while nothing is stored.
+ * Lower the limit until that has an effect. On a slow machine, random changes of the limit
+ * are rare, and mostly happen while nothing is stored.
  */
 static void write_some_back(time_t end)
 {
@@ -58,7 +58,7 @@ static void write_some_back(time_t end)
 	}
 }
 
-/* Another one of another size in its place. */
+/* Replace the second device by one of another size. */
 static void change_device(uint64_t random)
 {
 	zram_select(other_id);
@@ -107,7 +107,7 @@ static void disturb(time_t end)
 			write_file("/proc/sys/vm/compact_memory", "1");
 			break;
 		default:
-			/* Of what memory pressure does, all shrinkers. */
+			/* Run all shrinkers, as memory pressure does. */
 			write_zswap("shrinker_enabled", "Y");
 			write_file("/proc/sys/vm/drop_caches", "2");
 			write_zswap("shrinker_enabled", "N");
@@ -122,7 +122,7 @@ static struct {
 	char before[16];
 } huge[] = {
 	{ .path = THP "enabled" },
-	/* Not everywhere. */
+	/* Does not exist everywhere. */
 	{ .path = THP "hugepages-64kB/enabled" },
 };
 
@@ -136,7 +136,7 @@ static void huge_begin(void)
 
 		if (!file)
 			continue;
-		/* That of several which is in brackets. */
+		/* The current value is the one in brackets. */
 		chosen = fgets(line, sizeof(line), file) ? strchr(line, '[') : NULL;
 		if (chosen)
 			sscanf(chosen, "[%15[^]]", huge[i].before);
@@ -152,7 +152,7 @@ static void huge_end(void)
 			write_file(huge[i].path, huge[i].before);
 }
 
-/* On all swap devices. */
+/* Return the number of slots in use on all swap devices. */
 static unsigned long long slots_in_use(void)
 {
 	return (named_number("/proc/meminfo", "SwapTotal:") -
@@ -160,9 +160,9 @@ static unsigned long long slots_in_use(void)
 }
 
 /*
- * Is, soon, no more stored than there are slots in use? Of these some
- * may be left: swap keeps the slot of a page that somebody had locked when its
- * process went, until reclaim comes by.
+ * Wait until no more pages are stored than slots are in use. A few slots may stay in
+ * use: if a page was locked when its process exited, swap keeps its slot until reclaim
+ * frees it.
  */
 static bool all_freed(void)
 {
@@ -193,7 +193,7 @@ int main(int argc, char **argv)
 		ksft_exit_skip("needs root\n");
 	if (size / page_size() < MIN_CHUNKS)
 		ksft_exit_fail_msg("give each process at least %d pages\n", MIN_CHUNKS);
-	/* The workers are killed as a group, which is not the caller's. */
+	/* run_workers() signals its process group: leave the group of the parent. */
 	setpgid(0, 0);
 	huge_begin();
 	zswap_begin();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* zswap in front of a zram device of our own, which takes what zswap does not. */
+/* zswap with a private zram device, which takes the pages that zswap rejects. */
 #ifndef ZSWAP_SWAP_H
 #define ZSWAP_SWAP_H
 
@@ -21,15 +21,15 @@ static struct zswap_parameter {
 	{ .path = ZSWAP_PARAMETERS "max_pool_percent" },
 	{ .path = ZSWAP_PARAMETERS "accept_threshold_percent" },
 	{ .path = ZSWAP_PARAMETERS "shrinker_enabled" },
-	/* Only where invalidation is deferred. */
+	/* Exists only if invalidation can be deferred. */
 	{ .path = ZSWAP_PARAMETERS "deferred_invalidate" },
-	/* The last one, so that it is restored when the others are. */
+	/* Restored last, after all others. */
 	{ .path = ZSWAP_PARAMETERS "enabled" },
 };
 
 #define NR_PARAMETERS	ARRAY_SIZE(zswap_parameter)
 
-/* Returns 0 or an errno. */
+/* Set a parameter; return 0 or an errno. */
 static inline int write_zswap(const char *parameter, const char *text)
 {
 	char path[96];
@@ -76,12 +76,12 @@ static inline void zswap_begin(void)
 	if (write_zswap("shrinker_enabled", "N") ||
 	    write_zswap("max_pool_percent", "50"))
 		ksft_exit_fail_msg("cannot set up zswap\n");
-	/* Where drains can be held, nothing of this may be missing. */
+	/* On a kernel that can hold drains, all of these files must exist. */
 	if (gate_exists() && (!zswap_defers() || access(ZSWAP_DEBUG "check", F_OK)))
 		ksft_exit_fail_msg("no " ZSWAP_DEBUG "dead_entries or check\n");
 }
 
-/* A number in zswap's debugfs folder. */
+/* Return a number from zswap's debugfs directory. */
 static inline unsigned long long zswap_number(const char *file)
 {
 	unsigned long long number;
@@ -93,7 +93,7 @@ static inline unsigned long long zswap_number(const char *file)
 	return number;
 }
 
-/* A number that the library counts, of all swap devices. */
+/* Return the sum of a library counter over all swap devices. */
 static inline unsigned long long zswap_counted(const char *what)
 {
 	DIR *instances = opendir("/sys/kernel/debug/percpu_defer");
@@ -114,8 +114,8 @@ static inline unsigned long long zswap_counted(const char *what)
 }
 
 /*
- * Ask zswap's shrinker, and no other, to look at @nr entries of the cgroup with this
- * inode. Return false if it cannot be asked.
+ * Have zswap's shrinker, and no other, scan @nr entries of the cgroup with inode @group.
+ * Return false if that is not possible.
  */
 static inline bool zswap_scan(unsigned long long group, unsigned long nr)
 {
@@ -136,16 +136,16 @@ static inline bool zswap_scan(unsigned long long group, unsigned long nr)
 	return done;
 }
 
-/* Slots that are dead, whether they hold an entry or not. */
+/* Return the number of dead slots, with or without an entry. */
 static inline unsigned long long dead(void)
 {
 	return zswap_defers() ? zswap_number("dead_entries") : 0;
 }
 
 /*
- * Is every entry in a slot that is in use, or dead, but not both? And, if @quiet,
- * when nothing waits any more, is every entry on an LRU in a tree? Only where the
- * kernel can look: see CONFIG_PERCPU_DEFER_PERTURB.
+ * Check that every entry is in a slot that is either in use or dead, but not both. If
+ * @quiet, nothing may be pending: also check that every entry on an LRU is in a tree.
+ * Return true without CONFIG_PERCPU_DEFER_PERTURB, which provides the check.
  */
 static inline bool zswap_is_sane(bool quiet)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* KUnit of Linux 6.12 cannot hold back a warning: what has to warn is not tried. */
+/* KUnit of Linux 6.12 cannot suppress warnings: skip the calls that must warn. */
 #ifndef _PERCPU_DEFER_KUNIT_WARNING_H
 #define _PERCPU_DEFER_KUNIT_WARNING_H
 

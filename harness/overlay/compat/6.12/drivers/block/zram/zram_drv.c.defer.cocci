@@ -1,6 +1,6 @@
 
-// Writeback replaces content by the place where the same content is, so it is as
-// recompression.
+// Like recompression, writeback does not change the content: it replaces it by the place
+// on the backing device that has the same content.
 @writeback@
 expression E1, E2;
 position p;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Linux 6.12 collects freed slots, 64 for each CPU, before it frees them. To switch
- * off a swap device, however small, makes it free them now.
+ * Linux 6.12 caches up to 64 freed slots per CPU before it frees them. swapoff of any
+ * device, however small, flushes these caches.
  */
 #ifndef SWAP_SLOTS_H
 #define SWAP_SLOTS_H
@@ -23,7 +23,7 @@ static inline void make_small_swap(void)
 	uint32_t header[65536 / sizeof(uint32_t)] = {};
 	int fd = open(SMALL_DEVICE, O_RDWR);
 
-	/* Version and last page. */
+	/* Header version and number of the last page. */
 	header[256] = 1;
 	header[257] = 15;
 	memcpy((char *)header + page_size() - 10, "SWAPSPACE2", 10);
