@@ -15,8 +15,7 @@
  * A page removed on its own CPU, by a task or by the push that filled it, may be read at
  * once: no push to it can be in flight there. Any other page may be read only after a grace
  * period, because code that runs with preemption disabled is an RCU reader. For the same
- * reason, a flush, which waits for a grace period, does not miss a page that another CPU
- * has removed but not queued yet.
+ * reason, a flush does not miss a page that another CPU has removed but not queued yet.
  */
 #include <kunit/static_stub.h>
 #include <kunit/visibility.h>

@@ -172,9 +172,8 @@ static void __percpu_defer_flush(struct percpu_defer_core *core, bool stop)
  *
  * Context: may sleep on the locks that the drain takes, and for a grace period if the
  * instance takes objects. Must not be called under a lock that this function takes, in a
- * drain of @core, or in a drain of an instance that was set up by the same line of code:
- * lockdep has one class for each percpu_defer_init() and percpu_defer_map_init() in the
- * source.
+ * drain of @core, or in a drain of an instance that was set up by the same line of code,
+ * because that has the same lockdep class.
  */
 void percpu_defer_flush(struct percpu_defer_core *core)
 {
@@ -189,13 +188,11 @@ EXPORT_SYMBOL_GPL(percpu_defer_flush);
  * @max: number of objects or slots after which to stop
  *
  * For memory reclaim, and for owners that have reached a limit. Skips stripes that are
- * being drained, slots whose lock is contended, and objects that other CPUs pushed
- * recently.
+ * being drained, slots whose lock is contended, and recent objects of other CPUs.
  *
  * Context: process context, may sleep. Must not be called in a drain of @core, or under a
  * lock that the drain waits for.
- * Return: the number of objects or slots drained; at most @max plus a page of objects or a
- * word of slots.
+ * Return: number of objects or slots drained; at most @max plus a page or a word of them.
  */
 unsigned long percpu_defer_reclaim(struct percpu_defer_core *core, unsigned long max)
 {
@@ -210,8 +207,7 @@ EXPORT_SYMBOL_GPL(percpu_defer_reclaim);
  * For a caller that has just made a task free up to @max pages and needs the memory now.
  * Waits for concurrent drains. Skips objects that were pushed recently.
  *
- * Context: process context, may sleep. Must not be called in a drain, or under a lock that
- * a drain takes.
+ * Context: process context, may sleep. Not in a drain or under a lock that a drain takes.
  */
 void percpu_defer_drain_some(unsigned long max)
 {
