@@ -97,7 +97,7 @@ static inline bool percpu_defer_add(struct percpu_defer_core *core, long nr)
 		percpu_defer_fold(core, nr);
 }
 
-/* Subtract part of the count of percpu_defer_add() that was not used, or was cancelled. */
+/* Subtract counts of percpu_defer_add() that were not used, or were cancelled. */
 static inline void percpu_defer_sub(struct percpu_defer_core *core, long nr)
 {
 	long batch = READ_ONCE(core->batch), delta;

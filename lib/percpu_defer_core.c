@@ -6,7 +6,7 @@
  * A push makes its objects or slots visible, and then arms the work of the first stripe
  * unless it is pending. The work runs after the age bound, or earlier if much is pending.
  * It drains all stripes except those that are already being drained: by a flush, by memory
- * reclaim, or by the works of other stripes, which help if the first work takes long.
+ * reclaim, or by the works of other stripes, which help if the first one takes long.
  */
 #include <linux/debugfs.h>
 #include <linux/export.h>

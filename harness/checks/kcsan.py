@@ -177,7 +177,7 @@ def run(*command):
 
 
 class Races:
-    """Classifies the reports of a kernel by its build directory."""
+    """Classifier for KCSAN reports; resolves addresses in the build directory of the kernel."""
 
     def __init__(self, out, pristine, tree):
         self.out = pathlib.Path(out)

@@ -2,7 +2,7 @@
 """Boot a kernel as a process of the host: user-mode Linux.
 
 It runs natively, with real caches, where QEMU has to emulate. It has one CPU, so it
-measures latencies and CPU time, but no drain concurrent with an unmap.
+can measure latencies and CPU time, but not drains that run concurrently with an unmap.
 """
 
 import os

@@ -218,7 +218,7 @@ class ChanceTest(unittest.TestCase):
         self.assertEqual(common.Events("", 0, 1, 50).chance(), 0.5)
         # Two events are in different kernels in 50 of 99 cases.
         self.assertAlmostEqual(common.Events("", 2, 0, 50).chance(), 49 / 99 / 2)
-        # Of the four ways to have three events in four tries, two have both in patched.
+        # Three events in four tries can occur in four ways; in two of them, both of patched.
         self.assertIn("by chance in 50% of", common.Events("", 1, 2, 2).worse())
         self.assertIsNone(common.Events("", 2, 2, 50).worse())
 

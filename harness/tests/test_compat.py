@@ -59,7 +59,7 @@ class OlderTest(unittest.TestCase):
             self.refuse(f'[[without]]\nparts = ["{part}"]', f"there is no {part[:3]}")
 
     def test_words(self):
-        """Words are replaced as a whole, and all at once."""
+        """Only whole words are replaced, in a single pass."""
         files = self.adapt('[replace."mm/"]\nslot_lock = "lock"\nslot_unlock = "slot_lock"')
         self.assertEqual(files["mm/a.c.cocci"],
                          "// a\n\n@one@\nlock\n\n@two@\nslot_lock my_slot_lock\n")

@@ -162,7 +162,7 @@ class GuestTest(unittest.TestCase):
         self.assertIn("ran no test", said)
 
     def test_bad_end(self):
-        """The tests that ran before the end are counted, and so is the end."""
+        """Tests that ran before an abnormal end are counted, and the end counts as a failure."""
         count, said = self.run_guest(
             FakeKernel("BEGIN x\nTAP version 13\n1..1\nok 1 a\nEND 0\n", "BUG: y"), {"x"})
         self.assertEqual(str(count), "1 passed, 1 failed")

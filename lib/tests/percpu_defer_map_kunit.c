@@ -254,7 +254,7 @@ static void m_claim_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->map.core));
 }
 
-/* The drain is offered each slot once, in any order of pushes. */
+/* The drain is offered each slot once, regardless of the order of pushes. */
 static void m_side_by_side(struct kunit *test)
 {
 	struct owner *o = test->priv;

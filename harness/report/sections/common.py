@@ -135,7 +135,6 @@ def collect(kernel, job, params, fields, stage, **more):
     """Boot a guest job, and return {line: {key: {field: [numbers]}}}.
 
     `fields` names the lines to collect, and the fields of each. Such a line is
-    `fields` names the lines to collect, and the fields of each. Such a line is
     "LINE KEY... NUMBER...", with a number for each field; the words in between are the
     key. A line "repetition N" shows progress. With pd_reps in `params` each key must
     occur that many times.

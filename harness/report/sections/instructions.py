@@ -66,7 +66,7 @@ def check_waiting(backend, again):
 
 def check_refused(backend, length, row):
     """Fail if pushes were accepted."""
-    # Long runs need few calls; earlier memory alone causes more refusals.
+    # Long runs need few calls; memory that was unmapped before has more refused.
     if length == "long":
         return
     calls = REFUSED_SLOTS / int(length)
@@ -87,7 +87,7 @@ def frees(backend, name, rows, number=SLOTS):
 
 
 def swap_outs(backend, rows, states):
-    """Do the same for swapping out again."""
+    """Return {name: [instructions per slot]} for swapping out again."""
     check_waiting(backend, rows)
     return {f"{text}, slot {state}":
             slots(rows[f"{content} {state}"], "instructions", AGAIN_SLOTS)

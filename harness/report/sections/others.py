@@ -10,7 +10,7 @@ SHOWS = ("How long another process takes to page out and to fault in while one u
 
 MEGABYTES = 512
 REPETITIONS = 4
-# Duration before the munmap(), and from its start.
+# Length of both measurements: before munmap(), and from its start.
 MILLISECONDS = 500
 # Fields of swap_others's output, in nanoseconds.
 TIMES = ("median", "99th percentile", "maximum")
