@@ -58,7 +58,7 @@ def compile_work(source):
     """Return the trees and tools of a job that compiles single objects."""
     def configure(tree, out, fragments, env):
         script("machine/configure.sh", tree, out, *fragments, *version_fragment(tree), env=env)
-    return lint.prepare(source, configure, HARNESS / "machine/newer.sh", (Error,), stage)
+    return lint.prepare(source, configure, HARNESS / "machine/newer.sh", stage)
 
 
 def do_lint(source, args):

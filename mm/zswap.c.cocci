@@ -3,14 +3,6 @@
 // frees (zswap_invalidate.c.inc), and the stale entry of a page that is now zero-filled
 // (zswap_forget.c.inc).
 
-// The result follows the includes that the next rule adds.
-@forget@
-position p;
-@@
- static void zswap_entry_free@p(struct zswap_entry *entry) { ... }
-+
-+#include "zswap_forget.c.inc"
-
 @insert@
 position p;
 @@
@@ -19,6 +11,8 @@ position p;
 +#include "zswap_free.c.inc"
 +
 +#include "zswap_invalidate.c.inc"
++
++#include "zswap_forget.c.inc"
 
 @invalidate@
 position p;

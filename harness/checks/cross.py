@@ -6,7 +6,7 @@ import re
 import subprocess
 
 from checks import lint_build, lint_common, rust_structs
-from checks.lint_common import Finding
+from checks.lint_common import FAULTS, Finding
 from overlay import apply
 from shared import BUILD, HARNESS, Error
 
@@ -50,7 +50,7 @@ def choose(only):
     wanted = [name for name in only.split(",") if name] or list(CHECKS)
     if unknown := [name for name in wanted if name not in CHECKS]:
         raise Error(f"no check is called '{unknown[0]}'; "
-                         f"there are {', '.join(CHECKS)}")
+                    f"there are {', '.join(CHECKS)}")
     return [name for name in CHECKS if name in wanted]
 
 
@@ -136,7 +136,7 @@ def one(name, work):
     """Return whether a check passed, and its result as text."""
     try:
         found = sorted(set(rust(work) if name == "rust" else compile_for(name, work)))
-    except work.errors as error:
+    except FAULTS as error:
         return False, f"failed: {error or 'see above'}"
     if found:
         return False, "\n  ".join([f"{len(found)} found", *map(str, found)])

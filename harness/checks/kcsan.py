@@ -146,7 +146,7 @@ class Symbols:
                   if frame.offset <= one[1] <= frame.size]
         if not places:
             raise Error(f"{self.path}: has no {frame}; build the kernel that "
-                                   "ran, or give the module that was loaded")
+                        "ran, or give the module that was loaded")
         # A return address is the one after the call.
         return [(address + max(frame.offset - 1, 0), section)
                 for address, _size, section in places]
@@ -172,7 +172,7 @@ def run(*command):
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise Error(f"{command[0]}: {last}; is binutils installed, and the "
-                               "kernel built?")
+                    "kernel built?")
     return done.stdout
 
 
@@ -192,7 +192,7 @@ class Races:
             if name.match(path.name):
                 return Symbols(path)
         raise Error(f"{self.out}: has no module {module}; build the kernel "
-                               "that ran")
+                    "that ran")
 
     def is_ours(self, frames):
         """Return whether an access is on a line of the overlay, judging by its frames."""

@@ -6,7 +6,7 @@ import subprocess
 import types
 
 from checks import lint_build, lint_text
-from checks.lint_common import Skip
+from checks.lint_common import FAULTS, Skip
 from shared import Error
 
 CHECKS = {
@@ -28,7 +28,7 @@ def named(text):
     wanted = [name for name in text.split(",") if name]
     if unknown := [name for name in wanted if name not in CHECKS]:
         raise Error(f"no check is called '{unknown[0]}'; "
-                         f"there are {', '.join(CHECKS)}")
+                    f"there are {', '.join(CHECKS)}")
     return [name for name in CHECKS if name in wanted]
 
 
@@ -52,7 +52,7 @@ def one(check, work):
         found = sorted(set(check(work)))
     except Skip as why:
         return "skipped", f"skipped: {why}"
-    except work.errors as error:
+    except FAULTS as error:
         return "failed", f"failed: {error or 'see above'}"
     if not found:
         return "ok", "ok"
@@ -87,14 +87,13 @@ def run(work, names, skippable=()):
                for name, result in results.items())
 
 
-def prepare(source, configure, newer_sh, errors, stage):
+def prepare(source, configure, newer_sh, stage):
     """Return what the checks need; trees and tools are made on first use.
 
-    configure() makes a tree ready to compile; errors are the exceptions that it and
-    source raise.
+    configure() makes a tree ready to compile.
     """
     return types.SimpleNamespace(
         patched=functools.cache(source.patched_tree),
         base=functools.cache(source.base_tree),
         configure=configure, newer=functools.partial(newer, newer_sh), folders={},
-        errors=(*errors, OSError, subprocess.SubprocessError), stage=stage)
+        stage=stage)

@@ -4,9 +4,13 @@
 import collections
 import os
 import re
+import subprocess
 
 from overlay import apply
+from shared import Error
 
+# Exceptions that make a check fail, and not the whole job.
+FAULTS = (Error, OSError, subprocess.SubprocessError)
 CPUS = len(os.sched_getaffinity(0))
 LINE = re.compile(r"(?:\./)?([^\s:]+):(\d+):(?:\d+(?:-\d+)?:)? *(.*)")
 

@@ -37,7 +37,7 @@ def check(mutant):
     if not KEYS <= mutant.keys() <= KEYS | MORE:
         wrong = (KEYS - mutant.keys()) | (mutant.keys() - KEYS - MORE)
         raise Error(f"mutant '{name}': {', '.join(sorted(wrong))} is missing or "
-                         "unknown; see the head of mutants.toml")
+                    "unknown; see the head of mutants.toml")
 
 
 def load(path=LIST):
@@ -142,9 +142,9 @@ class Kept:
         return self.store.key(hashlib.sha256(text.encode()).hexdigest()[:16],
                               self.tree_of(mutant))
 
-    def get(self, mutant):
+    def get(self, mutant, key):
         kept = self.results.get(mutant["name"], {})
-        return kept.get("result") if kept.get("key") == self.key(mutant) != "" else None
+        return kept.get("result") if kept.get("key") == key != "" else None
 
     def put(self, mutant, key, result):
         self.results[mutant["name"]] = {"key": key, "result": result}
@@ -181,10 +181,11 @@ def run(build, mutants, seconds, kept, stage):
     """Test the mutants; build(mutate, kind) makes a kernel. Return their Count."""
     count, remarks, number_caught = Count(), [], 0
     for number, mutant in enumerate(mutants, 1):
-        result = kept.get(mutant)
+        # Before it is built: the tree may change meanwhile.
+        key = kept.key(mutant)
+        result = kept.get(mutant, key)
         if not result:
             stage(f"mutant {number} of {len(mutants)}: {mutant['name']}")
-            key = kept.key(mutant)
             result = try_one(build, mutant, seconds)
             kept.put(mutant, key, result)
         for line in [*result["failed"], *([result["said"]] if result["said"] else [])]:

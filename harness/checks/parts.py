@@ -135,7 +135,7 @@ def test_one(source, args):
                   if only.section in test.expected(version, kind)[0]]
         if not chosen:
             raise Error(f"ONLY={only.section}: does not run in {', '.join(args.kinds)} "
-                             f"with Linux {version}; choose other KINDS")
+                        f"with Linux {version}; choose other KINDS")
         count = test.Count()
         for kind in chosen:
             count += test_kind(source, kind, args, only)

@@ -67,7 +67,7 @@ def choose(names):
     chosen = names.split(",") if names else list(found)
     if unknown := [name for name in chosen if name not in found]:
         raise Error(f"ONLY={unknown[0]}: no suite has this name; there are "
-                         f"{', '.join(found)}")
+                    f"{', '.join(found)}")
     return [found[name] for name in chosen]
 
 

@@ -35,7 +35,8 @@ def cases_of(suite):
 
 
 def harness_cases():
-    return list(cases_of(unittest.defaultTestLoader.discover(HARNESS / "tests", top_level_dir=HARNESS)))
+    return list(cases_of(unittest.defaultTestLoader.discover(HARNESS / "tests",
+                                                             top_level_dir=HARNESS)))
 
 
 def name_of(case):

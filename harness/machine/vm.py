@@ -155,7 +155,7 @@ def wait_for(machine, messages, output, on_line, silence, deadline):
             show_context(output.lines, len(output.lines) - CONTEXT + 5)
             raise Error(f"the guest said nothing for {silence} s"
                           if now - last > silence else
-                          f"the guest did not end within {deadline} s", output.lines)
+                        f"the guest did not end within {deadline} s", output.lines)
         time.sleep(0.2)
 
 

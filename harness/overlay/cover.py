@@ -14,8 +14,8 @@ from shared import BUILD
 RESULTS = BUILD / "results/bench.json"
 WIDTH = 72
 NOT_MEASURED = """*** What was measured belongs here: munmap(), CPU time, when the memory is
-*** back, page faults, and what got worse. There is no build/results/bench.json,
-*** so only you can say. Or run "make bench", and "make series" again.
+*** back, instructions, and regressions. There is no build/results/bench.json, so
+*** only you can say. Or run "make bench", and "make series" again.
 """
 OWN = ("The patches apply to Linux {version}, at the commit that base-commit names "
        "below.")

@@ -56,14 +56,13 @@ class Table:
         optional = [patch.name for patch in every if patch.optional]
         if bad := set(without) - set(optional):
             raise Error(f"WITHOUT={min(bad)}: no optional patch; there are "
-                              f"{', '.join(optional)}")
+                        f"{', '.join(optional)}")
         for patch in every:
             if patch.name not in without and (lost := set(patch.needs) & set(without)):
                 raise Error(f"WITHOUT={min(lost)}: {patch.name} needs it; leave that out as well")
         self.patches, self.without = every, without
         for one in (*self.series, *every):
             one.subject, one.body = read_message(one.name)
-        self.number = {patch.name: i for i, patch in enumerate(every)}
 
     def kept(self):
         """Return (number, patch) of each patch that is not left out."""
@@ -99,7 +98,7 @@ def owners(table, files):
             if key not in claimed:
                 part = f"{path}, '{name}'," if name else path
                 raise Error(f"{part} belongs to no patch: "
-                                  "say in harness/overlay/series.toml to which")
+                            "say in harness/overlay/series.toml to which")
             result[path, name] = claimed[key]
             used.add(key)
     if unused := claimed.keys() - used:
@@ -163,10 +162,14 @@ def steps(ksrc, signoff="", without=()):
 
 def whole_of(ksrc, table, signoff=""):
     """Return the files that all patches add or change in the kernel, {path: bytes}."""
-    version, files = apply.kernel_version(ksrc), apply.read_overlay()
-    numbers, names = zip(*((number, patch.name) for number, patch in table.kept()))
-    files = compat_tables.adapt(version, chosen(files, owners(table, files), numbers),
-                        names if table.without else None)
+    version = apply.kernel_version(ksrc)
+    if table.without:
+        files = apply.read_overlay()
+        numbers, names = zip(*((number, patch.name) for number, patch in table.kept()))
+        files = compat_tables.adapt(version, chosen(files, owners(table, files), numbers), names)
+    else:
+        # As make apply, not by way of the table: the series is compared with this.
+        files = apply.read_overlay(version)
     return apply.generate(ksrc, version, signed(files, signoff))
 
 
@@ -188,10 +191,10 @@ def base_of_own(ksrc):
     """Return the user's repository and its HEAD; fail on uncommitted changes."""
     if not (ksrc / ".git").exists():
         raise Error(f"{ksrc} is no git repository, so there is no commit to base "
-                          "patches on: give the top of one, or no KSRC")
+                    "patches on: give the top of one, or no KSRC")
     if git(ksrc, "status", "--porcelain", "--untracked-files=no"):
         raise Error(f"{ksrc} has changes that are not committed: the patches "
-                          "would not apply to what you base them on")
+                    "would not apply to what you base them on")
     return ksrc, git(ksrc, "rev-parse", "HEAD")
 
 
@@ -279,7 +282,7 @@ def checkpatch(ksrc, patches, signoff):
         raise Error(f"checkpatch.pl says: {run.stderr.strip().splitlines()[-1]}")
     if errors := [line for line in found if ": ERROR:" in line]:
         raise Error(f"checkpatch finds {len(errors)} errors, see above, in "
-                          f"{patches[0].parent}")
+                    f"{patches[0].parent}")
 
 
 def recipients(ksrc, patches):
@@ -289,7 +292,7 @@ def recipients(ksrc, patches):
                          cwd=ksrc, text=True, capture_output=True)
     if run.returncode or not run.stdout:
         raise Error("get_maintainer.pl names nobody; it says: "
-                          f"{(run.stderr.strip() or 'nothing').splitlines()[-1]}")
+                    f"{(run.stderr.strip() or 'nothing').splitlines()[-1]}")
     return run.stdout
 
 
@@ -300,7 +303,7 @@ def same(what, tree, wanted):
                      env={"GIT_ALTERNATE_OBJECT_DIRECTORIES":
                           str(wanted.where / ".git/objects")})
         raise Error(f"{what} does not give what make apply does, in: "
-                          f"{', '.join(differ.split())}")
+                    f"{', '.join(differ.split())}")
 
 
 def publish(tmp):

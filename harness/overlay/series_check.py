@@ -27,7 +27,7 @@ def choose(steps, only):
               if only in ("", str(number), patch.name)]
     if not chosen:
         raise Error(f"the series has no patch '{only}': give a number, or a name "
-                         "of harness/overlay/series.toml")
+                    "of harness/overlay/series.toml")
     return chosen
 
 
@@ -53,7 +53,7 @@ def compile_objects(kernel, names):
                          text=True, capture_output=True)
     if run.returncode or run.stderr.strip():
         raise Error(f"{', '.join(names)}: "
-                         f"{(run.stderr.strip() or 'make failed').splitlines()[0]}")
+                    f"{(run.stderr.strip() or 'make failed').splitlines()[0]}")
 
 
 def expect_no_warnings(log):

@@ -57,7 +57,7 @@ def choose(only):
     wanted = [name for name in only.split(",") if name]
     if unknown := [name for name in wanted if name not in ORDER]:
         raise Error(f"the report has no section '{unknown[0]}'; "
-                         f"there are {', '.join(ORDER)}")
+                    f"there are {', '.join(ORDER)}")
     return [name for name in ORDER if name in wanted]
 
 
@@ -176,7 +176,7 @@ def finish(folder):
         files = make_files(report, load(names, report["quick"]))
     except (Error, OSError, LookupError, subprocess.SubprocessError) as error:
         raise Error(f"{error}; mend that, then draw the samples again: "
-                         f"make report FROM={folder}") from error
+                    f"make report FROM={folder}") from error
     for name, text in files.items():
         write(folder, name, text)
     return files["report.md"]

@@ -50,7 +50,7 @@ def compare(found, baseline):
             before = baseline.get(backend, {}).get(what)
             if not before:
                 raise Error(f"{BASELINE.name} has no '{what}' of {backend}: "
-                                 "make perf-check UPDATE=1")
+                            "make perf-check UPDATE=1")
             change = statistics.median(samples) / before - 1
             tolerance = TOLERANCES.get(what, TOLERANCE)
             line = (f"{backend}, {what}: {common.cell(samples)} instructions for a slot, "

@@ -153,7 +153,7 @@ class TextTest(unittest.TestCase):
 
 class RunTest(unittest.TestCase):
     def run_checks(self, *skippable, **checks):
-        work = types.SimpleNamespace(errors=(OSError,), stage=lambda text: None)
+        work = types.SimpleNamespace(stage=lambda text: None)
         with unittest.mock.patch.dict(lint.CHECKS, checks, clear=True), \
                 contextlib.redirect_stdout(io.StringIO()) as out:
             good = lint.run(work, list(checks), skippable)

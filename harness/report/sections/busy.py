@@ -77,7 +77,7 @@ def check(data):
                     # See percpu_defer_set_cap().
                     if left > cap * 9 / 8 + vm.CPUS:
                         raise Error(f"{where}: {left} pages were pending, "
-                                         f"which is more than {cap} and an eighth")
+                                    f"which is more than {cap} and an eighth")
 
 
 def rows(guest, chosen):

@@ -30,7 +30,7 @@ def cell(samples, digits=1):
 
 
 def ratio(a, b):
-    """Format a table cell: the ratio b / a of the medians."""
+    """Format a table cell: the ratio a / b of the medians."""
     middle = statistics.median(b)
     if not middle:
         return "-"
@@ -161,7 +161,7 @@ def collect(kernel, job, params, fields, stage, **more):
             got = len(next(iter(samples.values())))
             if got != (wanted or got):
                 raise Error(f"the job '{job}' printed '{line} {key}' {got} times, "
-                                 f"not {wanted}")
+                            f"not {wanted}")
     return found
 
 

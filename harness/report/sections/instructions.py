@@ -51,7 +51,7 @@ def check_length(backend, length, row):
     found = min(short_runs.share(row, (int(length),)))
     if found < 95:
         raise Error(f"{backend}: only {found:.0f} % of the pages are in runs of "
-                         f"{length}")
+                    f"{length}")
 
 
 def check_waiting(backend, again):
