@@ -201,11 +201,12 @@ unsigned long percpu_defer_reclaim(struct percpu_defer_core *core, unsigned long
 EXPORT_SYMBOL_GPL(percpu_defer_reclaim);
 
 /**
- * percpu_defer_drain_some - drain instances inline
- * @max: number of objects or slots after which to stop
+ * percpu_defer_drain_some - drain all instances inline
+ * @max: number of objects or slots of each instance after which to stop
  *
  * For a caller that has just made a task free up to @max pages and needs the memory now.
- * Waits for concurrent drains. Skips objects that were pushed recently.
+ * Waits for concurrent drains of an instance if it finds less than @max to drain. Skips
+ * objects that were pushed recently.
  *
  * Context: process context, may sleep. Not in a drain or under a lock that a drain takes.
  */
@@ -216,7 +217,7 @@ void percpu_defer_drain_some(unsigned long max)
 	guard(rwsem_read)(&percpu_defer_sem);
 	list_for_each_entry(core, &percpu_defer_list, list)
 		if (percpu_defer_usable(core))
-			max -= min(max, percpu_defer_drain_all(core, max, PERCPU_DEFER_WAIT));
+			percpu_defer_drain_all(core, max, PERCPU_DEFER_WAIT);
 }
 EXPORT_SYMBOL_GPL(percpu_defer_drain_some);
 

@@ -93,18 +93,13 @@ static void torture_fail_allocation(unsigned int nth)
 #endif
 }
 
-/* Return true if the requested failure has happened; otherwise cancel it. */
-static bool torture_allocation_failed(void)
+/* Count the requested failure if it has happened; otherwise cancel it. */
+static void torture_end_failure(void)
 {
 #ifdef CONFIG_FAULT_INJECTION
-	bool failed = !READ_ONCE(current->fail_nth);
-
-	WRITE_ONCE(current->fail_nth, 0);
-	if (failed)
+	if (!READ_ONCE(current->fail_nth))
 		atomic_long_inc(&n_fails);
-	return failed;
-#else
-	return false;
+	WRITE_ONCE(current->fail_nth, 0);
 #endif
 }
 
@@ -204,7 +199,7 @@ static int torture_objpusher(void *arg)
 			}
 			torture_push_objects(&rnd, obj, NULL, 1 + r % MAX_RANGE);
 			if (fail)
-				torture_allocation_failed();
+				torture_end_failure();
 			fail = false;
 			if (!((r >> 8) % 1024))
 				torture_flush_objects(&rnd, obj);
@@ -312,7 +307,7 @@ static void torture_push_slots(struct torture_random_state *rnd, bool fail)
 			torture_free_slot(i);
 	}
 	if (fail)
-		torture_allocation_failed();
+		torture_end_failure();
 	for (i = first; i < end; i++)
 		atomic_set_release(&slot[i].owned, 0);
 }
@@ -406,7 +401,8 @@ static int torture_start_instances(unsigned int nth)
 		if (err)
 			percpu_defer_destroy(&torture_objects);
 	}
-	torture_allocation_failed();
+	if (nth)
+		torture_end_failure();
 	if (err)
 		return err;
 

@@ -878,22 +878,6 @@ static void m_help_some(struct kunit *test)
 	expect_drained(test, 0, 900, 1);
 }
 
-/* percpu_defer_drain_some() starts with the instance that was set up last. */
-static void m_drain_some(struct kunit *test)
-{
-	struct owner *o = test->priv;
-	long pending;
-
-	never_aged(o);
-	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 900));
-	percpu_defer_drain_some(100);
-	pending = percpu_defer_pending(&o->map.core);
-	KUNIT_EXPECT_LE(test, pending, 800);
-	KUNIT_EXPECT_GE(test, pending, 800 - BITS_PER_LONG);
-	percpu_defer_drain_some(ULONG_MAX);
-	expect_drained(test, 0, 900, 1);
-}
-
 static void help_work_fn(struct work_struct *work)
 {
 	struct flusher *f = container_of(work, struct flusher, work);
@@ -1176,6 +1160,30 @@ static void drain_one(struct percpu_defer_map *map, struct percpu_defer_iter *it
 
 	while (percpu_defer_map_next(iter, &index))
 		atomic_long_add(percpu_defer_map_claim(iter), &nr_drained_of_one);
+}
+
+/* percpu_defer_drain_some() drains up to its maximum of each instance. */
+static void m_drain_some(struct kunit *test)
+{
+	struct percpu_defer_map *other = kunit_kzalloc(test, sizeof(*other), GFP_KERNEL);
+	struct owner *o = test->priv;
+	long pending;
+
+	KUNIT_ASSERT_NOT_NULL(test, other);
+	KUNIT_ASSERT_EQ(test, 0, percpu_defer_map_init(other, "kunit_other", NR_SLOTS, 1,
+						       drain_one));
+	other->core.age = 3600 * HZ;
+	never_aged(o);
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 900));
+	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(other, 0, 900));
+	percpu_defer_drain_some(100);
+	pending = percpu_defer_pending(&o->map.core);
+	KUNIT_EXPECT_LE(test, pending, 800);
+	KUNIT_EXPECT_GE(test, pending, 800 - BITS_PER_LONG);
+	KUNIT_EXPECT_EQ(test, pending, percpu_defer_pending(&other->core));
+	percpu_defer_drain_some(ULONG_MAX);
+	expect_drained(test, 0, 900, 1);
+	percpu_defer_map_destroy(other);
 }
 
 /* Slots that share a lock are offered together, without any others. */
