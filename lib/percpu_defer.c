@@ -38,11 +38,11 @@ DEFINE_PER_CPU(struct percpu_defer_cpu, percpu_defer_none) = {
 
 EXPORT_PER_CPU_SYMBOL_GPL(percpu_defer_none);
 
-/* An empty page per CPU, for pushes under memory pressure. */
+/* An empty page per CPU. Pushes use it before they allocate another one. */
 static DEFINE_PER_CPU(struct percpu_defer_buf *, percpu_defer_spare);
-unsigned long percpu_defer_some_spare;	/* a CPU may have one */
+unsigned long percpu_defer_some_spare;	/* set if any CPU may have one */
 
-/* Replace the spare page of a CPU by @buf, which may be NULL, and free the old one. */
+/* Replace the spare page of a CPU with @buf, which may be NULL, and free the old one. */
 static void percpu_defer_set_spare(unsigned int cpu, struct percpu_defer_buf *buf)
 {
 	/* Stale pointers would hide leaks from kmemleak. */
@@ -91,8 +91,8 @@ unsigned long percpu_defer_trim(void)
 EXPORT_SYMBOL_IF_KUNIT(percpu_defer_trim);
 
 /*
- * Replace the page that a CPU is filling by @next, and queue it for the drain. @own is set
- * for this CPU with preemption disabled: no push to the page can be in flight.
+ * Queue the page that a CPU is filling for the drain, and put @next in its place. @own is
+ * set for this CPU with preemption disabled: no push to the page can be in flight.
  */
 static void percpu_defer_queue(struct percpu_defer *pd, unsigned int cpu, int context,
 			       struct percpu_defer_buf *next, bool own)
@@ -133,7 +133,7 @@ bool percpu_defer_push_slow(struct percpu_defer *pd, unsigned long obj)
 	if (in_nmi() || in_hardirq())
 		return percpu_defer_refuse(core, PERCPU_DEFER_REFUSED_CONTEXT);
 
-	/* An RCU reader: percpu_defer_collect() waits for it. */
+	/* An RCU read-side section: percpu_defer_collect() waits for it. */
 	guard(preempt)();
 	if (READ_ONCE(core->state) != PERCPU_DEFER_ON)
 		return percpu_defer_refuse(core, PERCPU_DEFER_REFUSED_OFF);
@@ -162,7 +162,7 @@ bool percpu_defer_push_slow(struct percpu_defer *pd, unsigned long obj)
 	buf->word[buf->room] = obj;
 	percpu_defer_queue(pd, cpu, context, buf, true);
 	percpu_defer_arm(core);
-	/* Disabled meanwhile? A full barrier above pairs with that in percpu_defer_collect(). */
+	/* If disabled meanwhile, queue the page. Pairs with smp_mb() in percpu_defer_collect(). */
 	if (unlikely(READ_ONCE(core->state) != PERCPU_DEFER_ON))
 		percpu_defer_queue(pd, cpu, context, PERCPU_DEFER_CLOSED, true);
 	return true;
@@ -176,7 +176,7 @@ static void percpu_defer_collect(struct percpu_defer_core *core, bool stop)
 	unsigned long cookie;
 
 	scoped_guard(mutex, &core->stripe->lock) {
-		/* percpu_defer_push_slow() sees the new ->state, or its page is seen here. */
+		/* percpu_defer_push_slow() sees the new ->state, or its page is found here. */
 		smp_mb();
 		percpu_defer_queue_all(pd);
 	}
@@ -222,12 +222,12 @@ static unsigned long percpu_defer_drain(struct percpu_defer_stripe *stripe,
 		percpu_defer_sub(&pd->core, buf->room);
 		percpu_defer_alive(&pd->core);
 		percpu_defer_set_spare(buf->cpu, buf);
-		/* Not earlier: percpu_defer_trim() could clear it before the page is there. */
+		/* Set this last, or percpu_defer_trim() could clear it and miss the page. */
 		WRITE_ONCE(percpu_defer_some_spare, 1);
 	}
 	/* If @max stopped the drain, the work is already armed, possibly to run at once. */
 	if (again && nr < max && (how == PERCPU_DEFER_WAIT || how == PERCPU_DEFER_SHARE)) {
-		/* Polls may miss a grace period: request another one. */
+		/* A poll may miss a grace period: request another one. */
 		start_poll_synchronize_rcu();
 		percpu_defer_hurry(&pd->core, again - min(again, jiffies - begin));
 	}

@@ -23,16 +23,16 @@ enum percpu_defer_refusal {
 	PERCPU_DEFER_REFUSED_OVERDUE,
 };
 
-/* The order matters: from SHARE on, the stripe lock is only tried. */
+/* The order matters: from SHARE on, drains only try to take the stripe lock. */
 enum percpu_defer_drain {
 	PERCPU_DEFER_WAIT,	/* may wait for other drains and for slot locks */
-	PERCPU_DEFER_STOP,	/* as WAIT, but no push is in flight: poll no grace period */
+	PERCPU_DEFER_STOP,	/* as WAIT, but no push is in flight: do not poll grace periods */
 	PERCPU_DEFER_SHARE,	/* skip stripes being drained; may wait for slot locks */
-	PERCPU_DEFER_TRY,	/* wait for no lock and no grace period */
+	PERCPU_DEFER_TRY,	/* wait for neither locks nor grace periods */
 };
 
 /**
- * struct percpu_defer_mode - operations of one of the modes, for objects or slots
+ * struct percpu_defer_mode - operations of a mode, for objects or slots
  * @stripes: number of stripes in use
  * @collect: queue everything pushed so far, and wait until @drain may read it. The argument
  *	stop is set if @drain will be called with PERCPU_DEFER_STOP. May be NULL
@@ -73,7 +73,7 @@ bool percpu_defer_refuse(struct percpu_defer_core *core, enum percpu_defer_refus
 bool percpu_defer_fold(struct percpu_defer_core *core, long nr);
 void percpu_defer_hurry(struct percpu_defer_core *core, long delay);
 
-/* Check that the instance is not in use and that its name is not empty. */
+/* Warn and return false if the name is empty or the instance is in use. */
 static inline bool percpu_defer_is_new(struct percpu_defer_core *core, const char *name)
 {
 	return !WARN(!*name || READ_ONCE(core->state) >= PERCPU_DEFER_OFF,
@@ -97,7 +97,7 @@ static inline bool percpu_defer_add(struct percpu_defer_core *core, long nr)
 		percpu_defer_fold(core, nr);
 }
 
-/* Subtract counts of percpu_defer_add() that were not used, or were cancelled. */
+/* Undo percpu_defer_add() for @nr objects or slots that were not used, or were cancelled. */
 static inline void percpu_defer_sub(struct percpu_defer_core *core, long nr)
 {
 	long batch = READ_ONCE(core->batch), delta;
@@ -106,7 +106,7 @@ static inline void percpu_defer_sub(struct percpu_defer_core *core, long nr)
 	delta = this_cpu_sub_return(core->count->delta, nr);
 	if (likely(batch > 0 && delta > -batch))
 		return;
-	/* A softirq may have changed it meanwhile: subtract only the value read. */
+	/* A softirq may have changed the delta meanwhile: subtract only the value read. */
 	this_cpu_sub(core->count->delta, delta);
 	atomic_long_add(delta, &core->pending);
 }
@@ -136,10 +136,10 @@ static inline bool percpu_defer_late(struct delayed_work *work, long delay)
 }
 
 /*
- * Make a worker drain within the age bound. The caller has made the pending things visible
- * and then issued a full barrier. This pairs with the barrier between clearing
- * WORK_STRUCT_PENDING and running the work: either the work sees the pending things, or this
- * function sees that the work is not pending.
+ * Make a worker drain within the age bound. The caller has made objects or slots visible
+ * and then issued a full barrier. That barrier pairs with the one between clearing
+ * WORK_STRUCT_PENDING and running the work: either the work sees the objects or slots, or
+ * this function sees that the work is not pending.
  */
 static inline void percpu_defer_arm(struct percpu_defer_core *core)
 {

@@ -4,9 +4,9 @@
  * slots, and inline drains.
  *
  * A push makes its objects or slots visible, and then arms the work of the first stripe
- * unless it is pending. The work runs after the age bound, or earlier if much is pending.
- * It drains all stripes except those that are already being drained: by a flush, by memory
- * reclaim, or by the works of other stripes, which help if the first one takes long.
+ * unless that is pending. The work runs after the age bound, or earlier if many objects or
+ * slots are pending. It drains all stripes except those that are being drained by a flush,
+ * by memory reclaim, or by the work of another stripe, which helps if the first takes long.
  */
 #include <linux/debugfs.h>
 #include <linux/export.h>
@@ -25,15 +25,15 @@
 
 #define PERCPU_DEFER_BATCH	128L	/* upper limit of a CPU's delta */
 
-/* Pending objects or slots per CPU that start a drain at once: 4 MB of pages. */
+/* Pending objects or slots per CPU at which a drain starts at once: 4 MB of 4 KB pages. */
 #define PERCPU_DEFER_EARLY	1024L
 
 struct workqueue_struct *percpu_defer_wq;
 static struct dentry *percpu_defer_dir;
 static LIST_HEAD(percpu_defer_list);		/* all instances */
-static DECLARE_RWSEM(percpu_defer_sem);		/* for the list; drain_some() drains under it */
+static DECLARE_RWSEM(percpu_defer_sem);		/* for the list; held across drain_some() */
 
-/* Count a refused push, and return false. Called in an RCU reader. */
+/* Count a refused push, and return false. The caller is an RCU reader. */
 bool percpu_defer_refuse(struct percpu_defer_core *core, enum percpu_defer_refusal why)
 {
 	if (!WARN_ONCE(READ_ONCE(core->state) < PERCPU_DEFER_OFF,
@@ -59,8 +59,8 @@ void percpu_defer_hurry(struct percpu_defer_core *core, long delay)
 
 /*
  * Slow path of percpu_defer_add(): add this CPU's delta to the sum. If that would exceed
- * the cap, subtract @nr and refuse; the next push takes the slow path again. Also refuse if
- * no drain has made progress for a long time, because real-time tasks occupy the CPUs.
+ * the cap, subtract @nr and refuse; the next push takes the slow path again. Also refuse if no
+ * drain has made progress for a long time, for example because real-time tasks occupy the CPUs.
  */
 bool percpu_defer_fold(struct percpu_defer_core *core, long nr)
 {
@@ -143,7 +143,7 @@ static void percpu_defer_work(struct work_struct *work)
 		queue_delayed_work(percpu_defer_wq, &stripe->work, core->age);
 }
 
-/* Check that the instance is set up and not drained by this task, which would deadlock. */
+/* Warn and return false if not set up, in an interrupt, or in a drain of the instance. */
 bool percpu_defer_usable(struct percpu_defer_core *core)
 {
 	bool bad = in_interrupt() || READ_ONCE(core->state) < PERCPU_DEFER_OFF;
@@ -167,13 +167,13 @@ static void __percpu_defer_flush(struct percpu_defer_core *core, bool stop)
  * percpu_defer_flush - drain everything that was pushed before
  * @core: the instance
  *
- * Drain inline everything that no worker is draining, and wait for drains in flight. Does
- * not wait for concurrent pushes.
+ * Drain inline everything that no worker is draining, and wait for drains in flight.
+ * Concurrent pushes may be missed.
  *
  * Context: may sleep on the locks that the drain takes, and for a grace period if the
- * instance takes objects. Must not be called under a lock that this function takes, in a
+ * instance is for objects. Must not be called under a lock that the drain takes, in a
  * drain of @core, or in a drain of an instance that was set up by the same line of code,
- * because that has the same lockdep class.
+ * and so has the same lockdep class.
  */
 void percpu_defer_flush(struct percpu_defer_core *core)
 {
@@ -205,8 +205,8 @@ EXPORT_SYMBOL_GPL(percpu_defer_reclaim);
  * @max: number of objects or slots of each instance after which to stop
  *
  * For a caller that has just made a task free up to @max pages and needs the memory now.
- * Waits for concurrent drains of an instance if it finds less than @max to drain. Skips
- * objects that were pushed recently.
+ * Waits for concurrent drains of an instance if it drains fewer than @max without them.
+ * Skips objects that were pushed recently.
  *
  * Context: process context, may sleep. Not in a drain or under a lock that a drain takes.
  */
@@ -228,7 +228,7 @@ EXPORT_SYMBOL_GPL(percpu_defer_drain_some);
  *	pending has been drained
  *
  * Context: as percpu_defer_flush(), but disabling may sleep for a grace period even if the
- * instance takes slots. Callers must not race with each other.
+ * instance is for slots. Callers must not race with each other.
  */
 void percpu_defer_set_enabled(struct percpu_defer_core *core, bool on)
 {
@@ -270,7 +270,7 @@ EXPORT_SYMBOL_GPL(percpu_defer_set_cap);
  * percpu_defer_pending - count the pending objects or slots
  * @core: the instance
  *
- * Sums over all CPUs, so it does not belong in a hot path.
+ * Do not call this in a hot path: it sums over all CPUs.
  *
  * Context: any; the instance must be set up.
  * Return: the number of objects or slots that were pushed, and neither drained nor
@@ -311,7 +311,7 @@ static unsigned long percpu_defer_shrink_count(struct shrinker *shrinker, struct
 {
 	struct percpu_defer_core *core = shrinker->private_data;
 
-	/* Reclaim scans half of this, if that half is at least SHRINK_BATCH. */
+	/* Reclaim scans half of this count, if the half is at least SHRINK_BATCH. */
 	return max(atomic_long_read(&core->pending), percpu_defer_some_spare ? 256L : 0L);
 }
 
@@ -355,7 +355,7 @@ int percpu_defer_core_init(struct percpu_defer_core *core, const char *name,
 	core->shrinker->private_data = core;
 	core->shrinker->count_objects = percpu_defer_shrink_count;
 	core->shrinker->scan_objects = percpu_defer_shrink_scan;
-	/* Pending objects and slots are never used again. */
+	/* Pending objects and slots are garbage: freeing them causes no I/O later. */
 	core->shrinker->seeks = 0;
 	shrinker_register(core->shrinker);
 	guard(rwsem_write)(&percpu_defer_sem);
@@ -363,7 +363,7 @@ int percpu_defer_core_init(struct percpu_defer_core *core, const char *name,
 	return 0;
 }
 
-/* Refuse pushes, drain, and stop the shrinker and the works. */
+/* Refuse pushes, drain, and stop the shrinker and all work. */
 void percpu_defer_core_destroy(struct percpu_defer_core *core)
 {
 	unsigned int i;
@@ -378,7 +378,7 @@ void percpu_defer_core_destroy(struct percpu_defer_core *core)
 	shrinker_free(core->shrinker);
 	for (i = 0; i < core->mode->stripes; i++)
 		disable_delayed_work_sync(&core->stripe[i].work);
-	WARN(percpu_defer_pending(core), "percpu_defer: %s: left at destroy\n", core->name);
+	WARN(percpu_defer_pending(core), "percpu_defer: %s: not empty at destroy\n", core->name);
 	free_percpu(core->count);
 	core->count = NULL;
 }

@@ -4,16 +4,16 @@
  *
  * The dead bits are authoritative; the two levels above them only show where to look. A
  * push sets a dead bit, then the dirty bit of that word, then the summary bit of that word
- * of dirty bits, each unless it is set. A drain clears a summary bit, then a word of dirty
- * bits, and then reads the dead bits. Setting and clearing bits are full barriers; finding
+ * of dirty bits, each unless already set. A drain clears a summary bit, then a word of dirty
+ * bits, and then reads the dead bits. Setting or clearing a bit is a full barrier; finding
  * a bit set is an acquire. So if a drain misses a dead slot, the dirty and summary bits of
  * that slot are set, and the work is armed. A push must always test both levels: a set
  * dirty bit does not imply that the summary bit is still set.
  *
- * A push neither queues nor allocates, so it cannot run out of memory. Drains find slots in
- * the order of their numbers. A slot that a drain sees dead may be cancelled before the
+ * A push allocates nothing, so it cannot run out of memory. A drain finds the slots of a
+ * stripe in ascending order. A slot that a drain sees dead may be cancelled before the
  * drain holds the slot lock: only a claimed slot may be freed. Each word of dirty bits
- * (4096 slots with 64 bits) belongs to one stripe, so two drains never scan the same word.
+ * (4096 slots on 64-bit) belongs to one stripe, so two drains never scan the same word.
  */
 #include <linux/export.h>
 #include <linux/log2.h>
@@ -23,8 +23,8 @@
 
 /*
  * Mark words of dead bits for a drain: set their dirty bits, then the summary bit, each
- * unless it is set. If another push has set the dirty bits, the summary bit must be read
- * after that.
+ * unless already set. If another push has set the dirty bits, the summary bit must be read
+ * after them.
  *
  * The caller has issued a full barrier, or is a drain and holds the stripe lock. Only the
  * context that sets the summary bit needs to arm the work, because the work clears
@@ -77,7 +77,7 @@ bool percpu_defer_map_next_word(struct percpu_defer_iter *iter)
 		iter->next = word * BITS_PER_LONG + (bits ? __ffs(bits) + 1 : BITS_PER_LONG);
 		if (!bits)
 			continue;
-		/* Both are full barriers: see the top of the file. */
+		/* Full barriers: see the top of the file. */
 		percpu_defer_perturb();
 		test_and_clear_bit(__ffs(bits), map->summary + word);
 		iter->dirty = xchg(map->dirty + iter->next - 1, 0);
@@ -185,7 +185,7 @@ bool __percpu_defer_map_cancel(struct percpu_defer_map *map, unsigned long index
 }
 EXPORT_SYMBOL_GPL(__percpu_defer_map_cancel);
 
-/* Finish a push that found the slot dead or a level not set. Enable preemption. */
+/* Finish a push that found the slot dead, or a level above it clear. Enable preemption. */
 static noinline bool percpu_defer_map_finish(struct percpu_defer_map *map,
 					     unsigned long word, bool again)
 {
@@ -202,7 +202,7 @@ static noinline bool percpu_defer_map_push_slow(struct percpu_defer_map *map,
 	unsigned long again = 0, len, mask;
 	struct percpu_defer_core *core = &map->core;
 
-	/* An RCU reader: a flush that stops pushes waits for it. */
+	/* An RCU read-side section: a flush that stops pushes waits for it. */
 	guard(preempt)();
 	if (READ_ONCE(core->state) != PERCPU_DEFER_ON)
 		return percpu_defer_refuse(core, PERCPU_DEFER_REFUSED_OFF);
@@ -246,7 +246,7 @@ bool percpu_defer_map_push(struct percpu_defer_map *map, unsigned long first,
 	struct percpu_defer_core *core = &map->core;
 	bool again;
 
-	/* Fast path, without function calls: a single slot whose levels are set. */
+	/* Fast path, without function calls: a single slot with both levels above it set. */
 	if (nr != 1)
 		return percpu_defer_map_push_slow(map, first, nr);
 	preempt_disable();

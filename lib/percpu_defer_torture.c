@@ -5,9 +5,9 @@
  * Tasks push objects and ranges of indices at random, and a timer pushes objects.
  * Other tasks flush, reclaim, disable, enable, destroy and reinitialise the
  * instances; torture.c takes CPUs offline and online. Every object and slot
- * records its state, and each state change checks it. This detects objects that
- * are freed twice and slots that are freed while in use. When an instance is
- * destroyed, everything must have been freed.
+ * records its state, and each change of state checks the old one. These checks
+ * detect objects that are freed twice and slots that are freed while in use.
+ * After an instance is destroyed, everything must have been freed.
  */
 #define pr_fmt(fmt) "percpu_defer-torture: " fmt
 
@@ -34,10 +34,10 @@ torture_param(int, nidxpushers, -1, "Tasks that push indices, -1 for one per CPU
 torture_param(int, nobjects, 8192, "Objects");
 torture_param(int, nslots, 8192, "Slots");
 torture_param(int, cap, 4096, "Cap of both instances");
-torture_param(int, help_interval, 7, "ms between flushes or helps, 0 for none");
-torture_param(int, switch_interval, 100, "ms between switching off or on, 0 for never");
+torture_param(int, help_interval, 7, "ms between flushes or reclaims, 0 for none");
+torture_param(int, switch_interval, 100, "ms between disabling or enabling, 0 for never");
 torture_param(int, recycle_interval, 1000, "ms between destroy and re-init, 0 for never");
-torture_param(int, fail_every, 100, "Fail an allocation in one of so many pushes, 0 for none");
+torture_param(int, fail_every, 100, "Fail an allocation in one of N pushes, 0 for none");
 torture_param(int, onoff_holdoff, 0, "Time after boot before CPU hotplugs (s)");
 torture_param(int, onoff_interval, 0, "Time between CPU hotplugs (jiffies), 0 for none");
 torture_param(int, shutdown_secs, 0, "Shutdown time (s), <= zero to disable");
@@ -85,7 +85,7 @@ do {									\
 		pr_alert("!!! " fmt "\n", ##__VA_ARGS__);		\
 } while (0)
 
-/* Make the nth of the next allocations of this task fail; 0 for none. */
+/* Make the @nth next allocation of this task fail; 0: none. */
 static void torture_fail_allocation(unsigned int nth)
 {
 #ifdef CONFIG_FAULT_INJECTION
@@ -120,7 +120,7 @@ static void torture_drain_objects(struct percpu_defer *pd,
 	for (; nr; nr--, obj++)
 		if (*obj >= nobjects ||
 		    !torture_object_step(*obj, OBJ_PUSHED, OBJ_FREE))
-			torture_error("object %lu drained, but not pushed", *obj);
+			torture_error("object %lu drained but not pushed", *obj);
 }
 
 /* Allocate up to @nr free objects; return their number. */
@@ -138,8 +138,8 @@ static unsigned int torture_alloc_objects(struct torture_random_state *rnd,
 }
 
 /*
- * Push up to @nr objects. Return the number pushed, the first ones of @obj. Unless
- * @state is NULL, store their states before the push.
+ * Push up to @nr objects. Return the number pushed; these are the first in @obj.
+ * Unless @state is NULL, store the states of the objects before the pushes.
  */
 static unsigned int torture_push_objects(struct torture_random_state *rnd,
 					 unsigned long *obj, long *state, unsigned int nr)
@@ -162,7 +162,7 @@ static unsigned int torture_push_objects(struct torture_random_state *rnd,
 	/* Refused objects still belong to the caller. */
 	for (i = pushed; i < nr; i++)
 		if (!torture_object_step(obj[i], OBJ_PUSHED, OBJ_FREE))
-			torture_error("object %lu refused, but drained", obj[i]);
+			torture_error("object %lu refused but drained", obj[i]);
 	return pushed;
 }
 
@@ -178,7 +178,7 @@ static void torture_flush_objects(struct torture_random_state *rnd,
 	atomic_long_inc(&n_flushes);
 	for (i = 0; i < nr; i++)
 		if (atomic_long_read(&object[obj[i]]) == state[i])
-			torture_error("object %lu pushed before a flush, not drained",
+			torture_error("object %lu pushed before a flush but not drained",
 				      obj[i]);
 }
 
@@ -224,7 +224,7 @@ static void torture_drain_slot(unsigned long i)
 {
 	atomic_long_inc(&n_idxs_drained);
 	if (slot[i].live)
-		torture_error("slot %lu freed while it was in use", i);
+		torture_error("slot %lu freed while in use", i);
 	if (!slot[i].content)
 		torture_error("slot %lu freed twice", i);
 	slot[i].content = false;
@@ -259,7 +259,7 @@ static void torture_fill_slot(unsigned long i)
 		atomic_long_inc(&n_idxs_cancelled);
 	if (dead != slot[i].content)
 		torture_error("slot %lu %s", i,
-			      dead ? "dead, but freed" : "neither dead nor freed");
+			      dead ? "dead but freed" : "neither dead nor freed");
 	slot[i].content = true;
 	slot[i].live = true;
 }
@@ -276,7 +276,7 @@ static void torture_free_slot(unsigned long i)
 {
 	guard(spinlock)(&slot[i].lock);
 	if (percpu_defer_map_cancel(&torture_map, i))
-		torture_error("slot %lu refused, but dead", i);
+		torture_error("slot %lu refused but dead", i);
 	slot[i].content = false;
 }
 
@@ -362,7 +362,7 @@ static int torture_switcher(void *arg)
 
 		torture_hrtimeout_ms(switch_interval, 1000, &rnd);
 		guard(rwsem_read)(&recycle_lock);
-		/* Enabled most of the time. */
+		/* Keep the instances enabled most of the time. */
 		percpu_defer_set_enabled(&torture_objects.core, r % 4);
 		percpu_defer_set_enabled(&torture_map.core, (r / 4) % 4);
 		atomic_long_inc(&n_switches);
@@ -387,7 +387,7 @@ static void torture_stop_instances(void)
 			torture_error("slot %d left behind", i);
 }
 
-/* Set up both instances. Unless @nth is 0, make the nth allocation fail. */
+/* Set up both instances. Unless @nth is 0, make the @nth allocation fail. */
 static int torture_start_instances(unsigned int nth)
 {
 	int err;
@@ -412,11 +412,11 @@ static int torture_start_instances(unsigned int nth)
 	return 0;
 }
 
-/* Time limit for a drain, in seconds, even on a busy debug kernel. */
+/* Time limit for a drain, in seconds: enough for a busy debug kernel. */
 #define IDLE_SECONDS	20
 
 /*
- * Wait for the workers to drain everything. Pushes have stopped. Do not flush: that would
+ * Wait for the workers to drain everything. Pushes have stopped. Do not flush: a flush would
  * hide a worker that was not woken.
  */
 static void torture_wait_idle(struct percpu_defer_core *core)
@@ -425,7 +425,7 @@ static void torture_wait_idle(struct percpu_defer_core *core)
 
 	while (percpu_defer_pending(core)) {
 		if (time_after(jiffies, end)) {
-			torture_error("%s: %ld pending, but nothing drains them", core->name,
+			torture_error("%s: %ld pending but not drained", core->name,
 				      percpu_defer_pending(core));
 			return;
 		}
@@ -507,9 +507,9 @@ static void torture_end_of_test(void)
 	if (!objs || !idxs || !atomic_long_read(&n_idxs_cancelled))
 		torture_error("nothing was pushed or cancelled");
 	if (help_interval > 0 && (!atomic_long_read(&n_flushes) || !atomic_long_read(&n_helps)))
-		torture_error("nothing was flushed or helped");
+		torture_error("nothing was flushed or reclaimed");
 	if (switch_interval > 0 && !atomic_long_read(&n_switches))
-		torture_error("nothing was switched off or on");
+		torture_error("nothing was disabled or enabled");
 	if (recycle_interval > 0 && !atomic_long_read(&n_recycles))
 		torture_error("nothing was destroyed and set up again");
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-// Notify the device and zswap of a whole range of freed slots at once, and zswap also
+// Notify the device and zswap of each range of freed slots in one call, and zswap also
 // of slots that are allocated again.
 
-// The declaration does not change; rewriting it makes Coccinelle remove the whole of
-// the following line.
+// Rewriting the unchanged declaration makes Coccinelle remove all of the following line.
 @zswap@
 identifier si, offset, nr_entries, notify, i;
 position p;

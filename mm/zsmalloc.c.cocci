@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// Bulk free for zsmalloc: zsmalloc_bulk.c.inc. zsmalloc_class.c.inc finds the class of an
-// object, which differs between kernel versions.
+// Add bulk free to zsmalloc (zsmalloc_bulk.c.inc). The lookup of an object's class differs
+// between kernel versions (zsmalloc_class.c.inc).
 
 @bulk@
 identifier src;

@@ -23,8 +23,8 @@ struct percpu_defer_stripe {
 
 /**
  * struct percpu_defer_core - common part of object and slot instances
- * @age: age bound in jiffies after which a drain begins, at least 1. The default is 10 ms;
- *	the owner may change it between initialisation and the first push
+ * @age: age bound in jiffies, at least 1: a drain begins when it expires. The default is
+ *	10 ms; the owner may change it between init and the first push
  */
 struct percpu_defer_core {
 	unsigned int age;
@@ -39,7 +39,7 @@ struct percpu_defer_core {
 	struct shrinker *shrinker;
 	struct list_head list;
 	atomic_long_t drained;
-	/* Written by pushes, once per batch, and by drains. */
+	/* Written by pushes and cancels, about once per batch, and by drains. */
 	atomic_long_t pending ____cacheline_aligned_in_smp;
 	unsigned long deadline;		/* jiffies by which a drain must make progress */
 	struct percpu_defer_stripe stripe[PERCPU_DEFER_STRIPES];
@@ -60,12 +60,12 @@ struct percpu_defer_buf {
 	unsigned long room;		/* number of free words, at the start of @word */
 	unsigned int max;		/* value of @room when the page was empty */
 	unsigned int cpu;
-	unsigned long cookie;		/* of the grace period after which it may be read */
+	unsigned long cookie;		/* grace period after which the page may be read */
 	struct llist_node node;
 	unsigned long word[];
 };
 
-/* Private: the pages that a CPU is filling. Never NULL: the placeholder looks full. */
+/* Private: the pages that a CPU is filling. A missing page is a full placeholder, not NULL. */
 struct percpu_defer_cpu {
 	struct percpu_defer_buf *buf[2];	/* for tasks, for softirqs */
 };
@@ -78,7 +78,7 @@ struct percpu_defer;
  * typedef percpu_defer_drain_t - free objects
  * @pd: the instance that the objects were pushed to
  * @obj: the objects, each passed exactly once; the callback may overwrite the array
- * @nr: number of objects, at least 1
+ * @nr: number of objects, at least 1, at most a page of words
  *
  * Context: process context, may sleep; one drain of @pd at a time. Must not push to @pd.
  * Also called from memory reclaim, so it must not wait for a lock under which memory is
@@ -88,7 +88,7 @@ typedef void (*percpu_defer_drain_t)(struct percpu_defer *pd, unsigned long *obj
 				     unsigned int nr);
 
 /**
- * struct percpu_defer - an instance that takes objects
+ * struct percpu_defer - an instance for objects
  * @core: for percpu_defer_flush() and the other common functions
  */
 struct percpu_defer {
@@ -165,7 +165,7 @@ struct percpu_defer_iter;
  * @map: the map
  * @iter: for percpu_defer_map_next() and percpu_defer_map_claim()
  *
- * Must follow this order and run the loop to its end, because a flush relies on it::
+ * Must follow this order and run the loop to its end, or a flush may leave slots pending::
  *
  *	while (percpu_defer_map_next(iter, &first)) {
  *		if (!iter->try)
@@ -179,7 +179,7 @@ struct percpu_defer_iter;
  *	}
  *
  * Context: process context, may sleep on slot locks. May run on several CPUs at once. In
- * memory reclaim, @iter->try is set, and slots whose lock is contended stay dead.
+ * percpu_defer_reclaim() and the shrinker, @iter->try is set, and locked slots stay dead.
  */
 typedef void (*percpu_defer_map_drain_t)(struct percpu_defer_map *map,
 					 struct percpu_defer_iter *iter);
@@ -197,7 +197,7 @@ struct percpu_defer_map {
 	unsigned long *dead;
 	unsigned long *dirty;		/* a bit for each word of @dead */
 	unsigned long *summary;		/* a bit for each word of @dirty */
-	unsigned long blocks;		/* words of @dirty */
+	unsigned long blocks;		/* number of words of @dirty */
 	unsigned long nr;		/* number of slots; 0 before init and after destroy */
 	unsigned long align;		/* mask to round down to the first slot of a lock */
 	unsigned long group;		/* mask of slots that share a lock, from bit 0 */
@@ -222,7 +222,7 @@ bool percpu_defer_map_next_word(struct percpu_defer_iter *iter);
  * @_nr: number of slots, numbered from 0
  * @_slots_per_lock: number of consecutive slots that share a lock, starting at a multiple
  *	of that number; a power of 2, at most BITS_PER_LONG
- * @_drain: function that frees their content, &typedef percpu_defer_map_drain_t
+ * @_drain: function that frees the content of slots, &typedef percpu_defer_map_drain_t
  *
  * Context: process context, may sleep. Must not be called in a drain, or under a lock that
  * any drain takes.
@@ -253,8 +253,8 @@ static inline bool percpu_defer_map_dead(const struct percpu_defer_map *map, uns
  * @map: the map
  * @index: the slot
  *
- * For a caller that is about to fill the slot or to free its content itself. No drain
- * touches the slot until it is pushed again. The caller must own the slot. It must have
+ * Call this before filling the slot, or freeing its content outside a drain. No drain
+ * touches the slot until it is pushed again. The caller must own the slot, which must have
  * been allocated under the lock that pushes hold, so that no late push is possible.
  *
  * Context: under the slot lock, before new content is visible; or, while the slot cannot be
@@ -283,7 +283,7 @@ struct percpu_defer_iter {
 	unsigned long first;		/* number of its first slot */
 	unsigned long dead;		/* its bits that have not been offered */
 	unsigned long offered;		/* its bits that may be claimed now */
-	unsigned int shift;		/* bit of the first slot under their lock */
+	unsigned int shift;		/* bit of the first slot under the lock */
 };
 
 /**
@@ -291,7 +291,7 @@ struct percpu_defer_iter {
  * @iter: the iterator passed to the drain
  * @first: set to the first slot under that lock
  *
- * Slots found earlier but not claimed stay dead; another drain will find them.
+ * Slots found earlier but not claimed stay dead; another drain finds them.
  *
  * Context: in a drain, under no slot lock.
  * Return: true if slots were found; false if the drain is done.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Cost of handing over an object to be freed later, with percpu_defer and with
- * the usual alternatives, one object at a time. The time spent by the caller is
- * measured, without the work of the consumer: once on a single CPU, without
- * contention, and once on all CPUs concurrently.
+ * Cost per object of deferring a free, with percpu_defer and with the usual
+ * alternatives. Only the time of the caller is measured, not that of the
+ * consumer: once on a single CPU, without contention, and once on all CPUs
+ * concurrently.
  */
 #include <kunit/test.h>
 #include <linux/atomic.h>
@@ -42,11 +42,11 @@ struct share {
 static struct share shares[MAX_CPUS];
 static struct completion go;
 
-/* A way of handing over objects; @run hands over those of one CPU. */
+/* A way of deferring frees; @run defers those of one CPU. */
 struct contender {
 	const char *name;
 	void (*run)(struct share *share);
-	void (*finish)(void);	/* called when all CPUs have run */
+	void (*finish)(void);	/* called after all CPUs have run */
 	bool frees;		/* also frees the objects */
 };
 
@@ -99,7 +99,7 @@ static void run_map_push_range(struct share *share)
 	WARN_ON_ONCE(refused);
 }
 
-/* As if each slot were refilled immediately. A drain may claim it in between. */
+/* Push slots as if each were refilled immediately. A drain may claim a slot in between. */
 static void run_map_push_cancel(struct share *share)
 {
 	unsigned long i, refused = 0;
@@ -269,7 +269,7 @@ static void bench(struct kunit *test, unsigned int cpus)
 
 	for (c = 0; c < ARRAY_SIZE(contenders); c++)
 		sort(ns[c], REPS, sizeof(ns[c][0]), compare_ns, NULL);
-	kunit_info(test, "what handing over an object costs on each of %u CPUs:", cpus);
+	kunit_info(test, "cost of deferring a free, on each of %u CPUs:", cpus);
 	for (c = 0; c < ARRAY_SIZE(contenders); c++) {
 		u64 *r = ns[c], median = r[REPS / 2], first = ns[0][REPS / 2];
 		u64 ratio = div64_u64(median * 100, first);

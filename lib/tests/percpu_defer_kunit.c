@@ -4,7 +4,7 @@
  *
  * Guarantees of the library, each with the tests that fail if it is broken; o_ is the
  * prefix of tests in percpu_defer_kunit.c, m_ of those in percpu_defer_map_kunit.c. Each
- * test was seen to fail with the library broken on purpose.
+ * test has been verified to fail with a fault injected into the library.
  *
  *  1. A pushed object is drained exactly once; a refused push leaves no trace:
  *     o_drain_once, o_cap, o_off, o_no_page, o_irqs_off, m_drain_once, m_scattered,
@@ -16,13 +16,13 @@
  *     m_cancel, m_cancel_late, m_claim_once, m_reuse
  *  4. Any pattern of slots can be pushed, and no slot is missed:
  *     m_scattered, m_side_by_side, m_grouped, m_dies_meanwhile, m_levels
- *  5. Pending objects are drained at the age bound, also if their CPU is offline, and
+ *  5. Pending objects are drained at the age bound, even if their CPU is offline, and
  *     earlier if there are many: o_age, o_cpu_offline, o_early, o_early_rest, m_age,
  *     m_cpu_offline, m_early, m_worker_comes_back, m_workers, m_helps_again
  *  6. The number of pending objects is bounded: o_cap, o_small_cap,
  *     o_cap_{threads,lowered}, o_overdue, m_cap, m_cap_lowered, m_cancel_elsewhere,
  *     m_overdue, m_in_turn, m_stuck{,_before}
- *  7. Memory pressure drains inline, and not more than requested: o_help,
+ *  7. Memory reclaim drains inline, and no more than requested: o_help,
  *     o_help_some, o_help_nothing, o_two_helps, o_shrinker, o_trim, m_help,
  *     m_help_some, m_help_nothing, m_two_helps, m_help_rescans
  *  8. Teardown leaves nothing behind, and later pushes warn:
@@ -58,10 +58,10 @@
 
 MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
 
-/* At one word each, these fill sixteen pages. */
+/* At one word each, these fill sixteen pages on 64-bit. */
 #define NR_OBJECTS	(2 * PAGE_SIZE)
 
-/* Documented size on a large machine, without the pages. */
+/* Documented maximum size with 512 CPUs, without the pages. */
 static_assert(sizeof(struct percpu_defer) + 512 * (sizeof(struct percpu_defer_count) +
 						   sizeof(struct percpu_defer_cpu)) <= SZ_64K);
 
@@ -127,7 +127,7 @@ static void percpu_defer_test_exit(struct kunit *test)
 
 	if (!o || o->pd.core.state < PERCPU_DEFER_OFF)
 		return;
-	/* In case the test ended early. */
+	/* A test that ended early may have left the gate closed. */
 	open_gate(o);
 	percpu_defer_destroy(&o->pd);
 }
@@ -179,7 +179,7 @@ static bool shell(struct kunit *test, const char *command)
 	return !ret;
 }
 
-/* Let a WARN_ONCE() that was already logged warn again. */
+/* Make WARN_ONCE() warn again after it has warned. */
 static void warn_again(struct kunit *test)
 {
 	KUNIT_EXPECT_TRUE(test, shell(test, "echo 1 >/sys/kernel/debug/clear_warn_once"));
@@ -191,7 +191,7 @@ static void o_drain_once(struct kunit *test)
 	struct owner *o = test->priv;
 	unsigned long i;
 
-	/* The default cap is a share of the number of pages: low for big pages. */
+	/* The default cap is half the number of pages of RAM: too low with large pages. */
 	percpu_defer_set_cap(&o->pd.core, 2 * NR_OBJECTS);
 	for (i = 0; i < NR_OBJECTS - 1; i++)
 		KUNIT_ASSERT_TRUE(test, push(o, i));
@@ -341,7 +341,7 @@ static void o_cpu_offline(struct kunit *test)
 	unsigned int cpu = cpumask_last(cpu_online_mask);
 
 	if (!IS_ENABLED(CONFIG_HOTPLUG_CPU) || num_online_cpus() < 2)
-		kunit_skip(test, "needs a CPU to switch off");
+		kunit_skip(test, "needs a CPU to take offline");
 
 	/* A worker takes the page of an offline CPU. */
 	o->pd.core.age = HZ;
@@ -503,7 +503,7 @@ static void o_shrinker(struct kunit *test)
 	KUNIT_EXPECT_GT(test, atomic_long_read(&o->nr_drained), 0);
 }
 
-/* Spare pages are freed under memory pressure. */
+/* percpu_defer_trim() frees the spare pages. */
 static void o_trim(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -575,7 +575,7 @@ static void o_init_fails(struct kunit *test)
 		if (READ_ONCE(current->fail_nth))
 			break;
 		if (!err) {
-			/* The debugfs file is optional. */
+			/* Only the debugfs file, which is optional, may have failed. */
 			percpu_defer_destroy(pd);
 			continue;
 		}
@@ -614,7 +614,7 @@ static void o_hardirq(struct kunit *test)
 		.taken = 1,
 	};
 
-	/* The CPU has a page with room in it. */
+	/* Give the CPU a page with room. */
 	never_aged(p.o);
 	KUNIT_EXPECT_TRUE(test, push(p.o, 2));
 	irq_work_queue(&p.work);
@@ -733,8 +733,8 @@ static void push_irqs_off(struct work_struct *work)
 }
 
 /*
- * Fill sixteen pages with IRQs off. In a worker, because static stubs take a lock in a
- * task that runs a test.
+ * Fill sixteen pages with IRQs off. Push in a worker because static stubs take a lock in
+ * a task that runs a test.
  */
 static void o_irqs_off(struct kunit *test)
 {
@@ -928,7 +928,7 @@ static void lifetime_work_fn(struct work_struct *work)
 
 /*
  * Expect that another instance can be set up and destroyed during a drain that @fn has
- * started. Do so in a separate work so that a failure does not hang the test.
+ * started. Use a separate work item so that a failure does not hang the test.
  */
 static void expect_instances_change(struct kunit *test, work_func_t fn)
 {
@@ -963,7 +963,7 @@ static void o_reclaim_in_drain(struct kunit *test)
 	expect_instances_change(test, help_work_fn);
 }
 
-/* Wrong calls in a drain warn, and the drain goes on. */
+/* Wrong calls in a drain warn, and the drain continues. */
 static void drain_wrong(struct percpu_defer *pd, unsigned long *obj, unsigned int nr)
 {
 	struct owner *o = container_of(pd, struct owner, pd);
@@ -1005,7 +1005,7 @@ static void wrong_calls(struct percpu_defer *pd)
 	percpu_defer_destroy(pd);
 }
 
-/* Calls before initialization and after destruction. */
+/* Calls before init and after destroy warn and do nothing. */
 static void o_wrong_state(struct kunit *test)
 {
 	struct percpu_defer *pd = kunit_kzalloc(test, sizeof(*pd), GFP_KERNEL);
@@ -1078,7 +1078,7 @@ static int push_one(void *owner)
 	return push(owner, 0);
 }
 
-/* Objects drained by disabling do not count as pending in the sum afterwards. */
+/* After an instance is disabled, core->pending does not include drained objects. */
 static void o_off_sum(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -1139,7 +1139,7 @@ static void o_early_rest(struct kunit *test)
 	o->pd.core.early = 500;
 	KUNIT_EXPECT_TRUE(test, push(o, 0));
 	KUNIT_EXPECT_TRUE(test, drained_soon(o, 1));
-	/* Within the age bound after that drain. */
+	/* Push within the age bound after that drain. */
 	migrate_disable();
 	for (i = 1; i < 700; i++)
 		KUNIT_EXPECT_TRUE(test, push(o, i));
@@ -1272,7 +1272,7 @@ static void o_stale_words(struct kunit *test)
 
 #define KMEMLEAK "/sys/kernel/debug/kmemleak"
 
-/* Pending objects are not leaked. */
+/* kmemleak does not report pending objects as leaks. */
 static void o_kmemleak(struct kunit *test)
 {
 	struct owner *o = test->priv;

@@ -36,7 +36,7 @@ struct slot {
 	bool busy;		/* trylocks fail */
 };
 
-/* Documented size on a large machine, without the bitmaps. */
+/* Documented maximum size with 512 CPUs, without the bitmaps. */
 static_assert(sizeof(struct percpu_defer_map) +
 	      512 * sizeof(struct percpu_defer_count) <= SZ_32K);
 
@@ -218,13 +218,13 @@ static void m_cancel(struct kunit *test)
 	expect_drained(test, 7, 1, 0);
 	expect_drained(test, 8, 92, 1);
 
-	/* The next push is a new death. */
+	/* Another push makes the slot dead again. */
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 7, 1));
 	flush(o);
 	expect_drained(test, 0, 100, 1);
 }
 
-/* A slot that a drain saw dead may be cancelled before the drain takes the slot lock. */
+/* A slot that a drain has seen dead may be cancelled before the drain claims it. */
 static void m_cancel_late(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -370,7 +370,7 @@ static void m_init_fails(struct kunit *test)
 		if (READ_ONCE(current->fail_nth))
 			break;
 		if (!err) {
-			/* The debugfs file is optional. */
+			/* Only the debugfs file, which is optional, may have failed. */
 			percpu_defer_map_destroy(map);
 			continue;
 		}
@@ -482,10 +482,10 @@ static void m_overdue(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 4000));
 }
 
-/* Slots without locks: two blocks for each stripe. */
+/* Slots without locks: two words of dirty bits for each stripe. */
 struct stuck {
 	struct percpu_defer_map map;
-	unsigned long at;	/* slot at which the drain waits for the gate */
+	unsigned long at;	/* slot at which the drain waits at the gate */
 	unsigned int slow_ms;	/* delay for each slot */
 	struct completion arrived;
 	struct completion gate;
@@ -569,13 +569,13 @@ static void expect_not_joined(struct kunit *test, unsigned long later)
 	end_stuck(test, stuck, taken);
 }
 
-/* In the stripe that the worker is draining. */
+/* Push slots in the stripe that the worker is draining. */
 static void m_stuck(struct kunit *test)
 {
 	expect_not_joined(test, BLOCK);
 }
 
-/* In a stripe that the worker has not reached. */
+/* Push slots in a stripe that the worker has not reached. */
 static void m_stuck_before(struct kunit *test)
 {
 	expect_not_joined(test, STRIPE);
@@ -588,7 +588,7 @@ static void m_in_turn(struct kunit *test)
 	unsigned long i;
 
 	without_help(stuck);
-	/* Check each push. The drain is overdue after half a second without progress. */
+	/* Let each push check whether the drain is overdue: half a second without progress. */
 	stuck->map.core.batch = 1;
 	stuck->map.core.age = HZ / 20;
 	stuck->slow_ms = 20;
@@ -630,7 +630,7 @@ static void m_worker_comes_back(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&stuck->map, 2 * STRIPE, 1));
 	KUNIT_EXPECT_TRUE(test, stuck_drains(stuck, 2));
 
-	/* In a slot that the running drain has already passed. */
+	/* Push a slot that the running drain has already passed. */
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&stuck->map, 0, 1));
 	msleep(100);
 	KUNIT_EXPECT_EQ(test, 2, atomic_long_read(&stuck->map.core.drained));
@@ -659,7 +659,7 @@ static void m_helps_again(struct kunit *test)
 	end_stuck(test, stuck, 5);
 }
 
-/* A flush drains the other stripes while it has to wait for a drain. */
+/* A flush drains the other stripes before it waits for a concurrent drain. */
 static void m_flush_shares(struct kunit *test)
 {
 	struct stuck *stuck = new_stuck(test, 0);
@@ -707,7 +707,7 @@ static long cancel_all(void *owner)
 	return nr;
 }
 
-/* Deaths cancelled on another CPU do not count against the cap. */
+/* Slots cancelled on another CPU do not count against the cap. */
 static void m_cancel_elsewhere(struct kunit *test)
 {
 	unsigned int cpu = cpumask_last(cpu_online_mask), round;
@@ -744,7 +744,7 @@ static void m_cpu_offline(struct kunit *test)
 	unsigned int cpu = cpumask_last(cpu_online_mask);
 
 	if (!IS_ENABLED(CONFIG_HOTPLUG_CPU) || num_online_cpus() < 2)
-		kunit_skip(test, "needs a CPU to switch off");
+		kunit_skip(test, "needs a CPU to take offline");
 
 	/* A worker on another CPU drains the slots. */
 	o->map.core.age = HZ;
@@ -826,7 +826,7 @@ static void m_flush_waits_for_worker(struct kunit *test)
 	expect_flush_waits(test);
 }
 
-/* Reclaim waits neither for a slot lock nor for another drain. */
+/* Reclaim drains the slots of all CPUs, and does not wait for slot locks. */
 static void m_help(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -1133,7 +1133,7 @@ static void m_leaves(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&o->map.core));
 }
 
-/* Reclaim does not rescan words that were emptied by an earlier one. */
+/* Reclaim does not rescan words that an earlier reclaim has emptied. */
 static void m_help_rescans(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -1162,7 +1162,7 @@ static void drain_one(struct percpu_defer_map *map, struct percpu_defer_iter *it
 		atomic_long_add(percpu_defer_map_claim(iter), &nr_drained_of_one);
 }
 
-/* percpu_defer_drain_some() drains up to its maximum of each instance. */
+/* percpu_defer_drain_some() drains up to its maximum from each instance. */
 static void m_drain_some(struct kunit *test)
 {
 	struct percpu_defer_map *other = kunit_kzalloc(test, sizeof(*other), GFP_KERNEL);
@@ -1231,7 +1231,7 @@ static void m_one(struct kunit *test)
 }
 
 /*
- * Indices above 32 bits. Only the end of the bitmaps is allocated, so no drain may run
+ * Push indices above 32 bits. Only the end of the bitmaps is allocated, so no drain may run
  * before the real size is restored.
  */
 static void m_big(struct kunit *test)
@@ -1277,7 +1277,7 @@ static void m_big(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 11, atomic_long_read(&o->nr_drained));
 	KUNIT_EXPECT_EQ(test, 0, percpu_defer_pending(&map->core));
 #else
-	kunit_skip(test, "needs indices of 64 bits");
+	kunit_skip(test, "needs 64-bit indices");
 #endif
 }
 
@@ -1287,7 +1287,7 @@ static void m_wrong_state(struct kunit *test)
 	int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, map);
-	/* Before initialization, and after destruction. */
+	/* Calls before init, and after destroy. */
 	for (i = 0; i < 2; i++) {
 		kunit_warning_suppress(test) {
 			percpu_defer_map_destroy(map);

@@ -8,7 +8,7 @@
  *   step    number of drains allowed while workers are held; empty ones do not count
  *   seed    selects the slow sites, and the passes that are delayed
  *   max_us  maximum delay in microseconds
- *   one_in  0: no delays; N: delay about one in N passes of a site
+ *   one_in  0: no delays; N: delay about one in N passes of a slow site
  *
  * Sites are the callers of percpu_defer_perturb() in the library, the beginning of a
  * drain, and every acquisition and release of a lock that lockdep tracks. A delay under a
@@ -99,7 +99,7 @@ void percpu_defer_perturb(void)
 }
 EXPORT_SYMBOL_GPL(percpu_defer_perturb);
 
-/* Delay the beginning of a drain: 250 times as long, so that slots are reused. */
+/* Delay the beginning of a drain, up to 250 times as long, so that slots are reused. */
 void percpu_defer_perturb_sleep(void)
 {
 	u64 random = perturb_mix(this_cpu_inc_return(perturb_passes) +
@@ -147,7 +147,7 @@ static int perturb_set_delays(unsigned int before)
 	return 0;
 }
 
-/* Return true if a worker must leave everything pending; arm it to check again later. */
+/* Return true if a worker must leave everything pending; rearm the work to check again. */
 bool percpu_defer_held(struct percpu_defer_core *core)
 {
 	if (!perturb_value(HOLD) || percpu_defer_pending(core) <= 0 ||

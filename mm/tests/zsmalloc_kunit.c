@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* KUnit tests of freeing objects in zsmalloc. */
+/* KUnit tests of bulk free in zsmalloc. */
 #include <kunit/test.h>
 #include <linux/err.h>
 #include <linux/module.h>
@@ -99,7 +99,7 @@ static void z_bulk_all(struct kunit *test)
 	}
 }
 
-/* Free without memory for sorting many objects at once. */
+/* Free many objects when memory for sorting them is unavailable. */
 static void z_bulk_no_memory(struct kunit *test)
 {
 #ifdef CONFIG_FAILSLAB
@@ -119,7 +119,7 @@ static void z_bulk_no_memory(struct kunit *test)
 #endif
 }
 
-/* Free objects of one class, so the class lock is dropped in between. */
+/* Free many objects of one class: the class lock is dropped in between. */
 static void z_bulk_one_class(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -203,5 +203,5 @@ static struct kunit_suite zsmalloc_suite = {
 
 kunit_test_suite(zsmalloc_suite);
 
-MODULE_DESCRIPTION("KUnit tests for the ways in which zsmalloc frees");
+MODULE_DESCRIPTION("KUnit tests of bulk free in zsmalloc");
 MODULE_LICENSE("GPL");

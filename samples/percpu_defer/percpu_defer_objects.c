@@ -51,7 +51,7 @@ static bool note_remove(void)
 	}
 	if (!note)
 		return false;
-	/* The push was refused, for example above the cap: free the note now. */
+	/* If the push is refused, for example above the cap, free the note now. */
 	if (!percpu_defer_push(&note_defer, (unsigned long)note))
 		kmem_cache_free(note_cache, note);
 	return true;

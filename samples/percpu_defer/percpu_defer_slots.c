@@ -50,7 +50,7 @@ static int table_set(unsigned int index, const char *text)
 		return -ENOMEM;
 	guard(mutex)(&table_mutex);
 	scoped_guard(spinlock, &table[index].lock) {
-		/* Cancelled: no drain frees the old or the new content of this slot. */
+		/* Cancel, so that no drain frees the old or the new content of this slot. */
 		percpu_defer_map_cancel(&table_defer, index);
 		swap(new, table[index].text);
 	}

@@ -5,7 +5,7 @@
 // A line "// matches: N" before a rule gives the required number of matches; the
 // default is 1.
 
-// Match the original slot_free(), whose steps are now split into helpers for many slots.
+// Match the original slot_free(), whose steps move to helpers for many slots.
 @before@
 identifier zram, index, handle, out;
 type T;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 // Defer freeing the zram slots of freed swap entries to a drain.
-// swap_slot_free_notify() only marks the slots dead, and the users of a slot
+// swap_slot_free_notify() only marks the slots dead, and all users of slots
 // check for dead ones. The new functions are in zram_drv_*.c.inc.
 
 // A dead slot looks empty to idle, writeback, recompress and block_state.
@@ -81,7 +81,7 @@ position p;
  zram_batch_add@p(zram, batch, index);
  slot_unlock(zram, index);
 
-// Do not cancel in recompression, which replaces content by the same content: if
+// Do not cancel in recompression, which stores the same content in a new object: if
 // the slot dies meanwhile, it stays dead and the drain frees the new object.
 @recompress@
 expression E1, E2;

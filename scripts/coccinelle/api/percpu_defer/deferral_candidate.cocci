@@ -5,8 +5,8 @@
 //# - add an object to an llist;
 //# - add an object to a list under a spinlock;
 //# - store an object in the next element of a per-CPU array.
-//# If the work function is in the same file, it must free something; for a list,
-//# it must be in the same file. Files that already use percpu_defer are skipped.
+//# A work function in the same file must free something; for a list, the work
+//# function must be in the same file. Files that use percpu_defer are skipped.
 //# Most findings are not worth a conversion: the work is rare, does not only
 //# free, or is queued from hard interrupts.
 //# Documentation/core-api/percpu_defer_adopting.rst describes what to measure.
@@ -26,8 +26,8 @@ import re
 
 FREES = re.compile(r"free|destroy|release|(^|_)(put|iput|fput|dput)(_|$)")
 current = None
-# Of the current file: who calls whom, the functions of work items, and the work
-# that a function queues.
+# Facts about the current file: the callees of each function, the functions of
+# each work item, and the work items that each function queues.
 calls = {}
 workers = {}
 queued = {}
@@ -40,11 +40,11 @@ def look_at(file):
             facts.clear()
 
 def name_of(what):
-    """The variable or the member that it is."""
+    """Return the name of the variable or structure member in an expression."""
     return re.split(r"->|\.", re.sub(r"[\s()&*]|\[.*\]", "", what))[-1]
 
 def frees(work):
-    """Does what a work item calls free something? None: its function is elsewhere."""
+    """Return whether a work item frees something; None if its function is elsewhere."""
     todo, reached = list(workers.get(work, ())), set()
     if not todo:
         return None
@@ -56,7 +56,7 @@ def frees(work):
     return any(map(FREES.search, reached))
 
 def work_of(fn, known=False):
-    """Work that a function queues and that frees, or, unless it is to be known, may."""
+    """Return a work item queued by fn that frees or, unless known is set, may free."""
     for work in sorted(queued.get(fn, ())):
         if frees(work) or not known and frees(work) is None:
             return work
@@ -241,7 +241,7 @@ find(p[0], "list under a lock", work_of(p[0].current_element, known=True))
 p << percpu.p;
 @@
 
-find(p[0], "array of a CPU", work_of(p[0].current_element))
+find(p[0], "per-CPU array", work_of(p[0].current_element))
 
 @found depends on queue@
 identifier fn;

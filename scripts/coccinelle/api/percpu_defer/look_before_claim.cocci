@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/// A slot must be looked at after percpu_defer_map_claim(), not before. Until
-/// the claim the slot may be live, or be freed and pushed again, because a push
-/// does not take the slot lock.
+/// A slot must be read only after percpu_defer_map_claim(). Before the claim, the
+/// slot may be live, or be freed and pushed again, because a push does not take
+/// the slot lock.
 //# The patch finds lookups in an xarray whose result is used after a claim.
 ///
 // Confidence: High
@@ -60,22 +60,22 @@ position walked.p;
 p << loaded.p;
 @@
 
-coccilib.org.print_todo(p[0], "slot is looked at before the claim")
+coccilib.org.print_todo(p[0], "slot is read before the claim")
 
 @script:python depends on org@
 p << walked.p;
 @@
 
-coccilib.org.print_todo(p[0], "slots are looked at before the claim")
+coccilib.org.print_todo(p[0], "slots are read before the claim")
 
 @script:python depends on report@
 p << loaded.p;
 @@
 
-coccilib.report.print_report(p[0], "ERROR: slot is looked at before the claim")
+coccilib.report.print_report(p[0], "ERROR: slot is read before the claim")
 
 @script:python depends on report@
 p << walked.p;
 @@
 
-coccilib.report.print_report(p[0], "ERROR: slots are looked at before the claim")
+coccilib.report.print_report(p[0], "ERROR: slots are read before the claim")

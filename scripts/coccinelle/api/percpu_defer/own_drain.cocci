@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/// A drain must neither push to its own instance nor wait for it: with such
-/// pushes, draining may never end, and a flush would wait for itself.
+/// A drain must neither push to its own instance nor wait for it: such pushes
+/// may keep the drain running forever, and a flush would wait for itself.
 //# The patch finds only calls in the drain function itself, with its first
 //# argument or with a pointer to the structure that contains it.
 ///
@@ -80,25 +80,25 @@ p << own.p;
 @@
 
 for q in p:
-	coccilib.org.print_todo(q, "call for the own instance in a drain")
+	coccilib.org.print_todo(q, "use of an instance in its own drain")
 
 @script:python depends on org@
 p << around.p;
 @@
 
 for q in p:
-	coccilib.org.print_todo(q, "call for the own instance in a drain")
+	coccilib.org.print_todo(q, "use of an instance in its own drain")
 
 @script:python depends on report@
 p << own.p;
 @@
 
 for q in p:
-	coccilib.report.print_report(q, "ERROR: call for the own instance in a drain")
+	coccilib.report.print_report(q, "ERROR: use of an instance in its own drain")
 
 @script:python depends on report@
 p << around.p;
 @@
 
 for q in p:
-	coccilib.report.print_report(q, "ERROR: call for the own instance in a drain")
+	coccilib.report.print_report(q, "ERROR: use of an instance in its own drain")

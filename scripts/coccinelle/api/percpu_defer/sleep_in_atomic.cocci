@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/// Functions that wait for drains must not be called under a spinlock.
+/// Functions of percpu_defer that may sleep must not be called under a spinlock.
 //# The patch finds only cases where lock and call are in the same function.
 ///
 // Confidence: Moderate

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Test cases for memory that is pending. Each case runs twice: first with the workers
- * held, so that everything stays pending until the case releases them, and then with
- * the workers running under random delays, so that they race with the case.
- * Holding and delays need CONFIG_PERCPU_DEFER_PERTURB. Without it, the first run is
- * skipped, and the second one has no delays.
+ * Test cases that run while frees are pending. Each case runs twice: first with the
+ * workers held, so that all frees stay pending until the case releases the workers, and
+ * then with the workers running under random delays, so that they race with the case.
+ * Holding and delaying workers requires CONFIG_PERCPU_DEFER_PERTURB. Without it, the first
+ * run is skipped, and the second run has no delays.
  */
 #ifndef DRAIN_GATE_H
 #define DRAIN_GATE_H
@@ -28,7 +28,7 @@ static inline bool gate_exists(void)
 
 static pid_t gate_user;
 
-/* atexit() handler: release the workers, but not when a child exits. */
+/* atexit() handler: release the workers and disable delays; do nothing in a child. */
 static void leave_gate_open(void)
 {
 	if (getpid() != gate_user)
@@ -50,7 +50,7 @@ static inline void write_gate(const char *file, const char *text)
 		ksft_exit_fail_msg("%s: cannot write '%s'\n", path, text);
 }
 
-/* Hold the workers from now on; no effect in the second run. */
+/* Hold the workers; do nothing in the second run. */
 static inline void hold_drains(void)
 {
 	if (drains_held)
@@ -75,12 +75,12 @@ static inline void perturb(const char *seed)
 	write_gate("one_in", seed ? "1" : "0");
 }
 
-/* Check that something is pending in the first run. */
+/* Return false if @nr, the number of pending frees, is 0 in the first run. */
 static inline bool still_waits(unsigned long long nr)
 {
 	if (!drains_held || nr)
 		return true;
-	ksft_print_msg("drains held, but nothing is pending, or some was drained\n");
+	ksft_print_msg("workers are held, but frees did not stay pending\n");
 	return false;
 }
 
@@ -89,7 +89,7 @@ static inline const char *run_name(void)
 	return drains_held ? "held" : "free-running";
 }
 
-/* Reason to skip the case; set by a case that this kernel or machine cannot run. */
+/* Reason to skip the case; set by the case if this kernel or machine cannot run it. */
 static const char *skip_why;
 
 static inline void run_once(bool (*test)(void), const char *name, const char *how)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Check each file that percpu_defer and its clients add to user space: mode, owner,
- * refusal of unprivileged tasks, and refusal of malformed input.
+ * Check each sysfs and debugfs file of percpu_defer and its clients: mode, owner, refusal
+ * of unprivileged tasks, and refusal of malformed input.
  *
  * Root opens the directories, and unprivileged tasks open the files below them with
- * openat(): the root of debugfs has mode 0700, and would refuse access to every path.
+ * openat(): path lookup would already fail at the root of debugfs, which has mode 0700.
  *
  * Files of trace events and of KUnit suites are not listed: their modes are the same for
  * all events and all suites.
@@ -46,7 +46,7 @@ struct file {
 struct folder {
 	const char *name;
 	const char *path;
-	const char *below;	/* if set: pattern of the only directory below @path */
+	const char *below;	/* if set: pattern of the one directory below @path */
 	/* Options that the files need; @path exists only if @option is on. */
 	struct {
 		const char *option, *path;
@@ -58,7 +58,7 @@ struct folder {
 /*
  * kstrtobool(), the parser of all boolean files, ignores everything after the first
  * letters: "1x", "1 2" and 18446744073709551616 are true. sysfs returns 0 for an empty
- * write, without a call of ->store().
+ * write without calling ->store().
  */
 static const struct input bool_input = {
 	.valid = { "0", "1", "n", "y\n", "N", "Y", "off\n", "on" },
@@ -94,7 +94,7 @@ static const struct input step_input = {
 
 static const struct folder folders[] = {
 	{
-		/* The workqueue core parses their input. */
+		/* Not tested: input, which the workqueue core parses. */
 		.name = "workqueue",
 		.path = WORKQUEUE,
 		.needs = { { "CONFIG_PERCPU_DEFER", DEBUG "percpu_defer" } },
@@ -107,7 +107,7 @@ static const struct folder folders[] = {
 			{ "per_cpu", 0444 },
 		},
 	}, {
-		/* The shrinker core parses their input. */
+		/* Not tested: input, which the shrinker core parses. */
 		.name = "shrinker",
 		.path = DEBUG "shrinker",
 		.below = "percpu_defer-zramN-*",
@@ -175,7 +175,7 @@ static const struct folder folders[] = {
 	},
 };
 
-/* Directory that is checked, and its descriptor, opened by root. */
+/* Directory being checked, and its descriptor, opened by root. */
 static const struct folder *folder;
 static int dir;
 
@@ -207,13 +207,13 @@ static int open_below(int at, const char *pattern)
 		if (!fnmatch(pattern, name, 0) && !nr++)
 			found = openat(at, name, O_RDONLY | O_DIRECTORY);
 	if (nr > 1)
-		ksft_exit_fail_msg("%s/%s: %d folders\n", folder->path, pattern, nr);
+		ksft_exit_fail_msg("%s/%s: matches %d directories\n", folder->path, pattern, nr);
 	if (names)
 		closedir(names);
 	return found;
 }
 
-/* Replace "zramN" in a pattern by the name of the private device. */
+/* Replace "zramN" in a pattern with the name of the private device. */
 static void name_device(char *name, size_t size, const char *pattern)
 {
 	const char *found = strstr(pattern, "zramN");
@@ -271,7 +271,7 @@ static const struct file *missing_file(void)
 	return NULL;
 }
 
-/* Several items of the list may describe one directory. */
+/* Search all items of folders[]: several may describe the same directory. */
 static bool is_listed(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
@@ -347,7 +347,7 @@ static bool opens(const char *name, int flags, bool may)
 	return false;
 }
 
-/* Check that open is refused; fstatat() shows that the directory is accessible. */
+/* Check that open() obeys @file->mode; fstatat() proves that the directory is accessible. */
 static bool refuses(const char *name, const struct file *file)
 {
 	struct stat st;
@@ -377,7 +377,7 @@ static int become_namespace_root(void)
 
 	if (error)
 		return error;
-	/* Otherwise /proc/self belongs to root. */
+	/* Become dumpable again: otherwise /proc/self belongs to root. */
 	if (prctl(PR_SET_DUMPABLE, 1) || unshare(CLONE_NEWUSER))
 		return errno;
 	snprintf(map, sizeof(map), "0 %u 1", NOBODY);
@@ -389,7 +389,7 @@ static int become_namespace_root(void)
 	return error;
 }
 
-/* Exit code of a child that was not refused; other codes are errors of its setup. */
+/* Exit code of a child that was not refused; other nonzero codes are errnos of its setup. */
 #define EXIT_FAILED	255
 
 static bool test_unprivileged(int (*become)(void))
@@ -509,7 +509,7 @@ static bool test_input_and_restore(const struct file *file)
 
 	read_value(file, before);
 	good = file->input->held ? test_input_held(file) : test_input(file);
-	/* Releasing the drains has reset the values that need them held. */
+	/* Releasing the drains has reset the values that are valid only while drains are held. */
 	if (*before && !file->input->held)
 		good &= takes(file, before, 0, before);
 	return good;
@@ -541,7 +541,7 @@ static const char *option_missing(void)
 	return NULL;
 }
 
-/* Report all results of a directory: skipped without @option, failed without @file. */
+/* Report all tests of a directory as skipped if @option is off, else as failed. */
 static void report_missing(const char *option, const struct file *file)
 {
 	char why[64];
@@ -550,7 +550,7 @@ static void report_missing(const char *option, const struct file *file)
 		snprintf(why, sizeof(why), "no %s", option);
 		skip_why = why;
 	} else {
-		ksft_print_msg("%s/%s: not there\n", folder->path, file->name);
+		ksft_print_msg("%s/%s: missing\n", folder->path, file->name);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
 		report(option, tests[i].name);

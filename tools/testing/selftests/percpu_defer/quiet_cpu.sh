@@ -14,7 +14,7 @@ skip() {
 	exit "$KSFT_SKIP"
 }
 
-# Print the first CPU of a list such as "1-3,5".
+# Print the first CPU of nohz_full, which is a list such as "1-3,5".
 first_cpu() {
 	sed 's/[-,].*//' /sys/devices/system/cpu/nohz_full
 }
@@ -35,7 +35,7 @@ trace() {
 	return $code
 }
 
-# expect_none NAME WORD: report test NAME, which passes if no event in the trace has WORD.
+# expect_none NAME WORD: report test NAME; it passes if no event in the trace contains WORD.
 expect_none() {
 	if grep -v '^#' $tracing/trace | grep "$2" >/tmp/quiet_cpu; then
 		head -n 5 /tmp/quiet_cpu | sed 's/^/# /'

@@ -40,7 +40,7 @@ static inline void make_swap_area(const char *path)
 static inline void swap_area_on(const char *path)
 {
 	make_swap_area(path);
-	/* Highest priority, so that no other swap area is used. */
+	/* Use the highest priority, so that no other swap area is used. */
 	if (swapon(path, SWAP_FLAG_PREFER | SWAP_FLAG_PRIO_MASK))
 		ksft_exit_fail_msg("swapon %s: %s\n", path, strerror(errno));
 }

@@ -5,11 +5,11 @@
  *
  * usage: swap_busy MEGABYTES none|other|fifo MILLISECONDS FILE
  *
- * Fills MEGABYTES, pages them out, and unmaps them while a process loops on each CPU:
- * none, one of normal priority, or one of SCHED_FIFO, in which case this process gets a
- * higher SCHED_FIFO priority. The loops end when everything is freed, or after
- * MILLISECONDS. FILE begins with a number that returns to its initial value when
- * everything is freed: mm_stat of a zram device that is the swap space.
+ * Fills MEGABYTES, pages them out, and unmaps them while each CPU runs a hog, a process that
+ * loops: with normal priority ("other"), or with SCHED_FIFO ("fifo"), in which case this
+ * process gets a higher SCHED_FIFO priority. "none" means no hogs. Hogs end when everything
+ * is freed, or after MILLISECONDS. FILE begins with a number that is back at its initial value
+ * when everything is freed, such as mm_stat of a zram device in use as swap.
  * Prints four times in nanoseconds:
  *   the duration of munmap(),
  *   the time from its start until FILE was back,
@@ -17,7 +17,7 @@
  *   the CPU time of kernel workers until FILE was back,
  * and the difference between FILE and its initial value when
  *   munmap() returned,
- *   the looping processes were killed.
+ *   the hogs were killed.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -53,9 +53,9 @@ static void measure(char *memory, size_t size, unsigned long milliseconds,
 	held = first_number(path) - before;
 	kill_hogs();
 	if (!wait_until_back(path, before, BACK_MS))
-		errx(1, "not all is back after %d ms", BACK_MS);
+		errx(1, "not everything is freed after %d ms", BACK_MS);
 	back = now(CLOCK_MONOTONIC) - start;
-	/* The last worker may still be going to sleep. */
+	/* Wait: the last worker may still be running. */
 	usleep(5000);
 	workers = workers_cpu() - workers;
 
@@ -85,7 +85,7 @@ int main(int argc, char **argv)
 	if (fifo || !strcmp(argv[2], "other"))
 		make_hogs(fifo, go);
 	else if (strcmp(argv[2], "none"))
-		errx(1, "there are no hogs of the kind '%s'", argv[2]);
+		errx(1, "invalid kind of hogs '%s'", argv[2]);
 	memory = swapped_out(size);
 
 	/* Poll FILE on time: minimize timer slack. */

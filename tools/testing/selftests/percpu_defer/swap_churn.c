@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Measure the maximum of swap that an unprivileged process occupies while it frees
+ * Measure the maximum amount of swap that an unprivileged process occupies while it frees
  * swapped-out memory on busy CPUs.
  *
  * usage: swap_churn MEGABYTES SECONDS SPINNERS FILE
  *
- * SPINNERS processes loop on each CPU. Another process, as the user nobody, repeatedly
+ * SPINNERS processes loop on each CPU. Another process, running as nobody, repeatedly
  * fills MEGABYTES, pages them out and unmaps them, for SECONDS. FILE begins with the
- * amount that is stored in swap: mm_stat of a zram device that is the swap space, or
- * stored_pages of zswap.
+ * amount stored in swap: mm_stat of a zram device in use as swap, or stored_pages of zswap.
  * Prints
  *   the number of unmaps,
  *   the maximum of FILE minus its initial value,
- *   nanoseconds from the start of the last unmap until FILE was back, on busy CPUs.
+ *   nanoseconds from the start of the last unmap until FILE was back at its initial value.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -69,7 +68,7 @@ static void be_churner(int fd)
 	_exit(0);
 }
 
-/* Return the maximum of the number in a file within @seconds. */
+/* Poll the number at the start of a file for @seconds; return its maximum. */
 static unsigned long long watch(const char *path, unsigned long seconds)
 {
 	uint64_t end = now(CLOCK_MONOTONIC) + seconds * 1000000000ull;
@@ -107,7 +106,7 @@ int main(int argc, char **argv)
 		close(go[1]);
 		be_churner(results[1]);
 	}
-	/* The watcher must not wait for a CPU. */
+	/* Outrank the spinners: watch() must not wait for a CPU. */
 	become_fifo(OWN_PRIORITY);
 	close(go[0]);
 	close(go[1]);
@@ -115,9 +114,9 @@ int main(int argc, char **argv)
 	most = watch(argv[4], seconds) - before;
 	kill(churner, SIGTERM);
 	if (read(results[0], &result, sizeof(result)) != sizeof(result))
-		errx(1, "the process that frees memory has failed");
+		errx(1, "the process that frees memory failed");
 	if (!wait_until_back(argv[4], before, BACK_MS))
-		errx(1, "not all is back after %d ms", BACK_MS);
+		errx(1, "not everything is freed after %d ms", BACK_MS);
 	printf("%lu %llu %llu\n", result.rounds, most,
 	       (unsigned long long)(now(CLOCK_MONOTONIC) - result.start));
 	kill_hogs();

@@ -26,7 +26,7 @@
 #define SLOW_DEV	"/dev/" SLOW_NAME
 #define SLOW_DIR	CONFIGFS "/nullb/" SLOW_NAME
 
-/* Loop device on a file in its own ramfs; each name is empty until the object exists. */
+/* Loop device on a file in a ramfs; @dev and @dir are empty until they exist. */
 struct loop {
 	char dev[32], dir[64];
 	int number;
@@ -69,7 +69,7 @@ static inline void loop_add(struct loop *loop, const char *dir, unsigned long me
 	close(file);
 }
 
-/* Mark the device as rotational; call before swapon, which checks this. */
+/* Mark the device as rotational; call before swapon, which reads this flag. */
 static inline void loop_set_rotational(const struct loop *loop)
 {
 	char path[64];
@@ -134,7 +134,7 @@ static inline bool slow_undo(void)
 	}
 	if (slow.mounted)
 		good &= !umount(CONFIGFS);
-	/* udev may still have the device open. */
+	/* Not an error: udev may still have the device open. */
 	if (slow.loaded && system("rmmod null_blk 2>/dev/null"))
 		ksft_print_msg("cannot unload null_blk\n");
 	slow.made = false;

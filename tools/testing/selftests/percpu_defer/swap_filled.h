@@ -36,7 +36,7 @@ static inline char *swapped_out(size_t size)
 		part[i].size = size / FILLERS;
 		part[i].memory = memory + i * part[i].size;
 		if (pthread_create(&part[i].thread, NULL, page_out_part, part + i))
-			errx(1, "no thread");
+			errx(1, "cannot create a thread");
 	}
 	for (i = 0; i < FILLERS; i++)
 		pthread_join(part[i].thread, NULL);

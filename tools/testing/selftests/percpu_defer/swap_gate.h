@@ -33,14 +33,14 @@ static inline pid_t new_child(void)
 	return pid;
 }
 
-/* Close the ends that would keep others waiting; for a process between parent and child. */
+/* Close the write ends; an open one in an intermediate process would keep readers waiting. */
 static inline void leave_gate(const struct gate *gate)
 {
 	close(gate->ready[1]);
 	close(gate->go[1]);
 }
 
-/* In a child: report that it is ready, and wait until the gate is opened. */
+/* In a child: report readiness, and wait until the gate is opened. */
 static inline void wait_at_gate(const struct gate *gate)
 {
 	char byte = 0;

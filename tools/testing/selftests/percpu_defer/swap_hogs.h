@@ -22,7 +22,7 @@ enum { HOG_PRIORITY = 1, OWN_PRIORITY };
 static pid_t hog[MAX_HOGS];
 static int nr_hogs;
 
-/* Loop on a CPU as soon as @go is closed. */
+/* Loop on a CPU as soon as the write end of @go is closed. */
 static inline void be_hog(int cpu, bool fifo, int go)
 {
 	char byte;
@@ -38,7 +38,7 @@ static inline void be_hog(int cpu, bool fifo, int go)
 
 /*
  * Fork a hog for each CPU; hogs loop once both ends of @go are closed. Call this before
- * memory is in swap: hogs would share its slots and keep them in use.
+ * memory is swapped out: hogs would share its slots and keep them in use.
  */
 static inline void make_hogs(bool fifo, const int *go)
 {
@@ -50,7 +50,7 @@ static inline void make_hogs(bool fifo, const int *go)
 		if (!CPU_ISSET(cpu, &all))
 			continue;
 		if (nr_hogs == MAX_HOGS)
-			errx(1, "more than %d processes that loop", MAX_HOGS);
+			errx(1, "too many hogs; the maximum is %d", MAX_HOGS);
 		hog[nr_hogs] = new_child();
 		if (!hog[nr_hogs]) {
 			close(go[1]);

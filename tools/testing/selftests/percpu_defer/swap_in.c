@@ -4,7 +4,7 @@
  *
  * usage: swap_in MEGABYTES
  *
- * Fills MEGABYTES, pages them out, and writes to one page after the other.
+ * Fills MEGABYTES, pages them out, and writes to each page in turn.
  * Prints the median and the 99th percentile of the fault latency in nanoseconds.
  */
 #define _GNU_SOURCE
@@ -36,7 +36,7 @@ int main(int argc, char **argv)
 	for (i = 0; i < pages; i++)
 		fill_page(memory + i * page_size(), 1);
 	if (!page_out(memory, size, size))
-		errx(1, "only %zu of %zu bytes went to swap: is it large enough?",
+		errx(1, "only %zu of %zu bytes went to swap; enlarge the swap space",
 		     swapped_bytes(), size);
 
 	for (i = 0; i < pages; i++) {

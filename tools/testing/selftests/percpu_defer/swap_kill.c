@@ -6,20 +6,18 @@
  *
  * Each process has SWAPPED megabytes in swap and RESIDENT megabytes in memory. A killer
  * process sends SIGKILL to all of them. With -m, it then calls process_mrelease() for
- * each. With -f, it waits until they are gone, because process_mrelease() does nothing
- * for a process that is already exiting, and flushes deferred frees.
- * After that it writes to ALLOCATED megabytes of new memory. POOL holds the size of the
- * memory of compressed swap: mm_stat of a zram device that is the swap space, or
- * pool_total_size of zswap.
+ * each. With -f, it then waits until they are gone, and flushes deferred frees. The wait is
+ * needed because process_mrelease() does nothing for a process that is already exiting.
+ * Finally it writes to ALLOCATED megabytes of new memory. POOL holds the memory usage of
+ * compressed swap: mm_stat of a zram device in use as swap, or pool_total_size of zswap.
  * Prints nanoseconds from the first SIGKILL until
  *   kill() and process_mrelease() had returned, and, with -f, the processes were gone,
- *   all of their resident memory was free,
+ *   nearly all of their resident memory was free,
  *   the parent's wait() had returned for all of them,
  *   POOL was back at its initial value,
- * and the durations of
- *   the flush, 0 without -f,
- *   its CPU time,
- *   the allocation of new memory, and the writes to it.
+ * and
+ *   the duration and the CPU time of the flush, both 0 without -f,
+ *   the duration of the allocation of new memory and the writes to it.
  * The parent polls every millisecond; the times of the killer are exact.
  */
 #define _GNU_SOURCE
@@ -155,7 +153,7 @@ struct seen {
 	uint64_t resident, waited, back;
 };
 
-/* Record the first time. Read the clock now: evaluating the condition may have blocked. */
+/* Record when @what was first true. Read the clock now: evaluating @what may have blocked. */
 static void see(uint64_t *when, bool what)
 {
 	if (what && !*when)
@@ -179,7 +177,7 @@ static struct seen watch(pid_t killer, unsigned long long free, unsigned long lo
 			if (pid == killer)
 				killing = false;
 			if (pid == killer && status)
-				errx(1, "the process that kills failed");
+				errx(1, "the killer failed");
 		}
 		see(&seen.waited, left == killing);
 		see(&seen.resident,
@@ -189,7 +187,7 @@ static struct seen watch(pid_t killer, unsigned long long free, unsigned long lo
 		if (!left && seen.resident && seen.back)
 			return seen;
 	}
-	errx(1, "not all is back after %d ms", LOOKS);
+	errx(1, "not everything is freed after %d ms", LOOKS);
 }
 
 static void parse(int argc, char **argv)

@@ -8,9 +8,9 @@
  * Two holders fill MEGABYTES each, and page them out. A grower locks memory, in total
  * MemAvailable - LOW + ONE - MARGIN + EXTRA, where ONE is the memory that swap uses for one
  * holder. It slows down when MemAvailable reaches LOW + ONE/2. Meanwhile the parent polls
- * MemAvailable every POLL milliseconds. Below LOW it kills a holder and waits for its exit.
- * LOW and EXTRA are in kilobytes. POOL is mm_stat of a zram device that is the swap space,
- * or pool_total_size of zswap.
+ * MemAvailable every POLL milliseconds. Below LOW, it kills and reaps a holder.
+ * LOW and EXTRA are in kilobytes. POOL is mm_stat of a zram device in use as swap, or
+ * pool_total_size of zswap.
  * Prints
  *   the number of holders that were killed,
  *   the number of OOM kills in the meantime,
@@ -32,7 +32,7 @@
 #define MARGIN		(8ULL << 20)
 /* 100 MB per second: one step per millisecond. */
 #define SLOW_STEP	(100ULL << 10)
-/* Polls by the parent after the last step. */
+/* Number of polls by the parent after the last step. */
 #define POLLS_AFTER	3
 
 static size_t size;
@@ -73,7 +73,7 @@ static void be_grower(const struct gate *gate, unsigned long long one)
 	fast = available() - low - one / 2;
 	all = fast + one / 2 + one - MARGIN + extra;
 	if ((long long)fast < 0)
-		errx(1, "too little memory, or LOW is too much");
+		errx(1, "too little memory is available; give a smaller LOW");
 	memory = mmap(NULL, all + SLOW_STEP, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED || mlock2(memory, all, MLOCK_ONFAULT))
@@ -103,7 +103,7 @@ static int be_killer(const pid_t *holder, pid_t grower)
 		killed++;
 	}
 	if (status)
-		errx(1, "the process that takes memory has failed");
+		errx(1, "the grower failed");
 	return killed;
 }
 

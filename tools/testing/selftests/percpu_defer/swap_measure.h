@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Helpers of the benchmarks: clocks, numbers in files, memory in swap. */
+/* Helpers for the benchmarks: clocks, numbers in files, memory in swap. */
 #ifndef SWAP_MEASURE_H
 #define SWAP_MEASURE_H
 
@@ -100,7 +100,7 @@ static inline unsigned long parse_number(const char *text, unsigned long max)
 /*
  * Wait until the number at the start of a file is back at @before; return false if that
  * takes longer than @milliseconds. The polling interval is long enough not to disturb
- * the tasks that free.
+ * the tasks that free memory.
  */
 static inline bool wait_until_back(const char *path, unsigned long long before,
 				   unsigned long milliseconds)
@@ -161,7 +161,7 @@ static inline char *filled(size_t size, uint64_t generation)
 static inline void page_out_all(void *memory, size_t size)
 {
 	if (!page_out(memory, size, size))
-		errx(1, "only %zu of %zu bytes went to swap: is it large enough?",
+		errx(1, "only %zu of %zu bytes went to swap; enlarge the swap space",
 		     swapped_bytes(), size);
 }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Measure when compressed swap returns the memory of what a process unmaps.
+ * Measure when compressed swap frees the memory of pages that a process has unmapped.
  *
  * usage: swap_memory [-c CGROUP] munmap|exit MEGABYTES POOL
  *
  * A process fills MEGABYTES and pages them out. Then it unmaps them, or exits. POOL
- * holds the size of the memory of compressed swap: mm_stat of a zram device that is the
- * swap space, or pool_total_size of zswap. With -c, the process enters CGROUP, whose
+ * holds the memory usage of compressed swap: mm_stat of a zram device in use as swap, or
+ * pool_total_size of zswap. With -c, the process enters CGROUP, whose
  * memory.max should be below MEGABYTES, and has the kernel swap its pages out in random
  * order.
  * Prints lines
@@ -102,7 +102,7 @@ static void keeper(const struct gate *gate)
 	_exit(status != 0);
 }
 
-/* Return the number of samples taken until POOL was back. */
+/* Take samples until POOL is back at its initial value; return their number. */
 static int watch(pid_t pid, unsigned long long before)
 {
 	uint64_t next = now(CLOCK_MONOTONIC);
@@ -120,7 +120,7 @@ static int watch(pid_t pid, unsigned long long before)
 		if (gone && sample[nr].pool <= before)
 			return nr + 1;
 	}
-	errx(1, "not all is back after %d samples", SAMPLES);
+	errx(1, "not everything is freed after %d samples", SAMPLES);
 }
 
 static void print_moment(const char *name, const struct moment *moment)

@@ -5,19 +5,19 @@
  * usage: swap_mixed CGROUP PROCESSES LIVES MEGABYTES FILE
  *
  * PROCESSES processes run at a time. Each one fills MEGABYTES, uses them in random order,
- * frees half of them, fills and uses that half again, and exits. It is followed by
+ * frees and refills half of them, uses all of them again, and exits. It is followed by
  * another one, LIVES in a row. They run in the cgroups CGROUP0, CGROUP1, and so on,
- * whose memory.max makes them swap. With its own cgroup, a process takes no memory from
- * the others, and swaps nearly the same amount in each run. The first page with wrong
+ * whose memory.max makes them swap. Because no two share a cgroup, a process takes no memory
+ * from the others, and swaps nearly the same amount in each run. The first page with wrong
  * content ends the program. Without address randomisation, the work is the same in each
- * run. FILE begins with a number that returns to its initial value when everything is
- * freed: mm_stat of a zram device that is the swap space.
+ * run. FILE begins with a number that is back at its initial value when everything is
+ * freed, such as mm_stat of a zram device in use as swap.
  * Prints times in nanoseconds:
  *   until the last process had exited,
  *   until FILE was back,
  *   the CPU time of the processes in user mode, and in the kernel,
  *   the CPU time of kernel workers until FILE was back,
- * and the number of pages swapped out and in, with devices and with zswap.
+ * and the numbers of pages swapped out to and in from devices, and out to and in from zswap.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -49,7 +49,7 @@ static void use(char *memory, size_t pages, uint16_t *used, uint64_t seed)
 		uint64_t *word = (uint64_t *)(memory + page * page_size());
 
 		if (*word != page_word(page_seed(word, 1), 0) + used[page])
-			errx(1, "page %zu is not as it was written", page);
+			errx(1, "page %zu: wrong content", page);
 		++*word;
 		used[page]++;
 	}
@@ -143,9 +143,9 @@ int main(int argc, char **argv)
 	wait_for_all();
 	took = now(CLOCK_MONOTONIC) - start;
 	if (!wait_until_back(argv[5], before, BACK_MS))
-		errx(1, "not all is back after %d ms", BACK_MS);
+		errx(1, "not everything is freed after %d ms", BACK_MS);
 	back = now(CLOCK_MONOTONIC) - start;
-	/* The last worker may still be going to sleep. */
+	/* Wait: the last worker may still be running. */
 	usleep(5000);
 	workers = workers_cpu() - workers;
 	read_counters(last);

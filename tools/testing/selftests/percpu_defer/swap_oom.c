@@ -7,14 +7,14 @@
  * Two processes fill MEGABYTES together, and page them out. Then the parent locks memory
  * until only LEFT kilobytes are free, in the machine or, with -c, in the cgroup that all
  * of the processes enter. It kills the two, and as soon as they are gone, two others
- * lock and write to the amount of memory that swap had used for the killed ones, plus
- * EXTRA kilobytes. POOL holds that amount: it is mm_stat of a zram device that is the swap
- * space, or pool_total_size of zswap.
+ * lock and write to as much memory as swap had used for the killed ones, plus
+ * EXTRA kilobytes. POOL holds the memory usage of compressed swap: mm_stat of a zram device
+ * in use as swap, or pool_total_size of zswap.
  * Prints
  *   the number of OOM kills in the meantime,
- *   the number of these in the cgroup,
+ *   the number of those in the cgroup,
  *   the number of bytes that the two others needed,
- *   nanoseconds until they had them.
+ *   nanoseconds until the two others had exited.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -31,7 +31,7 @@
 #include "swap_pool.h"
 
 #define PROCESSES	2
-/* Pages written between two looks at free memory, which are slow. */
+/* Number of pages written between two slow reads of the amount of free memory. */
 #define PAGES_A_LOOK	64
 
 /* From the command line. */
@@ -47,7 +47,7 @@ static unsigned long long cgroup_number(const char *name)
 	return first_number(path);
 }
 
-/* Number of OOM kills so far. */
+/* Return the number of OOM kills so far. */
 static unsigned long long kills(void)
 {
 	return named_number("/proc/vmstat", "oom_kill");
@@ -85,7 +85,7 @@ static char *locked(size_t bytes)
 	return memory;
 }
 
-/* Take all memory but the amount that must remain. */
+/* Lock memory until at most @keep bytes are left. */
 static void take_memory(void)
 {
 	size_t step = PAGES_A_LOOK * page_size(), offset, bytes = left();

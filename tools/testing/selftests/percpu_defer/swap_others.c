@@ -10,12 +10,12 @@
  *   on the first CPU a SCHED_FIFO process wakes up every 500 us from a timer.
  * They run for MILLISECONDS before the munmap(), and for MILLISECONDS from its start,
  * or until it ends if that is later.
- * Prints times in nanoseconds, the median, the 99th percentile and the maximum:
+ * Prints the median, the 99th percentile and the maximum of these times in nanoseconds:
  *   munmap unmap NS NS NS     the munmap(), of which there is only one,
  *   out quiet|unmap NS NS NS  a call that pages out, before munmap() and from its start,
  *   in quiet|unmap NS NS NS   a page fault,
- *   wake quiet|unmap NS NS NS wakeup latency of the SCHED_FIFO process: how long the
- *                             munmap() keeps other tasks from running on its CPU.
+ *   wake quiet|unmap NS NS NS wakeup latency of the SCHED_FIFO process: the time for which
+ *                             the munmap() keeps other tasks from running on its CPU.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -32,7 +32,7 @@
 
 #define CHUNK		64
 #define CHUNKS		32
-/* A shorter period would be more precise, but take most of an emulated CPU. */
+/* A shorter period would be more precise, but would take most of an emulated CPU. */
 #define WAKE_NS		500000
 #define WARM_UP_US	500000
 #define MAX_EVENTS	1000000
@@ -48,7 +48,7 @@ struct events {
 };
 
 static struct events *own, *out, *in, *wake;
-/* Time at which to stop, 0 until it is known; also shared. */
+/* Shared: time at which to stop, 0 until it is known. */
 static uint64_t *end;
 
 static void *shared(size_t size)
@@ -70,7 +70,7 @@ static void add_event(struct events *events, uint64_t start)
 		events->nr++;
 }
 
-/* Pin to the first CPU that this process may run on, or to the last. */
+/* Pin this process to the first or the last CPU that it may run on. */
 static void pin(bool first)
 {
 	cpu_set_t all, one;
@@ -151,7 +151,7 @@ static pid_t start_other(void (*other)(void))
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_TIMERSLACK, 1);
-	/* Stop until there is something to measure, see main(). */
+	/* Stop until main() has paged out the memory to unmap. */
 	raise(SIGSTOP);
 	other();
 	exit(0);
@@ -172,7 +172,7 @@ static void print_latency(const char *name, const struct events *events,
 			took[nr++] = event->took;
 	}
 	if (!nr)
-		errx(1, "nothing happened while '%s' was measured", name);
+		errx(1, "no events for '%s'", name);
 	sort_numbers(took, nr);
 	printf("%s %llu %llu %llu\n", name, (unsigned long long)took[nr / 2],
 	       (unsigned long long)took[nr * 99 / 100], (unsigned long long)took[nr - 1]);

@@ -28,7 +28,7 @@ static inline size_t page_size(void)
 	return size;
 }
 
-/* splitmix64: one multiplication chain, no two seeds alike. */
+/* splitmix64: a bijection, so that different seeds yield different values. */
 static inline uint64_t mix(uint64_t x)
 {
 	x += 0x9e3779b97f4a7c15;
@@ -55,9 +55,9 @@ static inline bool page_is_huge(uint64_t seed)
 }
 
 /*
- * Return the number of words of noise at the start of a page. It varies between the
- * other pages: they compress to about a quarter, and to different sizes, as real pages
- * do.
+ * Return the number of noise words at the start of a page. Pages that are neither same nor
+ * huge have different numbers of them: such pages compress to about a quarter, and to
+ * different sizes, as real pages do.
  */
 static inline size_t noise_words(uint64_t seed)
 {
@@ -74,7 +74,7 @@ static inline uint64_t page_word(uint64_t seed, size_t i)
 	return i < noise_words(seed) ? mix(seed + i) : seed;
 }
 
-/* Fill a page. In two loops, because most tests spend their time here. */
+/* Fill a page. Two loops are faster, and most tests spend their time here. */
 static inline void fill_page(void *page, uint64_t generation)
 {
 	uint64_t *word = page, seed = page_seed(page, generation);
@@ -130,9 +130,9 @@ static inline size_t swapped_bytes(void)
 }
 
 /*
- * Page out until @done(@total) is true; return false if it never is. A page in the LRU
- * batch of a CPU cannot be paged out. madvise() empties the batch of the CPU that it runs
- * on, so call it on each CPU.
+ * Page out until @done(@total) is true; return false after PAGEOUT_TRIES calls. A page in
+ * the LRU batch of a CPU cannot be paged out. madvise() empties only the batch of the CPU
+ * that it runs on, so call it on each CPU.
  */
 static inline bool page_out_until(void *memory, size_t size,
 				  bool (*done)(size_t total), size_t total)

@@ -13,7 +13,7 @@
 
 #include "swap_measure.h"
 
-/* Return mem_used_total in mm_stat of a zram device, or the only number of another file. */
+/* Return mem_used_total if the file is mm_stat of a zram device, else the first number. */
 static inline unsigned long long pool_bytes(const char *path)
 {
 	const char *name = strrchr(path, '/');
@@ -25,7 +25,7 @@ static inline unsigned long long pool_bytes(const char *path)
 		err(1, "%s", path);
 	for (i = 0; i < number; i++)
 		if (fscanf(file, "%llu", &bytes) != 1)
-			errx(1, "%s has no %d numbers", path, number);
+			errx(1, "%s: fewer than %d numbers", path, number);
 	fclose(file);
 	return bytes;
 }
@@ -54,7 +54,7 @@ static inline unsigned long long free_bytes(void)
 #define SETTLE_US	100000
 
 /*
- * Wait until the pool stops shrinking, so that the next run starts at rest. The pool may
+ * Wait until the pool stops shrinking, so that no drain disturbs the next run. The pool may
  * stay larger than before: other processes, and files of the root file system, may have
  * been swapped out when memory was short.
  */

@@ -5,9 +5,9 @@
  * usage: swap_reuse [SECONDS [PROCESSES [MEGABYTES [ZRAM_MEGABYTES]]]]
  *
  * Processes fill memory with a pattern made of address and generation, page it out to a
- * zram device that is too small for all of it, check it, free it and fill it again. If a
- * drain frees a slot after it was written again, a page reads as zeros. Meanwhile
- * zsmalloc and the page allocator compact memory, and deferral is switched off and on.
+ * zram device that is too small for all of it, check it, free it and fill it again.
+ * Meanwhile zsmalloc and the page allocator compact memory, and deferral is switched off
+ * and on. If a drain frees a slot that was written again, a page reads as zeros.
  * Adds a zram device, and removes it at the end.
  */
 #define _GNU_SOURCE
@@ -30,7 +30,7 @@ static void disturber(time_t end)
 	_exit(KSFT_PASS);
 }
 
-/* Wait until the usage is back at its initial value; return false if it never is. */
+/* Wait until the usage is back at its initial value; return false on timeout. */
 static bool usage_returns(const struct usage *start)
 {
 	struct usage now;
@@ -62,7 +62,7 @@ int main(int argc, char **argv)
 	if (geteuid())
 		ksft_exit_skip("needs root\n");
 	if (size / page_size() < MIN_CHUNKS)
-		ksft_exit_fail_msg("give each process at least %d pages\n", MIN_CHUNKS);
+		ksft_exit_fail_msg("MEGABYTES: too small; give at least %d pages\n", MIN_CHUNKS);
 	/* run_workers() signals its process group: leave the group of the parent. */
 	setpgid(0, 0);
 	zram_add(zram_mb);

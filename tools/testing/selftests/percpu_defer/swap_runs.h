@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Runs of pages with consecutive swap offsets: measure their lengths, and create runs of
- * a given length. The pages of a run are freed by one call.
+ * a given length. Swap frees the pages of a run with one call.
  */
 #ifndef SWAP_RUNS_H
 #define SWAP_RUNS_H
@@ -23,7 +23,7 @@ struct runs {
 	unsigned long pages[NR_RUN_SIZES];
 };
 
-/* Entries of /proc/PID/pagemap: swap type and offset of a page. */
+/* Fields of /proc/PID/pagemap: in swap; swap type and offset; an increment of the offset. */
 #define PAGEMAP_SWAPPED	0x4000000000000000ull
 #define PAGEMAP_PLACE	0x007fffffffffffffull
 #define PAGEMAP_OFFSET	0x20ull
@@ -34,7 +34,7 @@ static inline void page_out_in_runs(char *memory, size_t pages, size_t length)
 	size_t half, page;
 
 	if (pages % length)
-		errx(1, "%zu pages are no whole number of runs of %zu", pages, length);
+		errx(1, "%zu pages: not a multiple of the run length, %zu", pages, length);
 	for (half = 0; half < 2; half++)
 		for (page = half * length; page < pages; page += 2 * length)
 			madvise(memory + page * page_size(), length * page_size(),
@@ -81,7 +81,7 @@ static inline struct runs swap_runs(const void *memory, size_t pages)
 		run[nr - 1]++;
 	}
 	if (!nr)
-		errx(1, "nothing is in swap, or this is not root");
+		errx(1, "pagemap: no swap offsets; run as root");
 	sort_numbers(run, nr);
 	runs.median = run[nr / 2];
 	runs.percentile90 = run[nr * 9 / 10];

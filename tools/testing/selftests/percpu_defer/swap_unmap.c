@@ -7,22 +7,22 @@
  *		     MEGABYTES [FILE]
  *
  * Each process fills MEGABYTES, pages them out, and makes sure that all of them are in
- * swap. Then all processes unmap at once. FILE begins with a number that returns to its
- * initial value when everything is freed: mm_stat of a zram device that is the swap space.
- * With -c, the processes enter CGROUP, whose memory.max should be below what they fill,
- * write to their pages in random order, and have the rest reclaimed. The kernel then
- * swaps out page by page, instead of madvise().
+ * swap. Then all processes unmap at the same time. FILE begins with a number that is back at
+ * its initial value when everything is freed, such as mm_stat of a zram device in use as swap.
+ * With -c, the processes enter CGROUP, whose memory.max should be below the amount that they
+ * fill, write to their pages in random order, and have the rest reclaimed. Pages are then
+ * swapped out one by one by reclaim, not by madvise().
  * With -s, runs of PAGES pages are scattered in swap. With -f, each process becomes
- * SCHED_FIFO and unmaps MEGABYTES of other swapped-out memory first. On a single CPU no
- * worker can drain it, so the pending frees reach the cap.
+ * SCHED_FIFO and first unmaps MEGABYTES of other swapped-out memory. On a single CPU no
+ * worker can drain that memory, so the pending frees reach the cap.
  * -d is for one process on one idle CPU with coarse CPU-time clocks: elapsed time counts
- * as CPU time. After munmap(), 0 is written to SWITCH, which drains inline; the time of
- * that counts as worker time. SWITCH may be "none" if there is no switch.
+ * as CPU time. After munmap(), 0 is written to SWITCH, which drains inline; the duration of
+ * this write counts as worker time. SWITCH may be "none" if there is no switch.
  * Prints four times in nanoseconds:
  *   the duration of munmap() in the slowest process,
- *   the time from the start until FILE was back (the duration if there is no FILE),
+ *   the time from the start until FILE was back (without FILE, the duration of munmap()),
  *   the CPU time of munmap() in all processes,
- *   the CPU time of kernel workers until then,
+ *   the CPU time of kernel workers from the start until FILE was back,
  * and with -r the layout of the first process's pages in swap:
  *   the median and the 90th percentile of the lengths of runs, in pages,
  *   the number of pages in runs of 1, of 2 and 3, of 4 to 7, ..., of 512 and more.
@@ -76,7 +76,7 @@ static char *swapped_out(size_t size)
 	return memory;
 }
 
-/* Return the swapped-out memory that is unmapped first, or NULL. */
+/* Create the swapped-out memory that -f unmaps first; return NULL without -f. */
 static char *first_swapped_out(void)
 {
 	char *memory;
@@ -89,8 +89,8 @@ static char *first_swapped_out(void)
 }
 
 /*
- * Leave no CPU time to workers from now on. Unmap the last pages one by one: when a long
- * run is refused, there may still be room for shorter ones below the cap.
+ * Unmap the memory of -f as SCHED_FIFO, which leaves no CPU time to workers. Unmap the last
+ * pages one by one: if a long run is refused, there may still be room for shorter ones.
  */
 static void unmap_first(char *memory)
 {
@@ -118,7 +118,7 @@ static void drain_inline(struct cost *cost)
 	write_file(drain_switch, "1");
 }
 
-/* Report on @ready that memory is in swap, wait until @go is closed, and unmap. */
+/* Report on @ready that all memory is in swap, wait until @go is closed, and unmap. */
 static void child(size_t size, int ready, int go, struct cost *cost)
 {
 	char *first = first_swapped_out(), *memory = swapped_out(size), byte = 0;
@@ -128,7 +128,7 @@ static void child(size_t size, int ready, int go, struct cost *cost)
 		cost->runs = swap_runs(memory, size / page_size());
 	if (write(ready, &byte, 1) != 1)
 		errx(1, "the parent is gone");
-	/* The parent sees the end of the file if a process fails. */
+	/* Let the parent see end-of-file if another process fails. */
 	close(ready);
 	if (read(go, &byte, 1) != 0)
 		errx(1, "the parent is gone");
@@ -146,7 +146,7 @@ static void child(size_t size, int ready, int go, struct cost *cost)
 static const char usage[] =
 	"usage: swap_unmap [-c CGROUP] [-r] [-s PAGES] [-f MB] [-d SWITCH] PROCESSES MB [FILE]";
 
-/* Return the number of arguments that belong to options. */
+/* Parse the options; return the number of arguments that they take. */
 static int parse_options(int argc, char **argv)
 {
 	int option;
@@ -236,9 +236,9 @@ int main(int argc, char **argv)
 		if (status)
 			errx(1, "a process failed");
 	if (path && !wait_until_back(path, before, BACK_MS))
-		errx(1, "not all is back after %d ms", BACK_MS);
+		errx(1, "not everything is freed after %d ms", BACK_MS);
 	back = now(CLOCK_MONOTONIC) - start;
-	/* The last worker may still be going to sleep. */
+	/* Wait: the last worker may still be running. */
 	usleep(5000);
 	workers = drain_switch ? cost->drain : workers_cpu() - workers;
 

@@ -36,7 +36,7 @@ static inline void come_back(const cpu_set_t *cpus)
 /*
  * Fill @bytes in another process that does not share @kept, and page them out. Hold the
  * drains, kill that process, and release all of its memory with process_mrelease() before
- * it can exit. Then call @look. Return false if a call or @look failed.
+ * it can exit. Then call @look. Return false if a system call or @look fails.
  */
 static inline bool release_victim(const struct region *kept, size_t bytes,
 				  bool (*look)(void))

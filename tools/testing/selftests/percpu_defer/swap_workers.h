@@ -13,9 +13,9 @@
 #include "kselftest.h"
 #include "swap_region.h"
 
-/* Minimum number of chunks: at most one such part is freed and filled at a time. */
+/* Minimum number of chunks of a region; at most one chunk is freed and filled at a time. */
 #define MIN_CHUNKS	10
-/* Number of 10 ms waits: time that a busy debug kernel may take to drain everything. */
+/* Number of 10 ms waits in which a busy debug kernel must have drained everything. */
 #define DRAIN_TRIES	1000
 
 /* Free, fill and check memory until @end; exit with 0 if all content was right. */
@@ -83,7 +83,7 @@ static inline unsigned long argument(int argc, char **argv, int i,
 		return otherwise;
 	value = strtoul(argv[i], &end, 10);
 	if (*end || !value)
-		ksft_exit_fail_msg("not a number: %s\n", argv[i]);
+		ksft_exit_fail_msg("invalid number '%s'\n", argv[i]);
 	return value;
 }
 

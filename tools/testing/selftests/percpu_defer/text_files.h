@@ -25,7 +25,7 @@ static inline int write_file(const char *path, const char *text)
 	return error;
 }
 
-/* Read up to @max numbers of a statistics file; return how many were read. */
+/* Read up to @max numbers from a statistics file; return their count. */
 static inline int read_numbers(const char *path, unsigned long long *number, int max)
 {
 	FILE *file = fopen(path, "r");

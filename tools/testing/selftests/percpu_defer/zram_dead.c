@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Check that freed slots of a zram swap device are no longer visible, even while their
- * content is still pending.
+ * Check that freed slots of a zram swap device are no longer visible, even while the free
+ * of their content is still pending.
  *
  * Each case checks right after munmap(), while the drain of the slots is pending or
  * running: see drain_gate.h. The results must be the same on a kernel without deferral.
@@ -20,7 +20,7 @@
 #define REGION_BYTES	(8UL << 20)
 #define ZRAM_MB		12
 
-/* Return the number of slots with content, without the first one, which has the header. */
+/* Return the number of slots with content; do not count slot 0, which holds the header. */
 static unsigned long slots_with_content(void)
 {
 	int fd = open(zram_dev, O_RDONLY | O_DIRECT);
@@ -92,7 +92,7 @@ static unsigned long long failed_writes(void)
 	return io[1];
 }
 
-/* Freed slots make just enough room for new pages below the limit. */
+/* Set mem_limit such that only freed slots make room for new pages. */
 static bool test_mem_limit(void)
 {
 	struct region first = new_region(REGION_BYTES), second;
@@ -162,7 +162,7 @@ static bool test_switch(void)
 		skip_why = "nothing is deferred";
 		return true;
 	}
-	good = expect("error of nonsense", write_zram("deferred_free", "maybe"), EINVAL);
+	good = expect("error of an invalid value", write_zram("deferred_free", "maybe"), EINVAL);
 	good &= !write_zram("deferred_free", "1");
 
 	r = new_region(REGION_BYTES);
@@ -220,7 +220,7 @@ static bool swapoff_is_interrupted(void)
 
 #define KEEPERS		8
 
-/* Start processes with pages in swap, which check them when the gate is opened. */
+/* Start processes that have pages in swap, and check them when the gate is opened. */
 static struct gate start_keepers(void)
 {
 	struct gate gate = new_gate();
@@ -251,10 +251,10 @@ static bool all_kept(const struct gate *gate)
 	return expect("processes with the right content", good, KEEPERS);
 }
 
-/* An interrupted swapoff leaves the device in use, and dead slots pending. */
+/* An interrupted swapoff must leave the device in use, and dead slots pending. */
 static bool test_interrupted(void)
 {
-	/* Start them before @freed exists: they would share its slots. */
+	/* Start the keepers first: forked later, they would share the slots of @freed. */
 	struct gate gate = start_keepers();
 	struct region freed = new_region(REGION_BYTES / 2);
 	bool good;

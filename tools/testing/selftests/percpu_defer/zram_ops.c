@@ -67,7 +67,7 @@ static unsigned long long cancelled(void)
 	return drains_held ? named_number(path, "cancelled") : 0;
 }
 
-/* Swap out both regions, and free one. Return false if nothing is held that should be. */
+/* Swap out both regions and free one. Return false if drains are held but nothing is pending. */
 static bool begin(void)
 {
 	kept = swapped_region(KEPT_BYTES, KEPT_BYTES);
@@ -77,7 +77,7 @@ static bool begin(void)
 	return !defers() || still_waits(waiting());
 }
 
-/* Return the number of pages of a region that are of a kind that zram counts. */
+/* Return the number of pages of a region for which @kind is true. */
 static unsigned long long count(const struct region *r, bool (*kind)(uint64_t seed))
 {
 	unsigned long long found = 0;
@@ -88,7 +88,7 @@ static unsigned long long count(const struct region *r, bool (*kind)(uint64_t se
 	return found;
 }
 
-/* Check that nothing is pending or was missed, and only @r and the header are stored. */
+/* Check that no free is pending or was missed, and that only @r and the header are stored. */
 static bool only_stored(const struct region *r, bool huge_elsewhere)
 {
 	unsigned long long debug[4] = {};
@@ -159,7 +159,7 @@ static unsigned long long count_flag(char flag)
 	return found;
 }
 
-/* Return the number of slots that use memory: includes the swap header, not same pages. */
+/* Return the number of slots that use memory: the swap header counts, same pages do not. */
 static unsigned long long can_be_idle(const struct region *r)
 {
 	return r->pages + 1 - count(r, page_is_same);
@@ -185,7 +185,7 @@ static long uptime(void)
 	return t.tv_sec;
 }
 
-/* The age of a slot must be that of its new content, not of the content before. */
+/* The age of a slot must be that of its new content, not of the old content. */
 static bool test_access_time(void)
 {
 	bool good = begin();
@@ -197,7 +197,7 @@ static bool test_access_time(void)
 	sleep(6);
 	start = uptime();
 	again = swapped_region(AGAIN_BYTES, KEPT_BYTES + AGAIN_BYTES);
-	/* Limit: half way between the two writes, however long the second one took. */
+	/* Set the limit halfway between the two writes, however long the second one took. */
 	snprintf(seconds, sizeof(seconds), "%ld", uptime() - start + 3);
 	error = write_zram("idle", seconds);
 	if (error == EINVAL) {
@@ -291,7 +291,7 @@ static bool test_full_backing(void)
 	freed = swapped_region(FREED_BYTES, KEPT_BYTES + FREED_BYTES);
 	good = !write_zram("idle", "all");
 	good &= !write_zram("writeback", "type=idle");
-	/* Before slots are dead: this region must not reuse them. */
+	/* Create this region before slots are dead, so that it does not reuse them. */
 	more = swapped_region(MORE_BYTES, KEPT_BYTES + FREED_BYTES + MORE_BYTES);
 	hold_drains();
 	unmap(&freed);
@@ -319,7 +319,7 @@ static void *write_back_idle(void *unused)
 }
 
 /*
- * Free every other piece of a region while all of it is written back, and refill it.
+ * Free every other piece of a region while all of it is written back, and refill the pieces.
  * Return the number of pieces that were freed between the first and the last write.
  */
 static unsigned int free_meanwhile(struct region *r)
@@ -440,7 +440,7 @@ static bool test_recompress(void)
 	before = mm_stat();
 	good = !write_zram("recompress", "algo=deflate") && good;
 	if (mm_stat().compressed >= before.compressed) {
-		ksft_print_msg("nothing got smaller\n");
+		ksft_print_msg("recompression saved no memory\n");
 		good = false;
 	}
 	good &= still_waits(waiting());
@@ -476,7 +476,7 @@ static void discard(int fd, uint64_t first, uint64_t pages)
 		ksft_exit_fail_msg("BLKDISCARD: %s\n", strerror(errno));
 }
 
-/* Discard frees pending slots immediately, except those that a drain has claimed. */
+/* Discard pending slots, which frees those that no drain has claimed. */
 static bool test_discard(void)
 {
 	unsigned long long before;
@@ -500,7 +500,7 @@ static bool test_discard(void)
 	return good;
 }
 
-/* Read blocks of dead slots; a block may be a part of a page. */
+/* Read dead slots block by block; a block may be smaller than a page. */
 static bool test_partial(void)
 {
 	uint64_t *block = aligned_alloc(BLOCK, BLOCK);
@@ -574,7 +574,7 @@ static bool test_release(void)
 	return end(good);
 }
 
-/* Write to the device twice, so that content is replaced: its free is also deferred. */
+/* Write to the device twice: the second pass replaces content, which is freed at once. */
 static bool write_raw(void)
 {
 	uint64_t *page = aligned_alloc(page_size(), page_size());
@@ -653,7 +653,7 @@ static bool test_reset(void)
 	good &= expect("instances", instance_exists(), 0);
 	good &= zspages_return(before);
 
-	/* Make the device smaller: nothing of the larger one may be left. */
+	/* Set up a smaller device: nothing of the larger one may be left. */
 	zram_set_size(1);
 	good &= expect("bytes stored", mm_stat().stored, 0);
 	good &= expect("waiting", waiting(), 0);
@@ -676,7 +676,7 @@ static bool test_hot_remove(void)
 	return zspages_return(before) && good;
 }
 
-/* Is a zram device in use? Unloading the module would destroy its content. */
+/* Return true if a zram device is in use: unloading would destroy its content. */
 static bool zram_is_used(void)
 {
 	DIR *devices = opendir("/sys/block");

@@ -52,14 +52,14 @@ static inline bool becomes(const char *what, unsigned long long (*number)(void),
 	return expect(what, number(), wanted);
 }
 
-/* Return the pages of all zsmalloc pools, after folding the per-CPU counts. */
+/* Return the number of pages in all zsmalloc pools, after folding the per-CPU counts. */
 static inline unsigned long long zspages(void)
 {
 	write_file("/proc/sys/vm/stat_refresh", "1");
 	return named_number("/proc/vmstat", "nr_zspages");
 }
 
-/* Wait until the number is back at @before: zsmalloc frees some pages from a worker. */
+/* Wait until zspages() is back at @before: zsmalloc frees some pages from a worker. */
 static inline bool zspages_return(unsigned long long before)
 {
 	return becomes("pages of zsmalloc", zspages, before);
@@ -85,7 +85,7 @@ static inline struct usage zram_usage(void)
 	return (struct usage) { mm[0], mm[1], io[3] };
 }
 
-/* Get the path of the library's counters; they exist once the device has a size. */
+/* Get the path of the library's counters; return true if they exist, after zram_set_size(). */
 static inline bool zram_counts(char *path, size_t size)
 {
 	snprintf(path, size, "/sys/kernel/debug/percpu_defer/zram%u", zram_id);
@@ -100,7 +100,7 @@ static inline unsigned long long waiting(void)
 	return zram_counts(path, sizeof(path)) ? named_number(path, "pending") : 0;
 }
 
-/* Is deferral on? It is by default with CONFIG_PERCPU_DEFER, and never without. */
+/* Return true if deferral is on: the default with CONFIG_PERCPU_DEFER, impossible without. */
 static inline bool defers(void)
 {
 	unsigned long long on;
@@ -122,7 +122,7 @@ static inline unsigned int zram_hot_add(void)
 	unsigned long long id;
 
 	if (read_numbers("/sys/class/zram-control/hot_add", &id, 1) != 1)
-		ksft_exit_skip("cannot add a zram device: zram? root?\n");
+		ksft_exit_skip("cannot add a zram device; run as root, with CONFIG_ZRAM\n");
 	zram_select(id);
 	return id;
 }

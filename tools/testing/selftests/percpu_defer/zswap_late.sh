@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Create and remove cgroups before zswap is enabled for the first time, and meanwhile.
-# Memory limits call into zswap, which is set up only when it is enabled. The deferral
-# instance of an existing swap device is also created at that time.
+# Check that cgroups can hit limits and be removed, both before zswap is first enabled and
+# while it is being enabled. Memory limits call into zswap, which is set up only then. The
+# deferral instance of an existing swap device is created at the same time.
 DIR="$(dirname "$(readlink -f "$0")")"
 # shellcheck source=/dev/null
 . "${DIR}"/../kselftest/ktap_helpers.sh
@@ -72,7 +72,7 @@ leave() {
 
 ktap_print_header
 if [ ! -w $enabled ] || [ "$(cat $enabled)" = Y ] || [ -e /sys/kernel/debug/zswap ]; then
-	ktap_skip_all "needs zswap, and that it was never enabled"
+	ktap_skip_all "needs zswap that was never enabled"
 	exit "$KSFT_SKIP"
 fi
 if ! [ -b $disk ] || grep -q "^$disk " /proc/swaps /proc/mounts; then

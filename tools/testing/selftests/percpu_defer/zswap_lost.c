@@ -9,8 +9,8 @@
  * owner, the same content again, and zeros. In most rounds there is so little room that
  * freed slots are reused immediately. Meanwhile zswap is flushed, and its shrinker
  * writes back. Each process must read what it wrote. Each round has different random
- * delays. After it, every entry must be dead or in a slot in use. After swapoff, nothing
- * may be left in zswap, and no data of the users on the device.
+ * delays. After a round, every entry must be dead or in a slot in use. After swapoff,
+ * nothing may be left in zswap, and no data of the users on the device.
  */
 #define _GNU_SOURCE
 #include <grp.h>
@@ -32,7 +32,7 @@
 #define SMALL_BYTES	(16 * page_size())
 #define NR_PIECES	4
 #define NR_SMALL	6
-/* Time until most slots are in use by keep(). */
+/* Time that keep() takes to occupy most slots. */
 #define KEEP_US		500000
 #define DWELL_US	10000
 #define ZERO_BYTES	(16 * page_size())
@@ -94,7 +94,7 @@ static bool is_filled(const char *memory, size_t size, uint64_t generation)
 }
 
 /*
- * Fill pieces in turn, each content twice in a row. Check only some of the pieces: a
+ * Fill pieces in turn, each with the same content twice in a row. Check only some pieces: a
  * fault takes a page out of its slot, but most pages must be freed while swapped out.
  */
 static void churn(size_t size, unsigned int pieces)
@@ -111,7 +111,7 @@ static void churn(size_t size, unsigned int pieces)
 		madvise(at, size, MADV_DONTNEED);
 		fill(at, size, again / 2);
 		madvise(at, size, MADV_PAGEOUT);
-		/* Stores wait for a drain of the same tree; frees do not. Let some build up. */
+		/* Let frees build up: unlike stores, they do not wait for a drain of the tree. */
 		usleep(mix(turn + getpid()) % DWELL_US);
 	}
 	_exit(KSFT_PASS);
@@ -249,7 +249,7 @@ static unsigned long long bytes_on_device(void)
 /* Number of slots drained, including those of instances that swapoff destroyed. */
 static unsigned long long drained;
 
-/* Call this before any new store, which would overwrite leftovers. */
+/* Check that freed slots leave no data; call this before a new store overwrites leftovers. */
 static bool nothing_left(void)
 {
 	bool good = true;
@@ -260,7 +260,7 @@ static bool nothing_left(void)
 		usleep(10000);
 	good &= expect("dead", dead(), 0);
 	good &= zswap_is_sane(false);
-	/* Do not swapoff after a failure: the check cannot see orphans once their tree is gone. */
+	/* No swapoff after a failure: the check cannot see orphans once their tree is gone. */
 	if (!good)
 		return false;
 	drained += zswap_counted("drained");
@@ -284,7 +284,7 @@ static bool nothing_left(void)
 	return good;
 }
 
-/* Get the path of this process's cgroup; empty if cgroup v2 was never mounted. */
+/* Get this process's cgroup as "0::PATH"; empty if cgroup v2 was never mounted. */
 static void own_group_path(char *path, int size)
 {
 	FILE *file = fopen("/proc/self/cgroup", "r");

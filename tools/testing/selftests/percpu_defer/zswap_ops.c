@@ -35,7 +35,7 @@
 
 static struct region kept, freed;
 
-/* Put both regions into zswap, and free one. Fail if nothing is held that should be. */
+/* Swap out both regions and free one. Return false if drains are held but nothing is pending. */
 static bool begin(void)
 {
 	kept = swapped_region(KEPT_BYTES, KEPT_BYTES);
@@ -50,7 +50,7 @@ static unsigned long long stored(void)
 	return zswap_number("stored_pages");
 }
 
-/* Bytes rejected or written back by zswap, or written by hibernation; no header. */
+/* Return the bytes that zswap rejected or wrote back, or hibernation wrote; no swap header. */
 static unsigned long long on_device(void)
 {
 	return zram_usage().stored - page_size();
@@ -92,8 +92,8 @@ static bool check_between_holes(const struct region *r)
 }
 
 /*
- * Rewrite dead slots, which cancels their drain, and free some of them again. The records
- * of the first free still include the slots that are in use.
+ * Rewrite dead slots, which cancels their drain, and free some of them again. The dirty
+ * bits of the first free still cover slots that are in use.
  */
 static bool test_write(void)
 {
@@ -182,14 +182,14 @@ static bool write_back(bool *asked)
 	return !write_zswap("shrinker_enabled", "N") && good;
 }
 
-/* Shrink; in the held run, the shrinker must encounter dead entries. */
+/* Request writeback; in the held run, the shrinker must encounter dead entries. */
 static bool shrink_dead(bool *asked)
 {
 	unsigned long long met = drains_held ? zswap_number("shrinker_dead_entries") : 0;
 	bool good = write_back(asked);
 
 	if (*asked && drains_held && zswap_number("shrinker_dead_entries") == met) {
-		ksft_print_msg("the shrinker met no dead entry\n");
+		ksft_print_msg("the shrinker encountered no dead entry\n");
 		good = false;
 	}
 	return good & still_waits(dead());
@@ -273,7 +273,7 @@ static bool check_image(struct image *image)
 			  image->slot[i]) == (ssize_t)page_size() &&
 		    check_page(image->page, i) < 0)
 			continue;
-		ksft_print_msg("page %zu of the image is not as written\n", i);
+		ksft_print_msg("page %zu of the image: wrong content\n", i);
 		return false;
 	}
 	return true;
@@ -320,7 +320,7 @@ static bool snapshot_ioctl(int snapshot, unsigned long request, void *argument)
 	return false;
 }
 
-/* Create an image; pm_test stops this when the memory of the image is allocated. */
+/* Create an image; pm_test ends this after the memory of the image is allocated. */
 static bool prepare_image(int snapshot)
 {
 	bool good;
@@ -337,7 +337,7 @@ static void end_pm_test(void)
 	write_file(PM_TEST, "none");
 }
 
-/* Does all memory in use fit in an image? If not, hibernation swaps some out first. */
+/* Return true if all memory in use fits in an image: otherwise some is swapped out first. */
 static bool image_fits(void)
 {
 	unsigned long long total = named_number("/proc/meminfo", "MemTotal:"), image;
@@ -396,7 +396,7 @@ static bool some_wait(void)
 	return !zswap_defers() || still_waits(dead());
 }
 
-/* Store @size bytes twice. The limit has room for one: dead entries must make room. */
+/* Store @size bytes twice. Both fit below the limit only if dead entries make room. */
 static bool twice(size_t size)
 {
 	size_t total = swapped_bytes() + size;
@@ -423,7 +423,7 @@ static void resize(unsigned long mb)
 	zram_swapon();
 }
 
-/* Scale to the machine: max_pool_percent is a percentage of its memory. */
+/* Scale the test to the machine: max_pool_percent is a percentage of its memory. */
 static bool test_pool_limit(void)
 {
 	size_t limit = named_number("/proc/meminfo", "MemTotal:") * 1024 / 100;
@@ -431,7 +431,7 @@ static bool test_pool_limit(void)
 	bool good;
 
 	good = !write_zswap("max_pool_percent", "1");
-	/* Objects are rounded up to the size of their class, and have handles. */
+	/* Leave room: objects are rounded up to the size of their class, and have handles. */
 	limit -= limit / 10;
 	limit -= limit % page_size();
 	if (limit > POOL_MB << 20)
@@ -483,7 +483,7 @@ static bool test_group_limit(void)
 	return good;
 }
 
-/* Like twice(), but with memory.max, to which pending entries are charged. */
+/* Like twice(), but with memory.max, against which pending entries are charged. */
 static bool in_its_place(size_t size)
 {
 	char *noise = swap_noise(size, size), *memory;
@@ -504,7 +504,7 @@ static bool in_its_place(size_t size)
 	return good & only_stored(0);
 }
 
-/* Lower memory.max below the size of the dead entries, which no earlier charge frees. */
+/* Lower memory.max below the size of the dead entries: the write itself must free them. */
 static bool below_the_dead(size_t size)
 {
 	char *noise = swap_noise(size, size);
@@ -526,7 +526,7 @@ static bool in_little_memory(bool (*test)(size_t size))
 
 	good &= !write_file(GROUP "/memory.max", "max");
 	good &= !write_file(GROUP "/memory.swap.max", "max");
-	/* The other process may have been killed while it held them. */
+	/* The child may have been killed while it held the drains. */
 	release_drains();
 	return good;
 }
@@ -562,7 +562,7 @@ static bool once(size_t size)
 	return becomes("bytes charged", all_charged, 1);
 }
 
-/* Like once(), where nothing may be stored: few empty slots are pushed, if any. */
+/* Like once(), in a cgroup that may store nothing: check that few empty slots are pushed. */
 static bool once_unstored(size_t size)
 {
 	char *memory = swap_noise(size, size);
@@ -573,7 +573,7 @@ static bool once_unstored(size_t size)
 	after = dead();
 	if (after <= before + size / page_size() / 2)
 		return good;
-	ksft_print_msg("dead slots: %llu, and %llu when empty ones were freed\n", before, after);
+	ksft_print_msg("dead slots: %llu, then %llu after empty ones were freed\n", before, after);
 	return false;
 }
 
@@ -650,7 +650,7 @@ static bool expect_charges(const char *group, struct charges wanted)
 		      wanted.incompressible);
 }
 
-/* Wait for @pages: memory.stat lags some seconds behind the per-CPU counts. */
+/* Wait for @pages in memory.stat, which lags some seconds behind the per-CPU counts. */
 static struct charges charges_of(const char *group, unsigned long long pages)
 {
 	int ms;
@@ -701,7 +701,7 @@ static bool test_charges(void)
 	good &= !mkdir(SECOND, 0755);
 	good &= in_group(GROUP, touch_own, 0);
 	good &= in_group(SECOND, touch_own, 1);
-	/* Only mapped pages are paged out. */
+	/* Map all pages: madvise() pages out only mapped ones. */
 	for (size_t i = 0; i < pages; i++)
 		touch_page(shared + i * page_size());
 	page_out_until(shared, LIMIT_BYTES, are_stored, pages);
@@ -722,7 +722,7 @@ static bool test_charges(void)
 	release_drains();
 	good &= no_charges(GROUP);
 	good &= no_charges(SECOND);
-	/* A long run of incompressible pages of one cgroup. */
+	/* Also free a long run of incompressible pages of one cgroup. */
 	good &= in_group(GROUP, once, LIMIT_BYTES);
 	good &= no_charges(GROUP);
 	good &= only_stored(0);
@@ -807,7 +807,7 @@ static bool test_release(void)
 	return end(good);
 }
 
-/* Replace the device by one of another size while dead entries are pending. */
+/* Replace the device with one of another size while dead entries are pending. */
 static bool test_swapoff(void)
 {
 	bool good = begin();

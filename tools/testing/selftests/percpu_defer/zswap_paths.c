@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test deferral in zswap with the different paths of pages to and from swap.
+ * Test deferral in zswap on different paths of pages to and from swap.
  *
- * These are: readahead from a rotational device, a swap file of several extents, tmpfs,
+ * The paths are: readahead from a rotational device, a swap file of several extents, tmpfs,
  * slots shared by processes, huge pages of which zswap can store only a part, and slots
  * freed during their writeback. Each case frees some of its memory, so that dead slots
  * are next to live ones: see drain_gate.h. The content of a page identifies its address
@@ -29,7 +29,7 @@
 /* Fits in the area only if slots of the freed region are reused. */
 #define AGAIN_BYTES	(10UL << 20)
 #define STALE_BYTES	(1024 * 1024UL)
-/* Minimum number of those pages that must stay in memory with an entry in zswap. */
+/* Minimum number of stale pages that must stay in memory with an entry in zswap. */
 #define STALE_MIN	4
 #define STALE_SECONDS	30
 /* page-cluster: log2 of the number of pages read ahead; some systems set 0. */
@@ -54,7 +54,7 @@
 #define GROUP		CGROUPS "/zswap_paths"
 
 static struct region kept, freed;
-/* 0 until this process is in the group. */
+/* Inode of GROUP; 0 until this process is in it. */
 static unsigned long long group_inode;
 static bool cgroups_made, memory_enabled, file_mounted;
 /* Swap device of most cases, and disk of test_file() and test_cap(). */
@@ -69,7 +69,7 @@ static struct setting {
 	fault_ignore_wait = { .path = FAILSLAB "ignore-gfp-wait" },
 	huge_enabled = { .path = HUGE_DIR "enabled" };
 
-/* Read the value of a file; in a list of values, the one in brackets. */
+/* Read a value, in a list the one in brackets; return false if there is none. */
 static bool read_setting(const char *path, char *value, int size)
 {
 	FILE *file = fopen(path, "r");
@@ -112,7 +112,7 @@ static bool some_wait(void)
 	return !zswap_defers() || still_waits(dead());
 }
 
-/* Swap out both regions, and free one. Return false if nothing is held that should be. */
+/* Swap out both regions and free one. Return false if drains are held but nothing is pending. */
 static bool begin(size_t size)
 {
 	kept = swapped_region(KEPT_BYTES, KEPT_BYTES);
@@ -251,7 +251,7 @@ static bool test_readahead(void)
 		ksft_print_msg("nothing was read ahead\n");
 		good = false;
 	}
-	/* The only room left is in slots that are free or dead. */
+	/* These pages fit in the area only if dead slots are reused. */
 	again = new_region(AGAIN_BYTES - FREED_BYTES);
 	write_mixed(&again, 2);
 	madvise(r.memory, FREED_BYTES, MADV_PAGEOUT);
@@ -310,7 +310,7 @@ static void *touch_pages(void *unused)
 
 /*
  * Return the number of pages in memory that have an entry because a fault found them
- * while they were stored. Readahead must be off: pages that were read ahead count as
+ * during their store. Readahead must be off: pages that were read ahead count as
  * swapped, but have no entry.
  */
 static unsigned long long count_stale(void)
@@ -338,7 +338,7 @@ static unsigned long long make_stale(const struct region *r)
 	touch.r = r;
 	touch.stop = false;
 	if (pthread_create(&thread, NULL, touch_pages, NULL))
-		ksft_exit_fail_msg("no thread\n");
+		ksft_exit_fail_msg("cannot create a thread\n");
 	do {
 		for (size_t i = 0; i < r->pages; i++) {
 			__atomic_store_n(&touch.page, i, __ATOMIC_RELAXED);
@@ -405,7 +405,7 @@ static void write_piece(const char *path, size_t bytes)
 	close(file);
 }
 
-/* Are two extents of the file at least @bytes apart? Indirect blocks do not count. */
+/* Return true if extents are at least @bytes apart: indirect blocks leave smaller gaps. */
 static bool has_jump(const char *path, long bytes)
 {
 	int file = open(path, O_RDONLY), size, block, last = 0;
@@ -506,7 +506,7 @@ static bool are_stored(size_t pages)
 	return stored() >= pages;
 }
 
-/* Page a file out. Its pages are not in VmSwap of this process: count stored pages. */
+/* Page a file out. VmSwap of this process excludes file pages: count stored pages. */
 static void file_out(struct region *r, uint64_t generation, size_t pages)
 {
 	for (size_t i = 0; i < r->pages; i++) {
@@ -631,7 +631,7 @@ static unsigned long long old_number(const char *name)
 	return named_number("/sys/kernel/debug/percpu_defer/zswap_unlinked", name);
 }
 
-/* Have several processes fault in one part of a region each. */
+/* Have several processes fault in a region, each one part of it. */
 static bool fault_in(const struct region *r)
 {
 	size_t nr = r->pages / NR_FAULTING;
@@ -649,7 +649,7 @@ static bool fault_in(const struct region *r)
 
 /*
  * Entries of loaded pages are deferred as objects, which have a lower cap than slots. The
- * number of pending objects must not exceed it, even if several processes fault at once.
+ * number of pending objects must not exceed that cap, even if several processes fault at once.
  */
 static bool test_cap(void)
 {
@@ -676,7 +676,7 @@ static bool test_cap(void)
 	r = swapped_region(size, KEPT_BYTES + size);
 	hold_drains();
 	good = fault_in(&r);
-	/* percpu_defer_set_cap() allows an excess of an eighth, or of one per CPU. */
+	/* percpu_defer_set_cap() allows an excess of an eighth, or 1 per CPU if that is more. */
 	if (drains_held) {
 		good &= expect("objects above the cap",
 			       old_number("pending") > cap + cap / 8 + NR_FAULTING, 0);
@@ -833,7 +833,7 @@ static void wait_written(unsigned long long pages)
 /* Drop clean pages, so that they have to be read from the device. */
 static void drop_cached(void)
 {
-	/* The write fails if less than that is reclaimed. */
+	/* Ignore errors: the write fails if less than 64 MB are reclaimed. */
 	write_file(GROUP "/memory.reclaim", "64M");
 }
 
@@ -889,7 +889,7 @@ static bool test_written(void)
 	r = swapped_region(SLOW_BYTES, KEPT_BYTES + SLOW_BYTES);
 	has_shrunk = false;
 	if (pthread_create(&thread, NULL, shrink_all, NULL))
-		ksft_exit_fail_msg("no thread\n");
+		ksft_exit_fail_msg("cannot create a thread\n");
 	/* The LRU begins with the kept pages, then dead entries, which are not written. */
 	good &= expect("no piece was freed while writes were in flight",
 		       free_pieces(&r, before + kept.pages) == 0, 0);
@@ -935,7 +935,7 @@ static void enter_group(void)
 	group_inode = group.st_ino;
 }
 
-/* Leave and remove the cgroup. A child that is still waiting would keep it: kill it. */
+/* Leave and remove the cgroup. Kill waiting children first: they would keep it busy. */
 static void leave_group(void)
 {
 	if (group_inode && !write_file(CGROUPS "/cgroup.procs", "0") &&

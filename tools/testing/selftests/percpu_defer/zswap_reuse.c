@@ -44,8 +44,8 @@ static void lower_limit(void)
 }
 
 /*
- * Lower the limit until that has an effect. On a slow machine, random changes of the limit
- * are rare, and mostly happen while nothing is stored.
+ * Lower the limit until pages are written back. On a slow machine, random changes of the
+ * limit are rare, and mostly happen while nothing is stored.
  */
 static void write_some_back(time_t end)
 {
@@ -58,7 +58,7 @@ static void write_some_back(time_t end)
 	}
 }
 
-/* Replace the second device by one of another size. */
+/* Replace the second device with one of another size. */
 static void change_device(uint64_t random)
 {
 	zram_select(other_id);
@@ -122,7 +122,7 @@ static struct {
 	char before[16];
 } huge[] = {
 	{ .path = THP "enabled" },
-	/* Does not exist everywhere. */
+	/* Some machines have no huge pages of this size. */
 	{ .path = THP "hugepages-64kB/enabled" },
 };
 
@@ -175,7 +175,7 @@ static bool all_freed(void)
 			return true;
 		usleep(10000);
 	}
-	ksft_print_msg("%llu pages are stored, %llu slots are in use, %llu wait\n",
+	ksft_print_msg("%llu pages are stored, %llu slots are in use, %llu are dead\n",
 		       stored, used, dead());
 	return false;
 }
@@ -192,7 +192,7 @@ int main(int argc, char **argv)
 	if (geteuid())
 		ksft_exit_skip("needs root\n");
 	if (size / page_size() < MIN_CHUNKS)
-		ksft_exit_fail_msg("give each process at least %d pages\n", MIN_CHUNKS);
+		ksft_exit_fail_msg("MEGABYTES: too small; give at least %d pages\n", MIN_CHUNKS);
 	/* run_workers() signals its process group: leave the group of the parent. */
 	setpgid(0, 0);
 	huge_begin();
@@ -210,7 +210,7 @@ int main(int argc, char **argv)
 		       processes, size >> 20, seconds,
 		       zswap_number("written_back_pages") - written_back);
 	if (zswap_defers())
-		ksft_print_msg("%llu dead ones met by the shrinker, %llu helps at a limit\n",
+		ksft_print_msg("%llu dead entries met by the shrinker, %llu helps at a limit\n",
 			       zswap_number("shrinker_dead_entries"),
 			       zswap_number("limit_helps"));
 	ksft_test_result(zswap_number("written_back_pages") > written_back,

@@ -72,7 +72,7 @@ static inline void zswap_begin(void)
 		fclose(file);
 	}
 	if (write_zswap("enabled", "Y"))
-		ksft_exit_skip("cannot enable zswap: in the kernel? root?\n");
+		ksft_exit_skip("cannot enable zswap; run as root, with CONFIG_ZSWAP\n");
 	if (write_zswap("shrinker_enabled", "N") ||
 	    write_zswap("max_pool_percent", "50"))
 		ksft_exit_fail_msg("cannot set up zswap\n");
