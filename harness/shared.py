@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Shared by all modules: paths, the error class, scripts, progress."""
+"""Paths, the error class, the build lock, scripts and progress, shared by all modules."""
 
 import fcntl
 import os
@@ -16,7 +16,7 @@ HELD = []       # open files that scripts inherit
 
 
 class Error(Exception):
-    """Error that is shown to the user as one line. Without text, a step has printed it.
+    """Error shown to the user as one line; without text if a step has already printed it.
 
     lines: output of the guest job that failed, if any
     """
@@ -34,21 +34,21 @@ def stage(text):
 
 
 def lock():
-    """Lock build/ against other runs; children inherit the lock in case we die."""
+    """Lock build/ against other runs; children keep the lock if this process dies."""
     BUILD.mkdir(exist_ok=True)
     file = os.open(BUILD / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise Error("another run is at work here: wait for its end, or for the build that it "
-                    "left behind") from error
+        raise Error("build/ is locked by another run, or by a build that it left behind; wait "
+                    "until it ends") from error
     HELD.append(file)
 
 
 def script(name, *args, env=None):
     """Run a script of the harness; return its output.
 
-    If this process is terminated, it terminates the script, which has time to clean up.
+    If interrupted, terminate the script, and wait while it cleans up.
     """
     with subprocess.Popen([HARNESS / name, *map(str, args)], text=True,
                           stdout=subprocess.PIPE, env=env, pass_fds=HELD) as run:

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Build the documentation pages that are added or changed, with the kernel's own tools, and
-# check kernel-doc and the ABI files. Fail on any warning about these.
+# check kernel-doc and the ABI files. docs_check.py searches the log for warnings.
 # usage: docs.sh TREE PAGES      (PAGES: comma-separated)
-# Print the directory of the built pages, and the log file.
+# Print the directory of the built pages and the path of the log file.
 set -eu
 . "$(dirname -- "$0")/../machine/common.sh"
 
@@ -25,7 +25,7 @@ stage "check kernel-doc and the ABI files"
 sed -n '2,${/percpu_defer.*\.[ch]$/p}' "$tree/.percpu_defer" |
 	grep -E '^(include/linux|lib)/' | (cd "$tree" && xargs scripts/kernel-doc -none -Wall) \
 	>>"$log" 2>&1 || die "kernel-doc failed (see $log)"
-# Name in Linux 7.2 and newer, and in older versions.
+# The first one exists in Linux 7.2 and newer, the second one in older versions.
 for validate in tools/docs/get_abi.py scripts/get_abi.pl; do
 	[ ! -f "$tree/$validate" ] || break
 done

@@ -1,43 +1,42 @@
 # SPDX-License-Identifier: GPL-2.0
 """Permitted skips of a test run (skips.toml), and the count of its results."""
 
+import dataclasses
 import fnmatch
 import re
+import sys
 import tomllib
 
 from shared import HARNESS, Error
 
-KEYS, MORE = {"test", "reason"}, {"kernels", "versions"}
+
+def make(form, where, **values):
+    """Make an object of a table in a TOML file; refuse keys that are missing or unknown."""
+    try:
+        return form(**values)
+    except TypeError as error:
+        raise Error(f"{where}: {error}; mend this entry") from error
 
 
-def check(path, number, entry):
-    """Refuse an entry that lacks a key or has an unknown one."""
-    if not KEYS <= entry.keys() <= KEYS | MORE:
-        raise Error(f"{path.name}: entry {number} lacks "
-                    f"{', '.join(sorted(KEYS - entry.keys())) or 'nothing'} or "
-                    f"has more than {', '.join(sorted(KEYS | MORE))}; mend it")
+@dataclasses.dataclass(frozen=True)
+class Skip:
+    """Entry of skips.toml; without kernels or versions, it is about all."""
+    test: str
+    reason: str
+    kernels: tuple = None
+    versions: tuple = None
+
+    def permits(self, name, kind, version):
+        return (fnmatch.fnmatchcase(name, self.test)
+                and (self.kernels is None or kind in self.kernels)
+                and (self.versions is None or version in self.versions))
 
 
-class Expectations:
-    """Skips permitted in one kind of kernel and one version, such as '7.3.4'."""
-
-    def __init__(self, kind, version, folder=HARNESS / "checks"):
-        self.kind = kind
-        path, short = folder / "skips.toml", re.match(r"\d+\.\d+", version)[0]
-        skips = tomllib.loads(path.read_text()).get("skip", [])
-        for number, skip in enumerate(skips, 1):
-            check(path, number, skip)
-        self.tests = [skip["test"] for skip in skips
-                      if kind in skip.get("kernels", [kind])
-                      and short in skip.get("versions", [short])]
-
-    def may_skip(self, name):
-        return any(fnmatch.fnmatchcase(name, test) for test in self.tests)
-
-
+@dataclasses.dataclass
 class Count:
-    def __init__(self, passed=0, failed=0, skipped=0):
-        self.passed, self.failed, self.skipped = passed, failed, skipped
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
 
     def __str__(self):
         skipped = f", {self.skipped} skipped" if self.skipped else ""
@@ -48,17 +47,26 @@ class Count:
             setattr(self, key, getattr(self, key) + value)
         return self
 
-    def judge(self, result, expectations):
-        """Count a result; return a line to print, or ''."""
-        if result.status == "skipped":
-            if expectations.may_skip(result.name):
-                self.skipped += 1
-                return ""
-            self.failed += 1
-            return (f"error: {result.name}: skipped in the {expectations.kind} kernel; mend "
-                    "it, or allow it in harness/checks/skips.toml")
-        if result.status == "failed":
-            self.failed += 1
-            return f"error: {result.name}: {result.why or 'failed; see its lines above'}"
-        self.passed += 1
-        return ""
+
+def judge(results, kind, version, folder=HARNESS / "checks"):
+    """Print the faults among the results of a kind of kernel, and return the Count.
+
+    Only the skips in the directory's skips.toml are permitted.
+    """
+    entries = tomllib.loads((folder / "skips.toml").read_text())["skip"]
+    skips = [make(Skip, f"skips.toml, entry {number}", **entry)
+             for number, entry in enumerate(entries, 1)]
+    version, count = re.match(r"\d+\.\d+", version)[0], Count()
+    for name, status, why in results:
+        if status == "passed":
+            count.passed += 1
+        elif status == "skipped" and any(skip.permits(name, kind, version) for skip in skips):
+            count.skipped += 1
+        else:
+            count.failed += 1
+            if status == "skipped":
+                why = (f"skipped in the {kind} kernel; mend it, or allow it in "
+                       "harness/checks/skips.toml")
+            print(f"error: {name}: {why or 'failed; see its lines above'}", file=sys.stderr,
+                  flush=True)
+    return count

@@ -21,20 +21,10 @@ class Section(typing.NamedTuple):
 
 
 def sections(lines):
-    """Return the sections between BEGIN and END."""
-    name, ktap = None, []
-    for line in lines:
-        if line.startswith("BEGIN "):
-            if name:
-                yield Section(name, ktap, -1)
-            name, ktap = line.split()[1], []
-        elif line.startswith("END ") and name:
-            yield Section(name, ktap, int(line.split()[1]))
-            name = None
-        else:
-            ktap.append(line)
-    if name:
-        yield Section(name, ktap, -1)
+    """Yield the sections between BEGIN and END; the next one ends one without END."""
+    for found in re.finditer(r"^BEGIN (\S+)\n(.*?)(?:^END (\d+)$|(?=^BEGIN )|\Z)",
+                             "".join(f"{line}\n" for line in lines), re.M | re.S):
+        yield Section(found[1], found[2].splitlines(), int(found[3] or -1))
 
 
 def parse(tree, lines):
@@ -47,30 +37,25 @@ def parse(tree, lines):
     silent = kunit_printer.Printer(output=io.StringIO())
     # The parser of Linux 6.12 prints to a global and rejects a test without a name.
     # kselftest.h prints the name of a skipped test after the directive.
-    takes_printer = not hasattr(kunit_parser, "stdout")
-    if not takes_printer:
+    named = [re.sub(r"^(\s*ok \d+) # SKIP[ #]*([^#]*)", r"\1 - \2 # SKIP \2", line)
+             for line in lines]
+    if hasattr(kunit_parser, "stdout"):
         kunit_parser.stdout = silent
-    named = [re.sub(r"^(\s*ok \d+) # SKIP ?(.*)", name_skipped, line) for line in lines]
-    return kunit_parser.parse_run_tests(named, *([silent] if takes_printer else []))
-
-
-def name_skipped(match):
-    name = match[2].replace("#", "").strip()
-    return f"{match[1]} - {name} # SKIP {name}"
+        return kunit_parser.parse_run_tests(named)
+    return kunit_parser.parse_run_tests(named, silent)
 
 
 STATUS = {"SUCCESS": "passed", "SKIPPED": "skipped"}
-SAID = 8        # number of log lines reported with a failed test
 
 
-def leaves(test, path):
-    if test.subtests:
-        for one in test.subtests:
-            yield from leaves(one, [*path, one.name.strip() or "(missing)"])
-    else:
-        status = STATUS.get(test.status.name, "failed")
-        said = [line.strip() for line in test.log[-SAID:]] if status == "failed" else []
-        yield "/".join(path), status, "\n    ".join(["failed", *said] if said else [])
+def leaves(test, path=""):
+    """Yield (path, status) of the tests without subtests."""
+    for one in test.subtests:
+        name = f"{path}{one.name.strip() or '(missing)'}"
+        if one.subtests:
+            yield from leaves(one, f"{name}/")
+        else:
+            yield name, STATUS.get(one.status.name, "failed")
 
 
 def results(tree, section):
@@ -78,11 +63,9 @@ def results(tree, section):
     if plan := re.search(r"^1\.\.0 # SKIP ?(.*)", "\n".join(section.lines), re.M):
         return [Result(section.name, "skipped", plan[1])]
     root = parse(tree, section.lines)
-    found = []
-    for suite in root.subtests:
-        same = suite.subtests and suite.name == section.name
-        found += [Result(f"{section.name}:{name}", status, why) for name, status, why in
-                  leaves(suite, [] if same else [suite.name.strip() or "(missing)"])]
+    # A KUnit suite has the name of its section.
+    found = [Result(f"{section.name}:{name.removeprefix(f'{section.name}/')}", status)
+             for name, status in leaves(root)]
     failed = sum(one.status == "failed" for one in found)
     counts = root.counts
     if not found:

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Checks that compile: added files must have no findings, and converted files none that the
-unmodified ones do not have."""
+"""Checks that compile: added files must have no findings, and converted files only findings
+that the unmodified files have."""
 
 import collections
+import functools
 import os
 import re
+import shutil
 import subprocess
 
 from checks import lint_common
-from checks.lint_common import Skip
-from overlay.parts import COCCI
+from machine.kernels import version_fragment
 from overlay import apply
-from shared import BUILD
+from overlay.parts import COCCI
+from shared import BUILD, Error, script, stage
 
 FRAGMENTS = ("common", "x86_64", "debug")
 PATCHED = ("torture", "patched")
@@ -34,9 +36,9 @@ def objects():
 
 
 def new(found, known):
-    """Return findings that occur more often than in known, ignoring their line numbers."""
+    """Yield findings that occur more often than in `known`, ignoring line numbers."""
     def key(one):
-        # Some messages contain another line number.
+        # The text of some messages contains another line number.
         return one.path, re.sub(r":\d+", "", one.text)
     left = collections.Counter(map(key, known))
     for one in found:
@@ -48,105 +50,104 @@ def new(found, known):
 
 def warnings(output, tree):
     """Return compiler warnings and errors, with paths relative to the tree."""
-    for one in lint_common.parse(output):
-        if re.match("(fatal )?(warning|error): ", one.text):
-            yield one._replace(path=one.path.removeprefix(f"{tree}/"))
+    return [one._replace(path=one.path.removeprefix(f"{tree}/"))
+            for one in lint_common.parse(output)
+            if re.match("(fatal )?(warning|error): ", one.text)]
+
+
+def make(folder, *args, env):
+    return subprocess.run(["make", "-C", folder, "-k", "-Otarget", f"-j{lint_common.CPUS}",
+                           *args], env=os.environ | env, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
 class Folder:
-    """Build directory for single files of a tree."""
+    """Build directory for single objects of a tree."""
 
-    def __init__(self, work, name, tree, fragments, *variables):
-        self.tree, self.variables = tree.resolve(), variables
-        self.out = BUILD / "kernel" / f"lint-{name}"
-        self.log = self.out.with_suffix(".log")
-        self.stage = work.stage
-        self.stage(f"  prepare {self.out.name}")
-        # Like make's command line: overrides assignments in the Makefile.
-        env = os.environ | {"MAKEFLAGS": " ".join(variables)}
-        work.configure(self.tree, self.out, fragments, env)
-        # No effect if this kernel or this compiler lacks the option.
-        subprocess.run([self.tree / "scripts/config", "--file", self.out / ".config",
-                        "-e", CONTEXT], check=True)
+    def __init__(self, out, tree, fragments, *variables):
+        self.out, self.tree, self.log = out, tree, out.with_suffix(".log")
+        # Like make's command line, MAKEFLAGS overrides assignments in the Makefile.
+        self.env = {"MAKEFLAGS": " ".join(variables)}
+        stage(f"  prepare {out.name}")
+        script("machine/configure.sh", tree, out, *fragments, *version_fragment(tree),
+               env=os.environ | self.env)
+        # This has no effect if this kernel or this compiler lacks the option.
+        subprocess.run([tree / "scripts/config", "--file", out / ".config", "-e", CONTEXT],
+                       check=True)
         if self.make("olddefconfig", "prepare").returncode:
-            raise OSError(f"cannot prepare to compile (see {self.log})")
-
-    def has(self, option):
-        return f"CONFIG_{option}=y\n" in (self.out / ".config").read_text()
+            raise Error(f"make prepare failed; see {self.log}")
 
     def make(self, *args):
-        run = subprocess.run(
-            ["make", "-C", self.tree, f"O={self.out}", "-k", "-Otarget",
-             f"-j{lint_common.CPUS}", *self.variables, *args],
-            text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        """Run make; also write its output to the log."""
+        run = make(self.tree, f"O={self.out}", *args, env=self.env)
         self.log.write_text(run.stdout)
         return run
 
     def compile(self, names, *args):
-        """Return the findings in these objects."""
-        self.stage(f"  compile {len(names)} files in {self.out.name}")
+        """Return the warnings and errors in these objects; fail if one was not checked."""
+        stage(f"  compile {len(names)} files in {self.out.name}")
         for name in names:
             (self.out / name).unlink(missing_ok=True)
         run = self.make(*args, *names)
         if "not available or not up to date" in run.stdout:
-            raise Skip("it is too old for this kernel")
-        found = list(warnings(run.stdout, self.tree))
-        if run.returncode and not any("error: " in one.text for one in found):
-            raise OSError(f"make failed (see {self.log})")
+            raise Error(f"sparse is too old for this kernel; see {self.log}")
+        found = warnings(run.stdout, self.tree)
+        complete = not run.returncode and all((self.out / name).exists() for name in names)
+        if not complete and not any("error: " in one.text for one in found):
+            raise Error(f"make failed; see {self.log}")
         return found
 
 
-def folders(work, compiler):
-    """Return (patched, base): both trees, ready to compile in."""
-    if compiler not in work.folders:
-        cc = [f"CC={work.newer('clang-[0-9]+', 'clang')}"] if compiler == "clang" else []
-        work.folders[compiler] = (
-            Folder(work, f"{compiler}-patched", work.patched(), FRAGMENTS + PATCHED, *cc),
-            Folder(work, f"{compiler}-base", work.base(), FRAGMENTS, *cc))
-    return work.folders[compiler]
+@functools.cache
+def folders(trees, compiler):
+    """Return (patched, base): the prepared build directories of both trees."""
+    cc = []
+    if compiler == "clang":
+        cc.append("CC=" + script("machine/newer.sh", "clang-[0-9]+", "clang"))
+    out = BUILD / "kernel"
+    return (Folder(out / f"lint-{compiler}-patched", trees.patched, FRAGMENTS + PATCHED, *cc),
+            Folder(out / f"lint-{compiler}-base", trees.base, FRAGMENTS, *cc))
 
 
-def compare(work, compiler, *args):
-    patched, base = folders(work, compiler)
+def compare(trees, compiler, *args):
+    """Return the findings in added files, and new findings in converted files."""
+    patched, base = folders(trees, compiler)
     ours, converted = objects()
-    names = set(map(str, lint_common.own_c()))
+    names = {str(path) for path in apply.overlay() if path.suffix in (".c", ".h")}
     return ([one for one in patched.compile(ours, *args) if one.path in names] +
-            list(new(patched.compile(converted, *args),
-                     base.compile(converted, *args))))
+            list(new(patched.compile(converted, *args), base.compile(converted, *args))))
 
 
-def selftests(work):
-    """Build the selftests as for a guest: they are programs, not kernel objects."""
-    out = BUILD / "lint/selftests"
-    subprocess.run(["rm", "-rf", out], check=True)
+def selftests(trees):
+    """Return the findings in the selftests, which are programs, not kernel objects."""
+    out, folder = BUILD / "lint/selftests", trees.patched / SELFTESTS
+    shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    run = subprocess.run(
-        ["make", "-C", work.patched() / SELFTESTS, "-k", f"-j{lint_common.CPUS}",
-         f"OUTPUT={out}", "all"], text=True, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=os.environ | {"CFLAGS": "-Wshadow -Wunused-macros -Wmissing-prototypes"})
-    found = [one._replace(path=f"{SELFTESTS}/{one.path}")
-             for one in warnings(run.stdout, work.patched() / SELFTESTS)]
+    run = make(folder, f"OUTPUT={out}", "all",
+               env={"CFLAGS": "-Wshadow -Wunused-macros -Wmissing-prototypes"})
+    found = warnings(run.stdout, folder)
     if run.returncode and not found:
-        raise OSError(f"the selftests do not build: {run.stdout[-300:]}")
-    return found
+        raise Error(f"the selftests do not build: {run.stdout[-300:]}")
+    return [one._replace(path=f"{SELFTESTS}/{one.path}") for one in found]
 
 
-def gcc(work):
-    return compare(work, "gcc", "W=12") + selftests(work)
+def gcc(trees):
+    return compare(trees, "gcc", "W=12") + selftests(trees)
 
 
-def clang(work):
-    return compare(work, "clang", "W=12")
+def clang(trees):
+    return compare(trees, "clang", "W=12")
 
 
-def context(work):
-    if not folders(work, "clang")[0].has(CONTEXT):
-        raise Skip(f"this clang or this kernel has no CONFIG_{CONTEXT}")
+def context(trees):
+    patched, _base = folders(trees, "clang")
+    if f"CONFIG_{CONTEXT}=y\n" not in (patched.out / ".config").read_text():
+        raise Error(f"this clang or this kernel has no CONFIG_{CONTEXT}")
     # The check "clang" reports the other warnings.
-    return [one for one in compare(work, "clang", "CONTEXT_ANALYSIS=y")
+    return [one for one in compare(trees, "clang", "CONTEXT_ANALYSIS=y")
             if "thread-safety" in one.text or "error: " in one.text]
 
 
-def sparse(work):
-    return compare(work, "gcc", "C=2", f"CHECK={work.newer('sparse', 'sparse')}")
+def sparse(trees):
+    command = script("machine/newer.sh", "sparse", "sparse")
+    return compare(trees, "gcc", "C=2", f"CHECK={command}")

@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Common parts of all checks of lint.py: findings and their places."""
+"""Common parts of make lint and make cross: findings, and the execution of checks."""
 
 import collections
 import os
 import re
 import subprocess
 
-from overlay import apply
-from shared import Error
+from shared import Error, stage
 
-# Exceptions that make a check fail, and not the whole job.
-FAULTS = (Error, OSError, subprocess.SubprocessError)
 CPUS = len(os.sched_getaffinity(0))
+# Absolute paths of the kernel trees that the checks read.
+Trees = collections.namedtuple("Trees", "patched base")
 LINE = re.compile(r"(?:\./)?([^\s:]+):(\d+):(?:\d+(?:-\d+)?:)? *(.*)")
 
 
@@ -22,17 +21,30 @@ class Finding(collections.namedtuple("Finding", "path line text")):
         return f"{self.path}:{self.line}: {self.text}"
 
 
-class Skip(Exception):
-    """The check cannot run here; the message says why."""
+def parse(output, form=LINE):
+    """Return a finding for each line that has this form."""
+    found = map(form.match, output.splitlines())
+    return [Finding(one[1], int(one[2]), one[3]) for one in found if one]
 
 
-def parse(output):
-    """Return a finding for each line that has the form of one."""
-    for line in output.splitlines():
-        if found := LINE.match(line):
-            yield Finding(found[1], int(found[2]), found[3])
+def result_of(check, trees):
+    """Run a check; return its findings as text, or "ok"."""
+    try:
+        found = sorted(set(check(trees)))
+    except (Error, OSError, subprocess.SubprocessError) as error:
+        return f"failed: {str(error) or 'see above'}"
+    return "\n  ".join([f"{len(found)} found", *map(str, found)]) if found else "ok"
 
 
-def own_c():
-    """Return our C files and headers for the kernel, relative to its top."""
-    return [path for path in apply.overlay() if path.suffix in (".c", ".h")]
+def run(checks, names, source):
+    """Run the named checks to the end; fail if one has findings or cannot run."""
+    trees = Trees(source.patched_tree().resolve(), source.base_tree().resolve())
+    failed = []
+    for name in names:
+        stage(name)
+        result = result_of(checks[name], trees)
+        print(f"{name}: {result}", flush=True)
+        if result != "ok":
+            failed.append(name)
+    if failed:
+        raise Error(f"{len(failed)} of {len(names)} checks failed: {', '.join(failed)}")

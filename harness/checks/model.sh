@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Check the models with spin, and check that it finds an error in each faulty variant.
+# Check the models with spin, and check that spin finds an error in each faulty variant.
 # A model names its variants in the comment at its head, one per line.
 set -eu
 . "$(dirname -- "$0")/../machine/common.sh"
@@ -10,7 +10,7 @@ models=${PD_MODELS:-$HARNESS/checks/model}
 depth=100000
 megabytes=2500
 
-# Print the variants, which are the lines " *   NAME  text" of a model's head
+# Print the variants: the lines " *   NAME  text" of a model's head
 variants() {
 	sed -n '/^ \*\//q; s/^ \*   \([A-Z][A-Z0-9_]*\) .*/\1/p' "$1"
 }
@@ -23,7 +23,7 @@ progress() {
 	}'
 }
 
-# search MODEL OPTIMIZATION [VARIANT]: write the output of spin to log
+# search MODEL OPTIMIZATION [VARIANT]: run the search; write its output to pan.log
 search() (
 	dir=$BUILD/model/$(basename -- "$1" .pml)${3:+-$3}
 	rm -rf "$dir"
@@ -36,10 +36,10 @@ search() (
 				"-DMEMLIM=$megabytes" -o pan pan.c
 	} >"$log" 2>&1 || die "$1${3:+ with $3}: does not build; see $log"
 	./pan -n "-m$depth" 2>&1 | tee "$log" | progress "$(basename -- "$dir")"
-	grep -q 'errors: ' "$log" || die "$dir: the search broke off; see $log"
+	grep -q 'errors: ' "$log" || die "$dir: the search ended early; see $log"
 )
 
-# count PATTERN LOG: print the number before or after a word of spin's summary
+# count PATTERN LOG: print the part of spin's output that PATTERN captures
 count() {
 	sed -n "s/$1/\\1/p" "$2"
 }
@@ -68,7 +68,7 @@ check_model() {
 check_variant() {
 	name=$(basename -- "$1" .pml)
 	log=$BUILD/model/$name-$2/pan.log
-	# The search is short; compiling takes most of the time.
+	# Use -O1: the search is short, and compiling takes most of the time.
 	search "$1" -O1 "$2" || return 1
 	errors=$(count '.*errors: \([0-9]*\).*' "$log")
 	why=$(count '^pan:[0-9]*: \([a-z ]*[a-z]\).*' "$log")
@@ -76,18 +76,18 @@ check_variant() {
 	case $why in
 	'assertion violated' | 'invalid end state')	return 0 ;;
 	esac
-	echo "$name with $2: not found; mend the model" >&2
+	echo "$name with $2: not found; fix the model" >&2
 	return 1
 }
 
 bad=
 begin_all=$(date +%s)
 for model in "$models"/*.pml; do
-	[ -f "$model" ] || die "$models: no models; give a folder that has some"
+	[ -f "$model" ] || die "$models: no models; set PD_MODELS to a directory with *.pml files"
 	check_model "$model" || bad="$bad $(basename -- "$model" .pml)"
 	for variant in $(variants "$model"); do
 		check_variant "$model" "$variant" || bad="$bad $variant"
 	done
 done
-echo "models: $(($(date +%s) - begin_all)) s in all"
+echo "models: $(($(date +%s) - begin_all)) s in total"
 [ -z "$bad" ] || die "models:$bad failed; see the lines above"

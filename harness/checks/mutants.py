@@ -6,197 +6,130 @@ mutant is kept, so an interrupted run can be resumed.
 """
 
 import contextlib
+import dataclasses
 import hashlib
 import io
-import json
 import re
 import tomllib
 
 from checks import ktap, test
-from checks.expectations import Count
+from checks.expectations import Count, make
 from machine import vm
 from shared import BUILD, HARNESS, Error
 
-LIST = HARNESS / "checks/mutants.toml"
 LOG = BUILD / "log/mutant"
 STORE = "each_mutant"   # in build/tested
 SILENCE = 60            # seconds; a mutant may well hang
 DEADLINE = 1200
-NOT_BUILT = "does not build;"
-KEYS = {"name", "file", "replace", "text", "test"}
-MORE = {"complaint", "kernel", "job", "params", "cpus", "survives"}
 
 
-class NoMatch(Error):
-    """The text of a mutant does not occur exactly once in its file."""
+@dataclasses.dataclass(frozen=True)
+class Mutant:
+    """Fault; see mutants.toml."""
+    name: str           # "file: fault"
+    replace: str
+    test: str           # "section:*": any test of the section, or a faulty guest
+    text: str = ""
+    complaint: str = ""
+    kernel: str = ""
+    job: str = "test"
+    seconds: int = 0
+
+    @property
+    def file(self):
+        return self.name.partition(": ")[0]
+
+    @property
+    def kind(self):
+        return self.kernel or ("perturb" if self.test.endswith(", held") else "plain")
+
+    def changed(self, text):
+        """Return the text of its file with the fault in it."""
+        if (count := text.count(self.replace)) != 1:
+            raise Error(f"matched {count} times, not 1; adapt it to the file")
+        return text.replace(self.replace, self.text)
+
+    def apply(self, tree):
+        path = tree / self.file
+        path.write_text(self.changed(path.read_text()))
 
 
-def check(mutant):
-    """Refuse an entry that lacks a key or has an unknown one."""
-    name = mutant.get("name", "(without a name)")
-    if not KEYS <= mutant.keys() <= KEYS | MORE:
-        wrong = (KEYS - mutant.keys()) | (mutant.keys() - KEYS - MORE)
-        raise Error(f"mutant '{name}': {', '.join(sorted(wrong))} is missing or "
-                    "unknown; see the head of mutants.toml")
-
-
-def load(path=LIST):
-    mutants = tomllib.loads(path.read_text())["mutant"]
-    names = [mutant.get("name") for mutant in mutants]
-    for mutant in mutants:
-        check(mutant)
-        if names.count(mutant["name"]) > 1:
-            raise Error(f"mutant '{mutant['name']}': there are two; rename one")
-    return mutants
+def load(path=HARNESS / "checks/mutants.toml"):
+    return [make(Mutant, f"{path.name}, '{name}'", name=name, **entry)
+            for name, entry in tomllib.loads(path.read_text()).items()]
 
 
 def choose(mutants, only):
     """Select mutants by a part of the name; fail if there are none."""
-    chosen = [mutant for mutant in mutants if only in mutant["name"]]
+    chosen = [mutant for mutant in mutants if only in mutant.name]
     if not chosen:
-        raise Error(f"ONLY={only}: no mutant has this in its name; there are:\n"
-                         + "\n".join(mutant["name"] for mutant in mutants))
+        raise Error("\n".join([f"ONLY={only}: no mutant has this in its name; there are:",
+                               *(mutant.name for mutant in mutants)]))
     return chosen
 
 
-def mutated(text, mutant):
-    """Return the text of its file with the fault in it."""
-    if (count := text.count(mutant["replace"])) != 1:
-        raise NoMatch(f"mutant '{mutant['name']}': matched {count} times in "
-                      f"{mutant['file']}, not 1; adapt it to the file")
-    return text.replace(mutant["replace"], mutant["text"])
-
-
-def mutate(tree, mutant):
-    path = tree / mutant["file"]
-    path.write_text(mutated(path.read_text(), mutant))
-
-
-def arguments(mutant, seconds):
-    """Return parameters and limits of the guest."""
-    params = {"pd_seconds": seconds, "pd_torture": 0}
-    section, _, case = mutant["test"].partition(":")
-    if mutant.get("job", "test") == "test":
-        case = case if case in test.kunit_cases().get(section, ()) else ""
-        params |= test.Only(section, case).params()
-    params |= mutant.get("params", {})
-    limits = {"silence": SILENCE + seconds, "log": LOG, "expected": test.EXPECTED,
-              "deadline": DEADLINE + seconds + int(params["pd_torture"])}
-    if "cpus" in mutant:
-        limits |= {"cpus": mutant["cpus"], "boot": vm.PATIENT}
-    return params, limits
-
-
-def failed_tests(tree, job, lines):
-    """Return the full names of the tests that failed in the output of a job."""
-    found = list(ktap.sections(lines))
-    if job != "test" and not found:
-        found = [ktap.Section(f"{job}.sh", lines, 0)]
-    return {result.name for section in found for result in ktap.results(tree, section)
-            if result.status == "failed"}
-
-
-def failed_on_console(section, text):
-    """Do the same for a KUnit suite whose guest died before it printed its results."""
+def failed_on_console(section):
+    """Return the failed tests of a KUnit suite whose guest died before it printed its results."""
+    text = LOG.with_suffix(".console").read_text(errors="replace")
     return {f"{section}:{name.strip()}" for name in
             re.findall(r"^\[[\d. ]+\] +not ok \d+ (?:- )?([^#\n]*)", text, re.M)}
 
 
 def symptoms(kernel, mutant, seconds):
     """Return the failed tests, and the kernel's complaint or the guest's fault, or ''."""
-    job = mutant.get("job", "test")
-    params, limits = arguments(mutant, seconds)
+    section, _, case = mutant.test.partition(":")
+    seconds = mutant.seconds or seconds
+    params = {"pd_seconds": seconds, "pd_torture": 0, "pd_only": section,
+              "pd_case": case if case in test.kunit_cases().get(section, ()) else ""}
     said = ""
     try:
         with contextlib.redirect_stderr(io.StringIO()):
-            lines = kernel.run(job, params, **limits)
+            lines = kernel.run(mutant.job, params, log=LOG, expected=test.EXPECTED,
+                               silence=SILENCE + seconds, deadline=DEADLINE + seconds,
+                               **({} if mutant.job == "test" else vm.PATIENT))
     except Error as error:
         said, lines = str(error), error.lines
-    console = LOG.with_suffix(".console")
-    text = console.read_text(errors="replace") if console.exists() else ""
-    section = mutant["test"].partition(":")[0]
-    return (failed_tests(kernel.tree, job, lines) | failed_on_console(section, text),
-            said)
+    failed = {result.name for found in ktap.sections(lines)
+              for result in ktap.results(kernel.tree, found) if result.status == "failed"}
+    return failed | failed_on_console(section), said
 
 
-def caught(mutant, failed, said):
-    """Return whether the right test failed; '*' is any test or a faulty guest."""
-    if mutant["test"].endswith(":*"):
-        return bool(failed or said)
-    return mutant["test"] in failed or \
-        bool("complaint" in mutant and re.search(mutant["complaint"], said))
-
-
-class Kept:
-    """Results of single mutants by name, in the store of test_all.py.
-
-    tree_of(mutant) is the hash of the files that its result depends on.
-    """
-
-    def __init__(self, store, seconds, tree_of):
-        self.store, self.seconds, self.tree_of = store, seconds, tree_of
-        self.results = store.read(STORE)
-
-    def key(self, mutant):
-        text = json.dumps([mutant, self.seconds], sort_keys=True)
-        return self.store.key(hashlib.sha256(text.encode()).hexdigest()[:16],
-                              self.tree_of(mutant))
-
-    def get(self, mutant, key):
-        kept = self.results.get(mutant["name"], {})
-        return kept.get("result") if kept.get("key") == key != "" else None
-
-    def put(self, mutant, key, result):
-        self.results[mutant["name"]] = {"key": key, "result": result}
-        self.store.write(STORE, self.results)
-
-
-def try_one(build, mutant, seconds):
-    """Build and boot a mutant; return {"caught", "failed", "said"}."""
+def fault(build, mutant, seconds):
+    """Build and boot a mutant; return '' if the right test failed, else the reason."""
     try:
-        kernel = build(lambda tree: mutate(tree, mutant), mutant.get("kernel", "plain"))
-    except NoMatch:
-        raise
+        kernel = build(mutant.apply, mutant.kind)
     except Error as error:
-        return {"caught": False, "failed": [], "said": f"{NOT_BUILT} {error}".strip()}
+        return f"not built: {str(error) or 'see build/kernel/*.log, and change it'}"
     failed, said = symptoms(kernel, mutant, seconds)
-    return {"caught": caught(mutant, failed, said), "failed": sorted(failed),
-            "said": said}
+    for line in filter(None, [*sorted(failed), said]):
+        print(f"    {line}", flush=True)
+    if mutant.test.endswith(":*"):
+        caught = failed or said
+    else:
+        caught = mutant.test in failed or mutant.complaint and re.search(mutant.complaint, said)
+    return "" if caught else f"SURVIVED: {mutant.test} did not fail"
 
 
-def verdict(mutant, result):
-    """Return (good, a line on the problem or '')."""
-    if result["caught"] and "survives" in mutant:
-        return False, "caught, but listed as a survivor; remove `survives`"
-    if result["caught"]:
-        return True, ""
-    if result["said"].startswith(NOT_BUILT):
-        return False, f"{NOT_BUILT} see build/kernel/*.log, and change it"
-    if "survives" in mutant:
-        return True, f"survives: {mutant['survives']}"
-    return False, f"SURVIVED: {mutant['test']} did not fail"
+def run(build, mutants, seconds, store, tree_of, stage):
+    """Test the mutants that were not tested; return the Count of all.
 
-
-def run(build, mutants, seconds, kept, stage):
-    """Test the mutants; build(mutate, kind) makes a kernel. Return their Count."""
-    count, remarks, number_caught = Count(), [], 0
+    build(mutate, kind) makes a kernel; tree_of(mutant) is the hash of the files that its
+    result depends on; store: see test_all.py.
+    """
+    kept, faults = store.read(STORE), []
     for number, mutant in enumerate(mutants, 1):
+        asked = hashlib.sha256(f"{mutant} {seconds}".encode()).hexdigest()[:16]
         # Before it is built: the tree may change meanwhile.
-        key = kept.key(mutant)
-        result = kept.get(mutant, key)
-        if not result:
-            stage(f"mutant {number} of {len(mutants)}: {mutant['name']}")
-            result = try_one(build, mutant, seconds)
-            kept.put(mutant, key, result)
-        for line in [*result["failed"], *([result["said"]] if result["said"] else [])]:
-            print("   ", line)
-        good, remark = verdict(mutant, result)
-        number_caught += result["caught"]
-        count += Count(passed=int(good), failed=int(not good))
-        if remark:
-            print(f"    {remark}", flush=True)
-            remarks.append(f"{mutant['name']}: {remark}")
-    for line in remarks:
+        key = store.key(asked, tree_of(mutant))
+        if not key or kept.get(mutant.name, {}).get("key") != key:
+            stage(f"mutant {number} of {len(mutants)}: {mutant.name}")
+            kept[mutant.name] = {"key": key, "fault": fault(build, mutant, seconds)}
+            store.write(STORE, kept)
+        if why := kept[mutant.name]["fault"]:
+            print(f"    {why}", flush=True)
+            faults.append(f"{mutant.name}: {why}")
+    for line in faults:
         print(line)
-    print(f"{number_caught} of {len(mutants)} mutants caught", flush=True)
-    return count
+    caught = len(mutants) - len(faults)
+    print(f"{caught} of {len(mutants)} mutants caught", flush=True)
+    return Count(passed=caught, failed=len(faults))

@@ -1,80 +1,96 @@
 # SPDX-License-Identifier: GPL-2.0
 """Parts of "make test" and "make test-all"."""
 
+import functools
+
 from checks import mutants, mutate_statements, suites, test, test_all
+from checks.expectations import Count
 from machine import vm
 from machine.kernels import patched_kernel, suites_kernels
 from overlay import apply
 from shared import BUILD, Error, script, stage
 
 SELFTESTS = "tools/testing/selftests/percpu_defer"
-# Number of vCPUs of a perturbed kernel, independent of the machine.
-PERTURBED_CPUS = 6
 
 
-def perturbed(name, **limits):
-    """Return the arguments of a perturbed run, which has more vCPUs than CPUs."""
-    return {"cpus": PERTURBED_CPUS, "boot": vm.PATIENT, "log": BUILD / f"log/{name}",
-            **limits}
+def run_job(source, kind, job, params, names, **more):
+    return test.run_guest(patched_kernel(source, kind=kind), kind, job, params, names, stage,
+                          **more)
+
+
+def model_part(_source, _name, _args):
+    print(script("checks/model.sh"), flush=True)
+    return Count(passed=1)
 
 
 def test_kind(source, kind, args, only=test.Only()):
+    """Run all tests of a kind of kernel, or one test."""
     kernel = patched_kernel(source, kind=kind)
-    if kind == "plain" and not only.section:
+    names, left_out = test.expected(apply.kernel_version(kernel.tree), kind)
+    for line in left_out:
+        print(line, flush=True)
+    if only.section:
+        names &= {only.section}
+    elif kind == "plain":
         stage("build the library as a module")
         script("machine/modular.sh", kernel.tree, kernel.out, BUILD / "modular")
     stage(f"test in the {kind} kernel ({args.seconds} s of slot reuse)")
-    return test.run_guest_tests(kernel, kind, args.seconds, args.torture, stage, only)
+    torture = 0 if kind == "plain" else args.torture
+    return test.run_guest(
+        kernel, kind, "test", {"pd_seconds": args.seconds, "pd_torture": torture,
+                               "pd_only": only.section, "pd_case": only.case},
+        names, stage, silence=args.seconds + test.SILENCE,
+        deadline=test.DEADLINE + 2 * args.seconds + torture)
 
 
-def perturb(source, client, args):
-    kernel = patched_kernel(source, kind="perturb")
+def perturb_part(source, name, args):
     seconds = args.minutes * 60
-    return test.run_guest(kernel, "perturb", f"perturb-{client}", {"pd_seconds": seconds},
-                          test.perturbed(client), stage, **perturbed(
-                              f"perturb-{client}", silence=seconds + test.SILENCE,
-                              deadline=test.DEADLINE + seconds))
+    return run_job(source, "perturb", name, {"pd_seconds": seconds}, test.tests_of(name),
+                   silence=seconds + test.SILENCE, deadline=test.DEADLINE + seconds, **vm.PATIENT)
 
 
-def nohz_part(source, _name, _args):
-    kernel = patched_kernel(source, kind="nohz")
-    return test.run_guest(kernel, "nohz", "nohz", {}, {"quiet_cpu.sh"}, stage,
-                          boot=("nohz_full=1", "isolcpus=domain,managed_irq,1"))
-
-
-def sync_part(source, _name, _args):
-    kernel = patched_kernel(source, kind="sync")
-    return test.run_guest(kernel, "sync", "sync", {}, test.tests_of("sync"), stage)
-
-
-def torture_part(source, kind, args):
-    kernel = patched_kernel(source, kind=kind)
+def torture_part(source, name, args):
     seconds = args.minutes * 60
-    lines, results = test.run_job(
-        kernel, "torture", {"pd_torture": seconds, "pd_perturb": 1}, stage,
-        **perturbed(f"torture-{kind}", deadline=seconds + 1200))
-    results += test.ktap.results(kernel.tree, test.ktap.Section("torture.sh", lines, 0))
-    count = test.Count()
-    test.judge(results, test.Expectations(kind, kernel.version), count)
-    return count
+    return run_job(source, name.removeprefix("torture-"), "test",
+                   {"pd_only": "torture.sh", "pd_torture": seconds, "pd_perturb": 1},
+                   {"torture.sh"}, log=BUILD / f"log/{name}", deadline=seconds + 1200,
+                   **vm.PATIENT)
 
 
-def model_part():
-    print(script("checks/model.sh"), flush=True)
-    return test.Count(passed=1)
+def guest_part(source, name, _args):
+    """Run the job of a kind of kernel that has its own."""
+    boot = ("nohz_full=1", "isolcpus=domain,managed_irq,1") if name == "nohz" else ()
+    return run_job(source, name, name, {}, test.tests_of(name), boot=boot)
 
 
-def others(source, only=()):
+def others(source, names):
     archive = BUILD / "suites.cpio.gz"
     script("machine/rootfs.sh", source.patched_tree(), archive)
     kernels = suites_kernels(source)
     stage("run the suites of others on both kernels")
-    return suites.run(kernels, archive, only or suites.choose(""), stage)
+    return suites.run(kernels, archive, [suites.load()[name] for name in names], stage)
 
 
-PERTURBED = ("zram", "zswap")
-NAMES = ("harness", "model", "plain", "kasan", "perturb-zram", "perturb-zswap", "nohz", "sync",
-         "kcsan", "rt", "arm64", "torture-kasan", "torture-kcsan", "others", "mutants")
+# Parts of "make test-all" in their order: short ones first.
+PARTS = {
+    "harness": lambda source, _name, _args: test.run_harness_tests(source.tree),
+    "model": model_part, "plain": test_kind, "kasan": test_kind,
+    "perturb-zram": perturb_part, "perturb-zswap": perturb_part, "nohz": guest_part,
+    "sync": guest_part, "kcsan": test_kind, "rt": test_kind, "arm64": test_kind,
+    "torture-kasan": torture_part, "torture-kcsan": torture_part,
+    "others": lambda source, _name, _args: others(source, suites.load()),
+    "mutants": lambda source, _name, args: run_mutants(source, args, "")}
+
+
+def parts(source, args):
+    """Return the parts of a run with these arguments."""
+    asked = f"{args.seconds} s, torture {args.torture} s, {args.minutes} min"
+    in_guests = tree_of_guests(source)
+    # These depend on more or on fewer files than those that guests depend on.
+    trees = {"harness": "", "mutants": "",
+             "model": test_all.tree_hash(only=("harness/checks/model",))}
+    return {name: test_all.Part(functools.partial(run, source, name, args), asked,
+                                trees.get(name, in_guests)) for name, run in PARTS.items()}
 
 
 def store(source):
@@ -98,63 +114,29 @@ def tree_of_guests(source, tests=None):
         test_all.tree_hash(only=test_all.IN_GUESTS)))
 
 
-def parts(source, args):
-    """Return the parts that PARTS names, short ones first."""
-    in_guests = tree_of_guests(source)
-
-    def guest(run, name, asked, tree=in_guests):
-        return test_all.Part(lambda: run(source, name, args), asked, tree)
-    short = f"{args.seconds} s, torture {args.torture} s"
-    long = f"{args.minutes} min"
-    return {
-        "harness": test_all.Part(lambda: test.run_harness_tests(source.tree)),
-        "model": test_all.Part(model_part, tree=test_all.tree_hash(only=("harness/checks/model",))),
-        **{kind: guest(test_kind, kind, short) for kind in ("plain", "kasan")},
-        **{f"perturb-{name}": guest(perturb, name, long,
-                                    tree_of_guests(source, test.perturbed(name)))
-           for name in PERTURBED},
-        "nohz": guest(nohz_part, "nohz", ""),
-        "sync": guest(sync_part, "sync", ""),
-        **{kind: guest(test_kind, kind, short) for kind in ("kcsan", "rt", "arm64")},
-        **{f"torture-{kind}": guest(torture_part, kind, long,
-                                    tree_of_guests(source, ()))
-           for kind in ("kasan", "kcsan")},
-        "others": test_all.Part(lambda: others(source), tree=in_guests),
-        "mutants": test_all.Part(lambda: run_mutants(source, args, "")),
-    }
-
-
-def test_one(source, args):
+def test_one(source, args, only):
     """Run the single test that ONLY= names; its result is not kept."""
-    unit, only = args.only
-    if unit:
-        count = test.run_harness_tests(source.tree, unit)
-    else:
-        version = apply.kernel_version(source.tree)
-        chosen = [kind for kind in args.kinds
-                  if only.section in test.expected(version, kind)[0]]
-        if not chosen:
-            raise Error(f"ONLY={only.section}: does not run in {', '.join(args.kinds)} "
-                        f"with Linux {version}; choose other KINDS")
-        count = test.Count()
-        for kind in chosen:
+    count, version = Count(), apply.kernel_version(source.tree)
+    for kind in args.kinds:
+        if only.section in test.expected(version, kind)[0]:
             count += test_kind(source, kind, args, only)
+    if count == Count():
+        raise Error(f"ONLY={only.section}: does not run in {', '.join(args.kinds)} "
+                    f"with Linux {version}; choose other KINDS")
     test_all.conclude(count)
-
-
-def tree_of_mutant(source, mutant):
-    """Hash the files its result depends on; of the selftests only the one that must fail."""
-    return tree_of_guests(source, {mutant["test"].partition(":")[0]})
 
 
 def run_mutants(source, args, only, statements=False):
     found = mutants.load()
     if statements:
-        found += mutate_statements.of_tree(source.patched_tree())
+        tree = source.patched_tree()
+        found += [mutants.Mutant(**one) for one in mutate_statements.of_tree(tree)]
     chosen = mutants.choose(found, only)
-    kept = mutants.Kept(store(source), args.seconds, lambda mutant: tree_of_mutant(source, mutant))
     try:
-        return mutants.run(lambda change, kind: patched_kernel(source, change, kind),
-                           chosen, args.seconds, kept, stage)
+        # Of the selftests, a result depends only on the one that must fail.
+        return mutants.run(lambda change, kind: patched_kernel(source, change, kind), chosen,
+                           args.seconds, store(source),
+                           lambda mutant: tree_of_guests(source, {mutant.test.partition(":")[0]}),
+                           stage)
     finally:
         source.patched_tree()

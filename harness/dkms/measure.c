@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Measure on this machine how long munmap() of memory in swap on zram takes, and how long
+ * Measure on this machine the duration of munmap() of memory in swap on zram, and the time
  * until all of the memory is free. Same as test 1 of the RFC "mm/zsmalloc: per-cpu deferred
  * free to accelerate swap entry release".
  *
  * usage: zram_measure [MEGABYTES]     default: 256
  *
  * Needs no privileges. Refuses to run if swap other than zram would be used, or if memory
- * is short. Changes no settings and affects no other process: if memory runs short
- * nevertheless, the OOM killer selects this process first.
+ * is short. Changes no system settings and affects no other process: if memory still runs
+ * short, the OOM killer selects this process first.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -51,7 +51,7 @@ static struct swap first_swap(void)
 	return first;
 }
 
-/* Return the name of the zram device, e.g. "zram0"; exit if kb KB do not fit. */
+/* Return the name of the zram device, e.g. "zram0"; exit if @kb kilobytes do not fit. */
 static const char *usable_zram(unsigned long kb)
 {
 	static struct swap swap;
@@ -59,17 +59,17 @@ static const char *usable_zram(unsigned long kb)
 
 	swap = first_swap();
 	if (swap.priority == INT32_MIN)
-		errx(1, "no swap is on; swap on zram is what this measures");
+		errx(1, "no swap is enabled; enable swap on zram");
 	if (strncmp(swap.path, "/dev/zram", 9))
-		errx(1, "swap would go to %s, not to zram: give zram the highest priority",
+		errx(1, "swap would go to %s, not to zram; give zram the highest priority",
 		     swap.path);
 	if (swap.free_kb < kb + SPARE_KB)
-		errx(1, "%s has %lu MB left, %lu are needed: give fewer MEGABYTES", swap.path,
+		errx(1, "%s: %lu MB are free, %lu are needed; give fewer MEGABYTES", swap.path,
 		     swap.free_kb / 1024, (kb + SPARE_KB) / 1024);
 	available = named_number("/proc/meminfo", "MemAvailable:");
 	/* The pages and, in the worst case, as much compressed data. */
 	if (available < 2 * kb + SPARE_KB)
-		errx(1, "%lu MB of memory are available, %lu are needed: give fewer MEGABYTES",
+		errx(1, "%lu MB of memory are available, %lu are needed; give fewer MEGABYTES",
 		     available / 1024, (2 * kb + SPARE_KB) / 1024);
 	return swap.path + 5;
 }
@@ -127,14 +127,14 @@ int main(int argc, char **argv)
 		unmap[i] = now(CLOCK_MONOTONIC) - start;
 		/* Allow for pages that other tasks swapped out meanwhile. */
 		if (!wait_until_back(path, before + size / 100, BACK_MS))
-			errx(1, "not all was back after %d s: does something else swap out much?",
+			errx(1, "not everything is freed after %d s; stop other tasks that swap",
 			     BACK_MS / 1000);
 		back[i] = now(CLOCK_MONOTONIC) - start;
 		if (back[i] < unmap[i])
 			back[i] = unmap[i];
 	}
-	printf("%lu MB, median of %d (least-most):\n", mb, RUNS);
-	print_times("munmap     ", unmap);
-	print_times("all is back", back);
+	printf("%lu MB, median of %d runs (min-max):\n", mb, RUNS);
+	print_times("munmap      ", unmap);
+	print_times("all is freed", back);
 	return 0;
 }

@@ -12,6 +12,6 @@ static void __exit percpu_defer_exit(void)
 }
 module_exit(percpu_defer_exit);
 
-MODULE_DESCRIPTION("Free things off hot paths");
+MODULE_DESCRIPTION("Free objects and slot contents outside of hot paths");
 MODULE_LICENSE("GPL");
 MODULE_VERSION(PERCPU_DEFER_VERSION);

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Manage a root of the distribution below build/dkms, with a stock kernel, its headers and
-# DKMS.
+# Manage a root file system of the distribution below build/dkms, with a stock kernel, its
+# headers and DKMS.
 # usage: root.sh install VERSION DEB    install the package of "make dkms" as a user
 #                                       would; print the root and the kernel release
-#        root.sh remove VERSION         remove it; check that the stock module is back
+#        root.sh remove VERSION         remove it; check that the stock module is restored
 # VERSION is e.g. 7.3.4.
 set -eu
 . "$(dirname -- "$0")/../machine/common.sh"
@@ -17,8 +17,8 @@ esac
 job=$1
 version=$2
 deb=${3-}
-[ "$(id -u)" = 0 ] || die "a root of the distribution takes root: sudo make ..."
-# 7.x kernels come from the backports of the release after Debian 12.
+[ "$(id -u)" = 0 ] || die "root.sh: not root; run sudo make ..."
+# 7.x kernels come from the backports of Debian 13.
 case $version in
 6.*) suite=$(. /etc/os-release && echo "$VERSION_CODENAME") backports= ;;
 *) suite=trixie backports=trixie-backports ;;
@@ -28,7 +28,7 @@ root=$BUILD/dkms/root-$suite
 log=$BUILD/log/dkms-$suite.log
 mkdir -p "$BUILD/dkms" "$BUILD/log"
 
-# in_root COMMAND...: run in the root, in a mount namespace of its own
+# in_root COMMAND...: run in the root, in a new mount namespace
 in_root() {
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	unshare --mount --fork sh -c '
@@ -43,7 +43,7 @@ step() {
 	shift
 	"$@" || {
 		tail -n 20 "$log" >&2
-		die "$suite: that did not work (see $log); network?"
+		die "$suite: the command failed; see $log, and check the network"
 	}
 }
 
@@ -76,7 +76,7 @@ stock_module() {
 	module=$(module_of zram)
 	case $module in
 	*/kernel/*) echo "$module" ;;
-	*) die "the stock module of $release is not back: modprobe would take $module" ;;
+	*) die "$release: the stock module is not restored; modprobe would load $module" ;;
 	esac
 }
 
@@ -84,9 +84,9 @@ install_package() {
 	: >"$log"
 	if [ ! -d "$root" ]; then
 		need_space "$BUILD" 3000 "a root of $suite"
-		step "make a root" make_root
+		step "create the root" make_root
 	fi
-	step "ask for packages" in_root apt-get -qq update
+	step "update the package lists" in_root apt-get -qq update
 	release=$(find_release)
 	[ -n "$release" ] || die "$suite has no headers of Linux $version"
 	# shellcheck disable=SC2086 # empty, or an option and its value

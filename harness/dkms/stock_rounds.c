@@ -3,7 +3,7 @@
  * Check that zram as a module of a stock kernel survives reset, hot_remove, unloading and
  * suspend while slots are pending.
  *
- * usage: stock_rounds ROUNDS      number of unloads; the others run a fifth of it
+ * usage: stock_rounds ROUNDS      number of unloads; the other tests run a fifth of that
  *
  * There are no test hooks. To keep slots pending, all workers are bound to one CPU, which a
  * task of higher priority occupies. The task ends just before the operation under test, so
@@ -45,24 +45,24 @@ static void hold_workers(void)
 		ksft_exit_fail_msg("cannot write to %s\n", WORKERS_CPUS);
 	hog_state = WANTED;
 	if (pthread_create(&hog, NULL, keep_cpu, NULL))
-		ksft_exit_fail_msg("no thread\n");
+		ksft_exit_fail_msg("cannot create a thread\n");
 	while (hog_state != AT_WORK)
 		usleep(100);
 }
 
-/* Let the workers run; return whether slots were still pending. */
+/* Let the workers run; return true if slots were still pending. */
 static bool release_workers(void)
 {
 	unsigned long long nr = waiting();
 
 	if (!nr)
-		ksft_print_msg("nothing waits\n");
+		ksft_print_msg("nothing is pending\n");
 	hog_state = DONE;
 	pthread_join(hog, NULL);
 	return nr;
 }
 
-/* Swap off the device with pending slots; return whether there were any. */
+/* Swap off a device with pending slots; return true if slots were still pending. */
 static bool leave_waiting(void)
 {
 	struct region freed;
@@ -80,7 +80,7 @@ static bool is_gone(void)
 	char path[64];
 
 	if (zram_counts(path, sizeof(path))) {
-		ksft_print_msg("%s is still there\n", path);
+		ksft_print_msg("%s still exists\n", path);
 		return false;
 	}
 	return zspages_return(0);
@@ -117,7 +117,7 @@ static bool unload(void)
 	return !system("modprobe -r percpu_defer && modprobe zram") && good;
 }
 
-/* Run all of the suspend path of the driver and the library; the CPUs stay online. */
+/* Run the whole suspend path of the driver and the library; the CPUs stay online. */
 static bool suspend(void)
 {
 	struct region kept, freed;

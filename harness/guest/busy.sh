@@ -5,7 +5,7 @@
 #   busy COLUMN HOGS MUNMAP BACK CPU WORKERS LEFT HELD PENDING CAP REFUSED
 # with the results of swap_busy. The kinds are "other", "fifo" and "starve". "starve" is
 # SCHED_FIFO without the share of CPU time that the kernel reserves for other tasks. The
-# last three columns are those of the swap device's percpu_defer instance after the
+# last three numbers are counters of the swap device's percpu_defer instance after the
 # measurement, or zeros without one; REFUSED counts from the start of the measurement.
 # Kernel parameters, in addition to those of columns.sh:
 #   pd_mb    megabytes to unmap
@@ -21,8 +21,8 @@ fair=/sys/kernel/debug/sched/fair_server
 limit=/proc/sys/kernel/sched_rt_runtime_us
 usual_fair=$(cat $fair/cpu0/runtime) usual_limit=$(cat $limit)
 
-# keep FAIR LIMIT: set the share reserved from SCHED_FIFO, by the fair server and by the
-# RT limit
+# keep FAIR LIMIT: set the runtime of the fair server and the RT limit, which both reserve
+# CPU time for tasks that are not SCHED_FIFO
 keep() {
 	echo "$2" >$limit || exit 1
 	for cpu in "$fair"/cpu*; do
@@ -48,7 +48,7 @@ measure() {
 setup_columns
 for hogs in $(echo "$pd_hogs" | tr , ' '); do
 	for column in $(echo "$pd_cols" | tr , ' '); do
-		# Without workers, "starve" is no different from "fifo".
+		# Without workers, "starve" does not differ from "fifo".
 		[ "$column $hogs" != "base starve" ] || continue
 		measure "$column" "$hogs"
 	done

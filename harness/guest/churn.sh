@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Guest job: measure how much swap an unprivileged process occupies while it frees memory
-# on busy CPUs. For each column, print a line
+# Guest job: measure the maximum amount of swap that an unprivileged process occupies while
+# it frees memory on busy CPUs. For each column, print a line
 #   churn COLUMN ROUNDS MOST BACK KILLS
 # with the results of swap_churn and the number of OOM kills.
 # Kernel parameters, in addition to those of columns.sh:

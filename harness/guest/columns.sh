@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # Sourced by guest jobs: the columns of a table. Each is a swap configuration.
 #   base, off, on  swap on zram, or on a RAM disk behind zswap, which stores everything;
-#                  off and on are the positions of the patched kernel's switch
+#                  off and on are the settings of the patched kernel's switch
 #   limit          swap on the RAM disk, with nothing to free
 # Kernel parameters:
 #   pd_backend  zram or zswap
-#   brd.rd_size  size of either device in KB
+#   brd.rd_size  size of each device in KB
 # shellcheck shell=sh
 # shellcheck disable=SC2154 # set in the environment
 
@@ -13,7 +13,7 @@ zram=/sys/block/zram0
 zswap=/sys/module/zswap/parameters
 swap=
 
-# Set up the devices. $file begins with a number that returns to its initial value when
+# Set up the devices. $file begins with a number that is back at its initial value when
 # everything is freed.
 # shellcheck disable=SC2034 # used by the scripts that source this
 setup_columns() {

@@ -12,7 +12,7 @@
 setup_columns
 for column in $(echo "$pd_cols" | tr , ' '); do
 	select_column "$column"
-	# Warm up: at the first run all caches are cold, including QEMU's.
+	# Warm up: in the first run all caches are cold, including QEMU's.
 	/job/swap_in 8 >/dev/null && times=$(/job/swap_in "$pd_mb") || exit 1
 	echo "faults $column $times"
 done

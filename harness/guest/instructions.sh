@@ -1,13 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Guest job: count the instructions to free a slot, and to swap out a page to a slot just
-# freed. Requires a guest where a nanosecond of CPU time is an instruction.
+# Guest job: count the instructions to free a slot, and to swap out a page to a slot that was
+# just freed. Requires a guest where a nanosecond of CPU time is an instruction.
 # Kernel parameters, in addition to those of columns.sh:
-#   pd_cols   a column
+#   pd_cols   the column
 #   pd_mb     megabytes to unmap
 #   pd_runs   lengths of the runs in swap, in pages, or "long"
 #   pd_again  megabytes to swap out again, few enough to finish before a drain begins
-#   pd_state  states of the slots at that time: empty, or waiting to be emptied
+#   pd_state  states of the slots at that time: "empty", or "waiting" for a drain
 #   pd_reps   number of repetitions
 # Prints lines
 #   free LENGTH MUNMAP BACK CPU WORKERS MEDIAN PERCENTILE90 PAGES...
@@ -15,7 +15,7 @@
 #   again CONTENT STATE INSTRUCTIONS CANCELLED  CANCELLED is the number of slots whose
 #                                              death was cancelled, CONTENT is "filled"
 #                                              or "zero"
-# with the totals of all pages.
+# with totals over all pages.
 # shellcheck disable=SC2154 # set in the environment
 
 . "$(dirname -- "$0")/columns.sh"

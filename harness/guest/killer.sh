@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Guest job: count the processes that a killer in user space kills, and print
+# Guest job: count the processes that a low-memory killer in user space kills, and print
 #   edge COLUMN EXTRA
 #   try COLUMN KILLS OOM_KILLS ONE
 # EXTRA is the argument of swap_killer, in kilobytes; the other numbers are its results.

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Last test: earlier tests leaked no memory, and kmemleak finds the leaks planted by the
-# kernel's samples/kmemleak.
+# Last test: check that earlier tests leaked no memory, and that kmemleak finds the leaks
+# planted by the kernel's samples/kmemleak.
 found=/sys/kernel/debug/kmemleak
 
 # kmemleak does not report objects younger than five seconds. Scan twice: one scan may see

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Guest job: kill processes that have much memory in swap. For each way, print a line
+# Guest job: measure when the memory of killed processes is free. For each way, print a line
 #   lmk COLUMN WAY PROCESSES TOLD RESIDENT WAIT BACK FLUSH FLUSH_CPU ALLOCATION
 # with the results of swap_kill. WAY is "kill", "release" for kill and process_mrelease(),
-# or "flush" or "release+flush", which then also flush deferred frees.
+# or "flush" or "release+flush", which also flush deferred frees.
 # Kernel parameters, in addition to those of columns.sh:
 #   pd_rows       "PROCESSES:WAY ..." with commas instead of spaces; PROCESSES is the
 #                 number of processes killed at once

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Guest job: measure when the memory of compressed swap is free again. For each case, print
+# Guest job: measure when compressed swap frees unmapped memory. For each case, print
 #   case COLUMN WAY MEGABYTES LIMIT
 # followed by the output of swap_memory.
 # Kernel parameters, in addition to those of columns.sh:

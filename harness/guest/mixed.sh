@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Guest job: measure a fixed amount of mixed work in cgroups that have half of the memory
-# it needs. For each column, print a line
+# Guest job: measure a fixed amount of mixed work in cgroups with half of the memory that it
+# needs. For each column, print a line
 #   mixed COLUMN ELAPSED BACK USER SYSTEM WORKERS OUT IN ZSWAPOUT ZSWAPIN REFUSED
-# with the results of swap_mixed and the number of pushes that percpu_defer refused
-# although enabled. Kernel parameters, in addition to those of columns.sh:
+# with the results of swap_mixed and the number of pushes that percpu_defer refused although
+# it was enabled. Kernel parameters, in addition to those of columns.sh:
 #   pd_procs  number of concurrent processes
 #   pd_lives  number of times each is started
 #   pd_mb     megabytes that each fills
@@ -15,7 +15,7 @@
 . "$(dirname -- "$0")/cgroup.sh"
 . "$(dirname -- "$0")/instance.sh"
 
-# The page contents depend on addresses.
+# Fix the addresses: page contents depend on them.
 echo 0 >/proc/sys/kernel/randomize_va_space
 for number in $(seq 0 $((pd_procs - 1))); do
 	cgroup=$(make_cgroup "mixed$number" $((pd_mb / 2))M) || exit 1
@@ -23,7 +23,7 @@ done
 setup_columns
 for column in $(echo "$pd_cols" | tr , ' '); do
 	select_column "$column"
-	# Warm up: at the first run all caches are cold, including QEMU's.
+	# Warm up: in the first run all caches are cold, including QEMU's.
 	/job/swap_unmap 1 8 >/dev/null || exit 1
 	before=$(instance_stat refused)
 	told=$(/job/swap_mixed "${cgroup%[0-9]*}" "$pd_procs" "$pd_lives" "$pd_mb" "$file") ||

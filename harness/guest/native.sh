@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Guest job: measure munmap() of swapped-out memory. For each row, print a line
-#   native COLUMN WHAT MUNMAP BACK CPU WORKERS
-# with the four times of swap_unmap; WHAT is the row.
+#   native COLUMN ROW MUNMAP BACK CPU WORKERS
+# with the four times of swap_unmap; ROW is an item of pd_rows.
 # Kernel parameters, in addition to those of columns.sh:
 #   pd_rows  "MEGABYTES:RUN ..." with commas instead of spaces; RUN is the length of the
 #            runs in swap, in pages, or 0 for the runs that madvise() produces
@@ -26,7 +26,7 @@ measure() {
 }
 
 setup_columns
-# Warm up with 8:0: at the first run all caches are cold.
+# Warm up with 8:0: in the first run all caches are cold.
 for row in 8:0 $(echo "$pd_rows" | tr , ' '); do
 	for column in $(echo "$pd_cols" | tr , ' '); do
 		measure "$column" "${row%:*}" "${row#*:}"

@@ -5,7 +5,7 @@
 #   others COLUMN WHAT WHEN MEDIAN PERCENTILE99 MAXIMUM
 # Kernel parameters, in addition to those of columns.sh:
 #   pd_mb    megabytes to unmap
-#   pd_ms    duration in milliseconds
+#   pd_ms    milliseconds to measure before munmap(), and again from its start
 #   pd_cols  columns
 # shellcheck disable=SC2154 # set in the environment
 
@@ -14,7 +14,7 @@
 setup_columns
 for column in $(echo "$pd_cols" | tr , ' '); do
 	select_column "$column"
-	# Warm up: at the first run all caches are cold, including QEMU's.
+	# Warm up: in the first run all caches are cold, including QEMU's.
 	/job/swap_others 8 100 >/dev/null && told=$(/job/swap_others "$pd_mb" "$pd_ms") ||
 		exit 1
 	echo "$told" | sed "s/^/others $column /"

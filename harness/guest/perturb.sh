@@ -11,7 +11,7 @@ gate=/sys/kernel/debug/percpu_defer_perturb
 seed=${pd_seed:-1}
 export PD_SEED="$seed"
 
-# perturb N: delay one in N passes of a site; 0: none
+# perturb N: delay about one in N passes of a site; 0: none
 perturb() {
 	echo "$seed" >$gate/seed
 	echo 100 >$gate/max_us

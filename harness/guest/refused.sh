@@ -28,9 +28,9 @@ unmap() {
 
 setup_columns
 select_column on
-# The first store creates the instance.
+# Warm up: in the first run all caches are cold.
 /job/swap_unmap 1 8 >/dev/null || exit 1
-# MB to unmap first. The cap may be exceeded by an eighth; the last 2 MB are unmapped page
+# MB to unmap first: the cap, an excess of up to an eighth, and 2 MB that are unmapped page
 # by page.
 first=$(($(instance_stat cap) * 9 / 8 / 256 + 3))
 for _ in $(seq "$pd_reps"); do

@@ -85,8 +85,8 @@ kselftest() {
 }
 
 # stressor NAME: run in a cgroup whose limit is below the memory use of most stressors.
-# "mmap" locks the memory that it maps, so that must fit. stress-ng may report a failure and
-# exit with 0.
+# "mmap" locks the memory that it maps, which therefore must fit. stress-ng may report a
+# failure and exit with 0.
 stressor() {
 	(
 		echo 0 >"$cgroup/cgroup.procs"
@@ -168,7 +168,7 @@ mount -t cgroup2 none /sys/fs/cgroup
 echo "pd_section: $pd_suite" >/dev/kmsg
 echo "BEGIN $pd_suite"
 make_swap || exit 1
-# ktap_finished exits, so run each suite in a subshell.
+# Run each suite in a subshell, because ktap_finished exits.
 case $pd_kind in
 kselftest) (kselftest) ;;
 stress) (stress) ;;

@@ -3,7 +3,7 @@
 # Guest job: run the tests.
 # Kernel parameters, in addition to those of sections.sh:
 #   pd_seconds  duration of the reuse tests
-#   pd_torture  duration of the torture test, or 0 without one
+#   pd_torture  duration of the torture test; 0: none
 # shellcheck disable=SC2154 # set in the environment
 
 . "$(dirname -- "$0")/sections.sh"
@@ -16,7 +16,7 @@ kunit percpu_defer
 kunit percpu_defer_map
 kunit zsmalloc
 if [ "$pd_torture" = 0 ]; then
-	# Times are meaningful in a plain kernel only.
+	# Times are meaningful only in a plain kernel.
 	kunit percpu_defer_bench
 else
 	selftest torture.sh

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# One of the tests: the kernel's own zswap selftest, which needs swap space.
+# One of the tests: run the kernel's own zswap selftest, which needs swap space.
 
-# With 64K pages, the per-CPU charge caches exceed its smallest memory.max, 1 MB.
+# With 64K pages, the per-CPU charge caches exceed the smallest memory.max of the test, 1 MB.
 if [ "$(awk '/^KernelPageSize/ { print $2; exit }' /proc/self/smaps)" != 4 ]; then
 	printf 'TAP version 13\n1..1\nok 1 test_zswap # SKIP made for pages of 4K\n'
 	exit 0
@@ -20,8 +20,8 @@ echo Y >$zswap
 out=/tmp/test_zswap
 /job/test_zswap >$out.all
 result=$?
-# In Linux 6.12, it prints neither a version nor a plan, and each forked child prints the
-# unflushed buffer again.
+# In Linux 6.12, test_zswap prints neither a version nor a plan, and each forked child prints
+# the unflushed buffer again.
 awk '!seen[$0]++' $out.all >$out
 grep -q '^TAP version' $out ||
 	printf 'TAP version 13\n1..%s\n' "$(grep -cE '^(not )?ok ' $out)"

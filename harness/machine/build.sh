@@ -16,16 +16,13 @@ log=$out.log
 # Approximate number of lines that a build prints, for the progress report.
 usual_steps=1900
 
-# Report progress until the build ends. The loop must also end if the build is killed,
-# because it holds the lock of run.py.
+# Report progress until the build ends. tail ends by itself, also if this script is killed:
+# it holds the lock of run.py.
 show_progress() {
-	nap=
-	trap 'kill $nap 2>/dev/null; exit' TERM
-	while kill -0 $$ 2>/dev/null; do
-		sleep 15 &
-		nap=$!
-		wait $nap
-		stage "  build: step $(wc -l <"$log") of about $usual_steps"
+	step=0
+	tail -f -n +1 --pid="$build" "$log" | while read -r _; do
+		step=$((step + 1))
+		[ $((step % 100)) != 0 ] || stage "  build: step $step of about $usual_steps"
 	done
 }
 
@@ -33,7 +30,7 @@ show_progress() {
 # shellcheck disable=SC2317 # called by traps
 stop() {
 	trap '' INT TERM HUP
-	kill $progress $build 2>/dev/null || true
+	kill $build 2>/dev/null || true
 	wait
 	exit "$1"
 }
@@ -48,19 +45,17 @@ mkdir -p "$out"
 need_space "$out" 2000 "a kernel build"
 "$HARNESS/machine/configure.sh" "$tree" "$out" "$@"
 stage "build $(basename "$out") (log: $log)"
-progress=
 build=
 trap 'stop 130' INT
 trap 'stop 143' TERM HUP
-show_progress &
-progress=$!
+: >"$log"
 # Run in the background: a shell handles no signals while a foreground command runs.
 make -C "$tree" O="$out" -j"$JOBS" "$image" modules >"$log" 2>&1 &
 build=$!
+show_progress &
 code=0
 wait $build || code=$?
-kill $progress 2>/dev/null || true
-wait $progress || true
+wait
 [ $code = 0 ] || {
 	grep -m 20 -iE 'error|undefined' "$log" >&2 || tail -n 20 "$log" >&2
 	die "the kernel does not build (see $log)"

@@ -7,13 +7,6 @@ section begins with a line "pd_section: <name>", which test.sh writes to /dev/km
 """
 
 import re
-import typing
-
-
-class Complaint(typing.NamedTuple):
-    first: int      # index of its first line
-    text: str
-
 
 # Lines that no healthy kernel prints.
 COMPLAINTS = re.compile(
@@ -39,11 +32,8 @@ COMPLAINTS = re.compile(
 # /sys/kernel/debug/kmemleak before it plants them, so they hide no other leak.
 EXPECTABLE = {
     "planted leak": re.compile(r"kmemleak: \d+ new suspected memory leaks"),
-    "swap write error": re.compile(r"Write-error on swap-device"),
-    "swap read error": re.compile(r"Read-error on swap-device"),
     # Stack of a task that hits its limit. An actual fault prints more than a stack.
     "OOM kill": re.compile(r"Call Trace:"),
-    "device error": re.compile(r" error, dev \w+, sector|Buffer I/O error on dev"),
 }
 
 SECTION = re.compile(r"pd_section: (\S+)")
@@ -60,12 +50,11 @@ def race_report(lines, first):
 
 
 def complaints(lines, expected=None, is_foreign_race=None):
-    """Yield all complaints.
+    """Yield the numbers of all lines that are complaints.
 
     expected: {section: names of EXPECTABLE}. is_foreign_race: returns whether a reported
     race exists in the unmodified kernel; without it, all races are complaints.
     """
-    expected = expected or {}
     section, skip = "", 0
     for number, line in enumerate(lines):
         if found := SECTION.search(line):
@@ -77,11 +66,6 @@ def complaints(lines, expected=None, is_foreign_race=None):
             if is_foreign_race(report):
                 skip = number + len(report)
                 continue
-        elif is_expected(line, section, expected):
+        elif any(EXPECTABLE[name].search(line) for name in (expected or {}).get(section, ())):
             continue
-        yield Complaint(number, line.strip())
-
-
-def is_expected(line, section, expected):
-    """Return whether this section may print such a line."""
-    return any(EXPECTABLE[name].search(line) for name in expected.get(section, ()))
+        yield number

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Check that build/ is usable, and install the packages that the harness needs. The
-# argument "arm64", "cross", "dkms", "docs", "lint", "perf", "report", "series" or
+# argument "arm64", "cross", "dkms", "docs", "lint", "report", "series" or
 # "suites" adds the packages for that job.
 set -eu
 . "$(dirname -- "$0")/common.sh"
@@ -14,10 +14,9 @@ ARM64_PACKAGES='gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm'
 # A 64-bit gcc for x86 compiles for 32 bits without additional packages.
 CROSS_PACKAGES='gcc-aarch64-linux-gnu gcc-riscv64-linux-gnu gcc-s390x-linux-gnu
 	gcc-sparc64-linux-gnu'
-DKMS_PACKAGES='debhelper debootstrap dh-dkms unifdef'
+DKMS_PACKAGES='debhelper debootstrap dh-dkms'
 DOCS_PACKAGES='python3-sphinx python3-yaml'
 LINT_PACKAGES='codespell perl pyflakes3 shellcheck'
-PERF_PACKAGES='binutils linux-perf'
 SERIES_PACKAGES='perl'
 SUITES_PACKAGES='bash bc coreutils e2fsprogs fio libcap-dev libnuma-dev liburing-dev rsync
 	stress-ng'
@@ -29,7 +28,6 @@ cross) PACKAGES="$PACKAGES $CROSS_PACKAGES" ;;
 dkms) PACKAGES="$PACKAGES $DKMS_PACKAGES" ;;
 docs) PACKAGES="$PACKAGES $DOCS_PACKAGES" ;;
 lint) PACKAGES="$PACKAGES $LINT_PACKAGES" ;;
-perf) PACKAGES="$PACKAGES $PERF_PACKAGES" ;;
 report) PACKAGES="$PACKAGES $REPORT_PACKAGES" ;;
 series) PACKAGES="$PACKAGES $SERIES_PACKAGES" ;;
 suites) PACKAGES="$PACKAGES $SUITES_PACKAGES" ;;

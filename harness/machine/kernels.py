@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Build kernels by kind, to boot them."""
+"""Kernel sources, the trees made from them, and kernels of each kind to boot."""
 
+import functools
+import hashlib
 import os
+import pathlib
 import types
 
 from checks import kcsan
 from machine import uml, vm
 from overlay import apply
-from shared import BUILD, HARNESS, script
+from shared import BUILD, HARNESS, script, stage
 
 # Kernels to test: kind, and its fragments in harness/config.
 KINDS = {
@@ -22,6 +25,38 @@ KINDS = {
 }
 
 
+class Source:
+    """Kernel source: the user's own or the distribution's."""
+
+    def __init__(self, args):
+        if args.ksrc:
+            self.tree = args.ksrc.expanduser().resolve()
+            self.name = f"own-{hashlib.sha256(bytes(self.tree)).hexdigest()[:8]}"
+        else:
+            self.tree = pathlib.Path(script("machine/fetch.sh", args.kernel))
+            self.name = self.tree.name.removeprefix("linux-")
+        self.own = bool(args.ksrc)
+
+    def patched_tree(self, out=None, force=True):
+        """Make the patched tree. force: accept an untested version, to test it."""
+        out = out or BUILD / "tree" / f"patched-{self.name}"
+        stage("apply percpu_defer to the kernel")
+        apply.apply(self.tree, out, False, force)
+        return out
+
+    def identity(self):
+        """Return a string that changes when the kernel source does."""
+        return apply.origin(self.tree).strip() if self.own else apply.kernel_version(self.tree)
+
+    def base_tree(self):
+        """Return an unmodified tree. A fetched tree is used directly, a user's is copied."""
+        if not self.own:
+            return self.tree
+        out = BUILD / "tree" / f"base-{self.name}"
+        apply.apply(self.tree, out, True)
+        return out
+
+
 def version_fragment(tree):
     """Return the fragment with version-specific configuration, as a list."""
     name = ".".join(apply.kernel_version(tree).split(".")[:2])
@@ -32,12 +67,10 @@ class Kernel:
     """Built kernel and its initramfs."""
 
     def __init__(self, name, tree, fragments, selftests, pristine=None):
-        self.tree = tree
-        self.arch = vm.X86_64
-        env = os.environ.copy()
+        self.tree, self.arch, env = tree, vm.X86_64, None
         if "arm64" in fragments:
             self.arch = vm.ARM64
-            env |= {"ARCH": "arm64", "CROSS_COMPILE": "aarch64-linux-gnu-"}
+            env = os.environ | {"ARCH": "arm64", "CROSS_COMPILE": "aarch64-linux-gnu-"}
             script("machine/deps.sh", "arm64")
         self.out = out = BUILD / "kernel" / name
         script("machine/build.sh", tree, out, *fragments, *version_fragment(tree), env=env)
@@ -45,14 +78,12 @@ class Kernel:
         self.initramfs = out.with_name(name + ".cpio.gz")
         self.version = (out / "include/config/kernel.release").read_text().strip()
         script("machine/initramfs.sh", tree, out, self.initramfs, selftests, env=env)
-
-        self.is_foreign_race = None
-        if "kcsan" in fragments:
-            self.is_foreign_race = kcsan.Races(out, pristine, tree).is_foreign
+        self.is_foreign_race = kcsan.Races(out, pristine, tree).is_foreign \
+            if "kcsan" in fragments else None
 
     def run(self, job, params, **more):
-        more.setdefault("is_foreign_race", self.is_foreign_race)
-        return vm.run(self.image, self.initramfs, job, params, arch=self.arch, **more)
+        return vm.run(self.image, self.initramfs, job, params, arch=self.arch,
+                      is_foreign_race=self.is_foreign_race, **more)
 
 
 def patched_kernel(source, change=lambda tree: None, kind="plain"):
@@ -63,18 +94,17 @@ def patched_kernel(source, change=lambda tree: None, kind="plain"):
 
 
 def base_kernel(source, selftests):
-    return Kernel(f"base-{source.name}", source.base_tree(),
-                  ("common", "x86_64", "symbols"), selftests)
+    return Kernel(f"base-{source.name}", source.base_tree(), ("common", *KINDS["plain"]),
+                  selftests)
 
 
 def native_kernels(source, patched):
     """Build both kernels for user-mode Linux, with the programs of the patched kernel."""
-    env = os.environ | {"ARCH": "um"}
-
     def build(name, tree, *fragments):
         out = BUILD / "kernel" / f"{name}-{source.name}"
-        script("machine/build.sh", tree, out, *fragments, env=env)
-        return uml.Kernel(out, patched.initramfs)
+        script("machine/build.sh", tree, out, *fragments, env=os.environ | {"ARCH": "um"})
+        return types.SimpleNamespace(
+            run=functools.partial(uml.run, out / "linux", patched.initramfs))
     return types.SimpleNamespace(base=build("um-base", source.base_tree(), "um"),
                                  patched=build("um", patched.tree, "um", "um-patched"))
 
@@ -87,5 +117,4 @@ def suites_kernels(source):
         return Kernel(f"{name}-{source.name}", tree,
                       ("common", *KINDS["plain"], tree / "tools/testing/selftests/mm/config",
                        "suites", *more), patched)
-    return {"base": build("suites-base", base),
-            "patched": build("suites", patched, "patched")}
+    return {"base": build("suites-base", base), "patched": build("suites", patched, "patched")}

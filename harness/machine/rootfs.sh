@@ -14,7 +14,7 @@ root=$out.root
 log=$out.log
 # The kselftest runner looks for timeout and stdbuf in /usr/bin.
 PROGRAMS='bash bc e2fsck fio mkfs.ext4 stdbuf stress-ng timeout'
-TARGETS='mm cgroup zram'
+TARGETS='mm cgroup'
 
 # install_selftests: clean up after mm, which writes its liburing check to the source tree
 install_selftests() {

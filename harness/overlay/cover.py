@@ -1,138 +1,103 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Write the cover letters of the series, with the tables of the report."""
+"""Generate the cover letters of the series, with tables from the last report."""
 
-import importlib
+import itertools
 import json
-import statistics
 import sys
 import textwrap
 
-from overlay import compat_tables
-from report.sections import common, unmap
-from shared import BUILD
+from report import bench
+from report.sections import common
+from shared import Error
 
-RESULTS = BUILD / "results/bench.json"
-WIDTH = 72
-NOT_MEASURED = """*** What was measured belongs here: munmap(), CPU time, when the memory is
-*** back, instructions, and regressions. There is no build/results/bench.json, so
-*** only you can say. Or run "make bench", and "make series" again.
+RESULTS = bench.RESULTS / "bench.json"
+NOT_MEASURED = """
+*** Figures and regressions belong here, but there is no build/results/bench.json:
+*** run "make bench" and "make series" again, or fill them in by hand.
 """
-OWN = ("The patches apply to Linux {version}, at the commit that base-commit names "
-       "below.")
-FETCHED = ("The patches apply to Linux {version} as the package linux-source-{short} of "
-           "Debian has it. That is no git repository; base-commit below is a commit of "
-           "its files and of nothing else, and in no public repository.")
+OWN = "The patches apply to Linux {version}, at the base-commit given below."
+FETCHED = ("The patches apply to Linux {version} from Debian's package linux-source-{short}. "
+           "The package is not a git repository: base-commit below is a commit of its files that "
+           "exists in no public repository.")
 
 
-def paragraph(text):
-    return textwrap.fill(text, WIDTH) + "\n"
+def wrap(text, **indent):
+    return textwrap.fill(text, 72, **indent)
 
 
-def table(head, rows):
-    """Yield the lines of a plain-text table: names left-aligned, numbers right-aligned."""
-    rows = [head, *rows]
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    for first, *others in rows:
-        yield "  ".join([first.ljust(widths[0]), *(
-            cell.rjust(width) for cell, width in zip(others, widths[1:]))]).rstrip()
-    yield ""
+def align(markdown):
+    """Yield the lines of Markdown, with its tables as plain text."""
+    for is_table, lines in itertools.groupby(markdown, lambda line: line.startswith("|")):
+        if not is_table:
+            yield from lines
+            continue
+        head, _rule, *rows = [line.strip("| ").split(" | ") for line in lines]
+        widths = [max(map(len, column)) for column in zip(head, *rows)]
+        for first, *others in (head, *rows):
+            yield "  ".join([first.ljust(widths[0]), *map(str.rjust, others, widths[1:])])
 
 
-def middle(samples, digits=1):
-    return f"{statistics.median(samples):.{digits}f}"
+def tables(series, section, data):
+    """Yield Markdown of a section's tables, with the backends and column of the series."""
+    found = {}
+    for grid in section.grids(data):
+        for label, row in grid.rows.items():
+            if label.startswith(tuple(series.backends)):
+                found.setdefault(tuple(grid.metrics), {})[label] = {
+                    column: row[column] for column in ("base", series.column)}
+    for metrics, rows in found.items():
+        yield from common.grid_tables(common.Grid(rows, metrics))
 
 
-def unmap_rows(samples, column):
-    shapes = dict.fromkeys((*unmap.shapes(samples, unmap.SIZES),
-                            *unmap.shapes(samples, unmap.PROCESSES)))
-    for shape in shapes:
-        row = unmap.columns(samples, shape)
-        munmap, cpu, back = ([metric.value(row[one])
-                              for one in ("base", column, "limit", "off")]
-                             for metric in unmap.METRICS)
-        yield [unmap.label(shape), common.cell(munmap[0]),
-               *([middle(munmap[3])] if column == "on" else ()), common.cell(munmap[1]),
-               common.ratio(*munmap[:2]), middle(munmap[2]), common.ratio(cpu[1], cpu[0]),
-               *map(middle, back[:2])]
-
-
-def unmap_tables(data, series):
-    yield paragraph(
-        "munmap() in ms; off: without deferral, as after the first series; limit: on a RAM "
-        "disk, where swap has nothing to free; cpu: CPU time of munmap() and workers, "
-        "patched/base; back: when the last page is free again, in ms.")
-    off = ["off"] if series.column == "on" else []
-    for backend in series.backends:
-        yield from table([backend, "base", *off, "patched", "ratio", "limit", "cpu",
-                          "back: base", "patched"], unmap_rows(data[backend], series.column))
-
-
-def comparisons(name, data, backends):
-    """Return the comparisons of a section that concern the backends of a series."""
-    section = importlib.import_module(f"report.sections.{name}")
-    return [one for one in common.comparisons(section, data)
-            if one.what.startswith(tuple(backends))]
-
-
-def worse(sections, backends):
-    """Yield the lines about regressions, which come first, as in the report."""
-    lines = [line for name, data in sections.items()
-             for one in comparisons(name, data, backends) if (line := one.worse())]
-    if not lines:
-        yield "No regression is larger than the samples vary.\n"
-        return
-    yield "Regressions that are larger than the samples vary:\n"
+def regressions(series, report, sections):
+    """Yield the regressions with the patched kernel's defaults."""
+    lines = [line for name, section in sections.items()
+             for line, _chance in common.comparisons(section, report["sections"][name]).values()
+             if line.startswith(tuple(series.backends))]
+    yield ("Regressions beyond the spread of the samples:\n" if lines else
+           "No regression is larger than the spread of the samples.")
     for line in lines:
-        yield from textwrap.wrap(line, WIDTH, initial_indent="- ",
-                                 subsequent_indent="  ")
-    yield ""
+        yield wrap(line, initial_indent="- ", subsequent_indent="  ")
 
 
-def instruction_table(data, backends):
-    yield from table(["instructions", "base", "patched", "patched/base"], (
-        [one.what, common.cell(one.base, 0), common.cell(one.patched, 0),
-         common.ratio(one.patched, one.base)]
-        for one in comparisons("instructions", data, backends)))
-
-
-def measured(report, series):
-    """Yield the paragraphs about the measurements."""
-    sections = report["sections"]
-    yield paragraph(
-        f"Measured on Linux {report['kernel']} with all series against "
-        f"{report['base_kernel']}, in QEMU {report['accelerator'].upper()}, "
-        f"{report['cpus']} CPUs, {common.dates(report)}; median (min-max).")
+def measured(series, report, sections):
+    """Yield the lines about the measurements."""
+    yield wrap(f"Measured on Linux {report['kernel']} with all series against "
+               f"{report['base_kernel']}, in QEMU {report['accelerator'].upper()}, "
+               f"{report['cpus']} CPUs, {', '.join(sorted(set(report['dates'].values())))}; "
+               "median (min-max).") + "\n"
     if series.column == "off":
-        yield paragraph("This series alone is measured as all three with deferral switched "
-                        "off.")
+        yield "off: all series applied, with deferral switched off, not this one alone."
     else:
-        yield from worse(sections, series.backends)
-    if "unmap" in sections:
-        yield from unmap_tables(sections["unmap"], series)
-    if "instructions" in sections and series.column == "on":
-        yield from instruction_table(sections["instructions"], series.backends)
-    if missing := {"unmap", "instructions"} - sections.keys():
-        yield f"*** Not in bench.json, so not here: {', '.join(sorted(missing))}.\n"
-    if report["quick"]:
-        yield "*** This is of a quick run: measure again, without QUICK=1.\n"
+        yield from regressions(series, report, sections)
+    yield ""
+    for name in series.sections:
+        if name in sections:
+            yield from align(tables(series, sections[name], report["sections"][name]))
+        else:
+            yield f"*** Not in bench.json, so not here: {name}.\n"
 
 
-def results(series):
-    """Return the results for the cover letter; without any, warn and return a placeholder."""
+def figures(every):
+    """Return the text about the measurements for each series; warn if there are none."""
     if not RESULTS.exists():
-        print("there is no build/results/bench.json, so the cover letter has no numbers: "
-              "run \"make bench\", then \"make series\" again", file=sys.stderr)
-        return NOT_MEASURED
-    return "\n".join(measured(json.loads(RESULTS.read_text()), series))
+        print("build/results/bench.json is missing, so the cover letters have no figures; run "
+              "\"make bench\", then \"make series\" again", file=sys.stderr)
+        return [NOT_MEASURED] * len(every)
+    try:
+        report = json.loads(RESULTS.read_text())
+        sections = bench.load(bench.choose(",".join(report["sections"])), report["quick"])
+        return ["\n".join(measured(series, report, sections)) for series in every]
+    except (Error, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise Error(f"build/results/bench.json cannot be read ({error}); run \"make bench\", or "
+                    "remove it") from error
 
 
-def text(series, version, own):
-    """Return the cover letter: subject, empty line, body."""
-    base = paragraph((OWN if own else FETCHED).format(
-        version=version, short=".".join(version.split(".")[:2])))
-    base += "".join(f"\n{paragraph(line[0].upper() + line[1:] + '.')}"
-                    for line in compat_tables.says(version))
-    body = series.body
-    for name, what in (("measured", results(series)), ("base", base)):
-        body = body.replace("{" + name + "}", what.strip())
-    return f"{series.subject}\n\n{body.strip()}\n"
+def letters(every, version, own):
+    """Return the cover letter of each series by name: subject, empty line, body."""
+    short, found = ".".join(version.split(".")[:2]), {}
+    base = wrap((OWN if own else FETCHED).format(version=version, short=short))
+    for series, text in zip(every, figures(every)):
+        body = series.body.replace("{measured}", text.strip()).replace("{base}", base)
+        found[series.name] = f"{series.subject}\n\n{body}\n"
+    return found

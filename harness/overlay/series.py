@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Write the overlay as series of patches for mailing to build/series/.
+"""Write series of patches to build/series/, ready for mailing.
 
-series.toml assigns the parts to patches. Each step is generated in the same way as the
-complete overlay, with the parts of the patches so far.
+series.toml assigns the parts of the overlay to patches. Each step is generated like the
+complete tree, but from the parts of the patches up to it.
 """
 
-import itertools
 import os
 import pathlib
 import re
@@ -15,13 +14,14 @@ import tomllib
 import types
 
 from overlay import apply, compat_tables, cover
-from overlay.parts import COCCI, named, split
+from overlay.parts import COCCI, split
 from shared import BUILD, HARNESS, Error
 
 TABLE = HARNESS / "overlay/series.toml"
 MESSAGES = HARNESS / "overlay/messages"
 OUT = BUILD / "series"
 NOBODY = "*** your name *** <address>"
+OURS = "percpu_defer <percpu_defer>"
 BRANCH = "percpu_defer"
 DATE = "2026-01-01T00:00:00Z"      # date of all commits, for reproducible hashes
 # Ignore the user's configuration of hooks, signatures and line endings.
@@ -35,99 +35,82 @@ CHECKPATCH = ["--strict", "--no-summary", "--show-types", "--terse",
 
 def read_message(name):
     """Return (subject, body) of a patch or a cover letter."""
-    path = MESSAGES / f"{name}.txt"
-    if not path.is_file():
-        raise Error(f"there is no {path}: write a subject, an empty line and a body")
-    subject, _, body = re.sub(r"^#.*\n", "", path.read_text(), flags=re.M).partition("\n\n")
+    text = (MESSAGES / f"{name}.txt").read_text()
+    subject, _, body = re.sub(r"^#.*\n", "", text, flags=re.M).partition("\n\n")
     return subject, body.strip()
 
 
-class Table:
-    """Contents of series.toml; without: names of patches to leave out."""
-
-    def __init__(self, path=TABLE, without=()):
-        table = tomllib.loads(path.read_text())
-        self.prefix = table["prefix"]
-        self.series = [types.SimpleNamespace(**one) for one in table["series"]]
-        defaults = {"optional": False, "unsigned": "", "needs": []}
-        every = [types.SimpleNamespace(series=series, **(defaults | patch))
-                 for series in self.series
-                 for patch in series.__dict__.pop("patch")]
-        optional = [patch.name for patch in every if patch.optional]
-        if bad := set(without) - set(optional):
-            raise Error(f"WITHOUT={min(bad)}: no optional patch; there are "
-                        f"{', '.join(optional)}")
-        for patch in every:
-            if patch.name not in without and (lost := set(patch.needs) & set(without)):
-                raise Error(f"WITHOUT={min(lost)}: {patch.name} needs it; leave that out as well")
-        self.patches, self.without = every, without
-        for one in (*self.series, *every):
-            one.subject, one.body = read_message(one.name)
-
-    def kept(self):
-        """Return (number, patch) of each patch that is not left out."""
-        return [(number, patch) for number, patch in enumerate(self.patches)
-                if patch.name not in self.without]
+def read_table():
+    """Return the contents of series.toml with messages, and all patches in order."""
+    table = types.SimpleNamespace(**tomllib.loads(TABLE.read_text()))
+    table.series = [types.SimpleNamespace(**one) for one in table.series]
+    defaults = {"optional": False, "needs": [], "unsigned": ""}
+    table.patches = [types.SimpleNamespace(series=series, **(defaults | patch))
+                     for series in table.series for patch in series.patch]
+    for one in (*table.series, *table.patches):
+        one.subject, one.body = read_message(one.name)
+    return table
 
 
-def claims(table, files):
-    """Return the parts that the patches list: {(path, name): number of the patch}.
+def kept(table, without):
+    """Return all patches except the named ones; fail if a named one is required."""
+    optional = [patch.name for patch in table.patches if patch.optional]
+    if bad := set(without) - set(optional):
+        raise Error(f"WITHOUT={min(bad)}: not optional; choose from {', '.join(optional)}")
+    patches = [patch for patch in table.patches if patch.name not in without]
+    for patch in patches:
+        if lost := set(patch.needs) & set(without):
+            raise Error(f"WITHOUT={min(lost)}: {patch.name} needs it; leave that out as well")
+    return patches
 
-    An entry for a directory does not include files that another patch lists.
-    """
-    claimed, rest = {}, {}
-    for number, patch in enumerate(table.patches):
+
+def claims(table):
+    """Return the entries of the patches, one for each part: {entry: name of the patch}."""
+    result = {}
+    for patch in table.patches:
         for part in patch.parts:
-            into = rest if part.endswith("/") else claimed
-            for key in itertools.product(*named(part, files)):
-                if key in into:
-                    raise Error(f"series.toml: {part} belongs to two patches")
-                into[key] = number
-    return rest | claimed
+            path, _, names = part.partition(":")
+            entries = [f"{path}:{name}" for name in names.split(",")] if names else [path]
+            for entry in entries:
+                if entry in result:
+                    raise Error(f"series.toml: {entry} belongs to two patches")
+                result[entry] = patch.name
+    return result
 
 
 def owners(table, files):
-    """Return the number of the patch that each part belongs to: {(path, name): number}."""
-    claimed = claims(table, files)
-    result, used = {}, set()
+    """Return the name of the patch that each part belongs to: {(path, name of part): name}.
+
+    An entry for a file or directory does not include parts that have their own entry.
+    """
+    claimed, result, used = claims(table), {}, set()
     for path, content in files.items():
         if path.suffix == ".inc":
             continue
         for name, _text in split(path, content.decode())[1]:
-            key = (path, name) if (path, name) in claimed else (path, "")
-            if key not in claimed:
-                part = f"{path}, '{name}'," if name else path
-                raise Error(f"{part} belongs to no patch: "
-                            "say in harness/overlay/series.toml to which")
-            result[path, name] = claimed[key]
-            used.add(key)
+            entries = (f"{path}:{name}", str(path), *(f"{above}/" for above in path.parents))
+            entry = next((entry for entry in entries if entry in claimed), None)
+            if not entry:
+                raise Error(f"{entries[0].rstrip(':')} belongs to no patch: add it to one in "
+                            "harness/overlay/series.toml")
+            result[path, name] = claimed[entry]
+            used.add(entry)
     if unused := claimed.keys() - used:
-        path, name = min(unused)
-        raise Error(f"series.toml: there is no {path}{name and ':'}{name}")
-    check_included(files)
+        raise Error(f"series.toml: there is no {min(unused)}")
+    rules = b"".join(text for path, text in files.items() if path.name.endswith(COCCI))
+    if lost := [path for path in files if path.suffix == ".inc"
+                and f'\n+#include "{path.name}"\n'.encode() not in rules]:
+        raise Error(f"{lost[0]} belongs to no patch: no rule includes it")
     return result
 
 
-def check_included(files):
-    """Fail if there is C that no rule includes: it would belong to no patch."""
-    included = {path.parent / inc for path, content in files.items()
-                if path.name.endswith(COCCI)
-                for inc in re.findall(r'^\+#include "([^"]+\.inc)"$',
-                                      content.decode(), re.M)}
-    if lost := [path for path in files
-                if path.suffix == ".inc" and path not in included]:
-        raise Error(f"{lost[0]} belongs to no patch: no rule includes it")
-
-
-def chosen(files, owner, numbers):
-    """Return the overlay with the parts of some patches, and all included C (harmless)."""
+def chosen(files, owner, names):
+    """Return the parts of these patches, and all .inc files: unused ones do no harm."""
     result = {}
     for path, content in files.items():
-        if path.suffix == ".inc":
-            result[path] = content
-            continue
         head, parts = split(path, content.decode())
-        if kept := [part for name, part in parts if owner[path, name] in numbers]:
+        if kept := [part for name, part in parts
+                    if path.suffix == ".inc" or owner[path, name] in names]:
             result[path] = "".join([head, *kept]).encode()
     return result
 
@@ -142,38 +125,33 @@ def signed(files, signoff):
 
 
 def steps(ksrc, signoff="", without=()):
-    """Yield each patch and the files it adds or changes in the kernel, {path: bytes}.
-
-    Patches without effect on an older kernel are skipped.
-    """
-    table, version = Table(without=without), apply.kernel_version(ksrc)
-    files = apply.read_overlay()
-    owner = owners(table, files)
-    before, numbers, names = {}, set(), set()
-    for number, patch in table.kept():
-        numbers.add(number)
-        names.add(patch.name)
-        now = compat_tables.adapt(version, chosen(files, owner, numbers), names)
-        after = apply.generate(ksrc, version, signed(now, signoff))
-        if after != before:
-            yield patch, after
-        before = after
+    """Yield each patch and the files it adds or changes in the kernel, {path: bytes}."""
+    table, version = read_table(), apply.kernel_version(ksrc)
+    if compat_tables.table(version):
+        raise Error(f"{ksrc}: patches for Linux {version} would be incomplete; give a newer "
+                    "version, or use make apply without GIT=1")
+    files = signed(apply.read_overlay(version), signoff)
+    owner, names = owners(table, files), []
+    for patch in kept(table, without):
+        names.append(patch.name)
+        yield patch, apply.generate(ksrc, version, chosen(files, owner, names))
 
 
-def whole_of(ksrc, table, signoff=""):
-    """Return the files that all patches add or change in the kernel, {path: bytes}."""
-    version = apply.kernel_version(ksrc)
-    if table.without:
-        files = apply.read_overlay()
-        numbers, names = zip(*((number, patch.name) for number, patch in table.kept()))
-        files = compat_tables.adapt(version, chosen(files, owners(table, files), numbers), names)
-    else:
-        # As make apply, not by way of the table: the series is compared with this.
-        files = apply.read_overlay(version)
-    return apply.generate(ksrc, version, signed(files, signoff))
+def all_steps(ksrc, signoff="", without=()):
+    """Return the steps; fail unless the complete series yields the files of make apply."""
+    made, version = list(steps(ksrc, signoff, without)), apply.kernel_version(ksrc)
+    if without:
+        return made
+    # Do not use the patch table here: this checks it.
+    whole = apply.generate(ksrc, version, signed(apply.read_overlay(version), signoff))
+    _patch, last = made[-1]
+    if differ := sorted(str(path) for path in whole.keys() | last.keys()
+                        if whole.get(path) != last.get(path)):
+        raise Error(f"the last patch differs from make apply in: {', '.join(differ)}")
+    return made
 
 
-def git(repo, *args, who="percpu_defer <percpu_defer>", **more):
+def git(repo, *args, who=OURS, **more):
     """Run git in a repository; return its output."""
     name, _, address = who.rstrip(">").partition(" <")
     env = os.environ | ENV | {
@@ -183,22 +161,22 @@ def git(repo, *args, who="percpu_defer <percpu_defer>", **more):
                          capture_output=True, **more)
     if run.returncode:
         said = (run.stderr.strip() or run.stdout.strip() or "nothing").splitlines()
-        raise Error(f"git {args[0]} failed in {repo}, it says: {said[-1]}")
+        raise Error(f"git {args[0]} failed in {repo}: {said[-1]}")
     return run.stdout.strip()
 
 
 def base_of_own(ksrc):
     """Return the user's repository and its HEAD; fail on uncommitted changes."""
     if not (ksrc / ".git").exists():
-        raise Error(f"{ksrc} is no git repository, so there is no commit to base "
-                    "patches on: give the top of one, or no KSRC")
+        raise Error(f"{ksrc} is not a git repository, so there is no commit to base "
+                    "patches on; give the top of a repository, or no KSRC")
     if git(ksrc, "status", "--porcelain", "--untracked-files=no"):
-        raise Error(f"{ksrc} has changes that are not committed: the patches "
-                    "would not apply to what you base them on")
+        raise Error(f"{ksrc} has uncommitted changes, so the patches would not "
+                    "apply to its HEAD; commit them first")
     return ksrc, git(ksrc, "rev-parse", "HEAD")
 
 
-def base_of_fetched(ksrc, version, stage):
+def base_of_fetched(ksrc, stage):
     """Make a repository from the distribution's source, which has none.
 
     The commit has the same hash on every machine.
@@ -208,64 +186,31 @@ def base_of_fetched(ksrc, version, stage):
     if not stamp.exists() or stamp.read_text() != origin:
         shutil.rmtree(repo, ignore_errors=True)
         repo.mkdir(parents=True)
+        stage("  create a repository of the unmodified kernel (takes a minute)")
+        work_tree = {"GIT_WORK_TREE": str(ksrc)}
         git(repo, "init", "--bare", "--quiet", "--initial-branch=base")
-        add_all(repo, ksrc, stage)
-        git(repo, "commit", "--quiet", f"--message=Linux {version}",
-            env={"GIT_WORK_TREE": str(ksrc)})
+        # A single pack is faster than loose objects. --force: the distribution's .gitignore
+        # excludes all files except the distribution's own.
+        git(repo, "-c", "core.bigFileThreshold=1", "-c", "core.compression=1", "add", "--all",
+            "--force", env=work_tree)
+        git(repo, "commit", "--quiet", f"--message=Linux {apply.kernel_version(ksrc)}",
+            env=work_tree)
         stamp.write_text(origin)
     return repo, git(repo, "rev-parse", "HEAD")
 
 
-def add_all(repo, ksrc, stage):
-    """Add all files of a source to the index, about 90000; report progress."""
-    # One pack is faster and has fewer files. --force: the distribution's .gitignore
-    # excludes all files except the distribution's own.
-    command = ["git", "-C", repo, "-c", "core.bigFileThreshold=1",
-               "-c", "core.compression=1", "add", "--all", "--force", "--verbose"]
-    with subprocess.Popen(
-            command, stdout=subprocess.PIPE, text=True,
-            env=os.environ | ENV | {"GIT_WORK_TREE": str(ksrc)}) as run:
-        for number, _line in enumerate(run.stdout):
-            if not number % 20000:
-                stage(f"  a repository of the unmodified kernel: {number} files")
-    if run.returncode:
-        raise Error(f"git cannot add the files of {ksrc}")
-
-
-def put(ksrc, repo, files):
-    """Update a clone to the source plus these files, as "make apply" does."""
-    apply.update(ksrc, repo, files)
-    git(repo, "add", "--force", "--", *files)
-
-
-class Tree:
-    """Clone in which only the files that we touch are checked out."""
-
-    def __init__(self, where, source, base, touched):
-        git(BUILD, "clone", "--quiet", "--shared", "--no-checkout", source, where)
-        self.where = where
-        git(where, "update-ref", f"refs/heads/{BRANCH}", base)
-        git(where, "symbolic-ref", "HEAD", f"refs/heads/{BRANCH}")
-        git(where, "read-tree", base)
-        known = git(where, "ls-files", "--", *touched).splitlines()
-        git(where, "checkout-index", "--quiet", "--", *known)
-        (where / apply.STAMP).write_text("series\n")
-
-    def put(self, ksrc, files):
-        put(ksrc, self.where, files)
-
-    def tree(self):
-        """Return the hash of the whole tree: names, modes and contents."""
-        return git(self.where, "write-tree")
-
-
-def message(patch, who):
-    """Return the commit message of a patch."""
-    note = patch.unsigned if who == NOBODY else ""
-    # Append to existing trailers without an empty line.
-    gap = "\n" if re.search(r"\n\n(?:[A-Z][\w-]+: .+\n?)+\Z", patch.body) else "\n\n"
-    return (f"{patch.subject}\n\n{patch.body}{gap}"
-            f"Signed-off-by: {who}\n" + (f"---\n{note}" if note else ""))
+def clone(base, where, touched=()):
+    """Clone a repository and check out a commit, or only its touched files if given."""
+    source, commit = base
+    shutil.rmtree(where, ignore_errors=True)
+    where.parent.mkdir(parents=True, exist_ok=True)
+    shared = ["--shared"] if touched else []
+    git(where.parent, "clone", "--quiet", "--no-checkout", *shared, source, where)
+    if touched:
+        git(where, "sparse-checkout", "set", "--no-cone", "--stdin",
+            input="".join(f"/{path}\n" for path in touched))
+    git(where, "checkout", "--quiet", "-B", BRANCH, commit)
+    (where / apply.STAMP).write_text("series\n")
 
 
 def checkpatch(ksrc, patches, signoff):
@@ -274,46 +219,12 @@ def checkpatch(ksrc, patches, signoff):
     ignore = [] if signoff else ["--ignore", "BAD_SIGN_OFF,NO_AUTHOR_SIGN_OFF"]
     run = subprocess.run(["scripts/checkpatch.pl", *CHECKPATCH, *ignore, *patches],
                          cwd=ksrc, text=True, capture_output=True)
-    found = [line.removeprefix(f"{patches[0].parent}/")
-             for line in run.stdout.splitlines()
-             if re.search(r": (ERROR|WARNING|CHECK):", line)]
-    print("\n".join(found) or "checkpatch --strict finds nothing")
+    found = run.stdout.replace(f"{patches[0].parent}/", "").strip()
+    print(found or "checkpatch --strict finds nothing")
     if run.stderr.strip():
-        raise Error(f"checkpatch.pl says: {run.stderr.strip().splitlines()[-1]}")
-    if errors := [line for line in found if ": ERROR:" in line]:
-        raise Error(f"checkpatch finds {len(errors)} errors, see above, in "
-                    f"{patches[0].parent}")
-
-
-def recipients(ksrc, patches):
-    """Return the recipients from get_maintainer.pl, one address per line."""
-    run = subprocess.run(["scripts/get_maintainer.pl", "--no-git", "--no-git-fallback",
-                          "--no-roles", "--no-rolestats", *patches],
-                         cwd=ksrc, text=True, capture_output=True)
-    if run.returncode or not run.stdout:
-        raise Error("get_maintainer.pl names nobody; it says: "
-                    f"{(run.stderr.strip() or 'nothing').splitlines()[-1]}")
-    return run.stdout
-
-
-def same(what, tree, wanted):
-    """Fail unless the tree equals the wanted one, which make apply produces."""
-    if tree.tree() != wanted.tree():
-        differ = git(tree.where, "diff", "--name-only", tree.tree(), wanted.tree(),
-                     env={"GIT_ALTERNATE_OBJECT_DIRECTORIES":
-                          str(wanted.where / ".git/objects")})
-        raise Error(f"{what} does not give what make apply does, in: "
-                    f"{', '.join(differ.split())}")
-
-
-def publish(tmp):
-    """Replace OUT with the complete result."""
-    old = OUT.with_suffix(".old")
-    shutil.rmtree(old, ignore_errors=True)
-    if OUT.exists():
-        OUT.rename(old)
-    tmp.rename(OUT)
-    shutil.rmtree(old, ignore_errors=True)
+        raise Error(f"checkpatch.pl failed: {run.stderr.strip().splitlines()[-1]}")
+    if errors := found.count(": ERROR:"):
+        raise Error(f"checkpatch finds {errors} errors in {patches[0].parent}; see above")
 
 
 def check_signoff(signoff):
@@ -321,100 +232,89 @@ def check_signoff(signoff):
         raise Error(f"SIGNOFF='{signoff}' is not of the form 'Name <address>'")
 
 
-def commit_steps(built, ksrc, signoff, without, stage):
-    """Commit all patches; return the last commit of each series that has any."""
-    last = {}
-    for patch, files in steps(ksrc, signoff, without):
-        stage(f"  {patch.series.name}: {patch.subject}")
-        built.put(ksrc, files)
-        git(built.where, "commit", "--quiet", "--file=-", who=signoff or NOBODY,
-            input=message(patch, signoff or NOBODY))
-        last[patch.series.name] = git(built.where, "rev-parse", "HEAD")
-    return last
+def commit(repo, ksrc, patch, files, who=""):
+    """Update the files as "make apply" does, and commit them; return the commit."""
+    apply.update(ksrc, repo, files)
+    git(repo, "add", "--force", "--", *files)
+    text = f"{patch.subject}\n\n{patch.body}\n"
+    if who:
+        text = git(repo, "interpret-trailers", "--no-divider", f"--trailer=Signed-off-by: {who}",
+                   input=text)
+    if who == NOBODY and patch.unsigned:
+        text += f"\n---\n{patch.unsigned}"
+    git(repo, "commit", "--quiet", "--all", "--file=-", who=who or OURS, input=text)
+    return git(repo, "rev-parse", "HEAD")
 
 
-def format_series(built, prefix, series, letter, base, start, end, out, who):
+def format_patches(repo, base, folder, letter, commits, prefix, who):
     """Write the patches of a series and its cover letter; return the paths of the patches."""
-    git(built.where, "branch", "--force", "mailed", end)
-    git(built.where, "config", "branch.mailed.description", letter)
-    git(built.where, "format-patch", "--quiet", "--cover-letter", f"--base={base}",
-        "--cover-from-description=subject", f"--subject-prefix={prefix}",
-        "--no-signature", f"--output-directory={out / series.name}", f"{start}..mailed", who=who)
-    return sorted((out / series.name).glob("*.patch"))[1:]
+    start, end = commits
+    git(repo, "branch", "--force", "mailed", end)
+    git(repo, "config", "branch.mailed.description", letter)
+    git(repo, "format-patch", "--quiet", "--cover-letter", f"--base={base}",
+        "--cover-from-description=subject", f"--subject-prefix={prefix}", "--no-signature",
+        f"--output-directory={folder}", f"{start}..mailed", who=who)
+    return sorted(folder.glob("*.patch"))[1:]
+
+
+def expect_same(repo, base, patches):
+    """Fail unless "git am" of all patches results in the tree of the branch."""
+    git(repo, "checkout", "--quiet", "-B", "mailed", base)
+    git(repo, "am", "--quiet", *patches)
+    if differ := git(repo, "diff", "--name-only", BRANCH, "mailed"):
+        raise Error(f"git am differs from make apply in: {', '.join(differ.split())}")
+
+
+def publish(tmp):
+    """Replace the output; keep the old one for its cover letters, filled in by hand."""
+    old = OUT.with_suffix(".old")
+    if OUT.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        OUT.rename(old)
+    tmp.rename(OUT)
 
 
 def make(ksrc, own, signoff, without, stage):
-    """Write the series; verify that they produce the same tree as make apply."""
+    """Write the series; verify that git am of all patches yields the generated tree."""
     check_signoff(signoff)
-    version, who = apply.kernel_version(ksrc), signoff or NOBODY
-    tmp, work = OUT.with_suffix(".tmp"), BUILD / "tree/series"
-    table = Table(without=without)
-    for folder in tmp, work:
-        shutil.rmtree(folder, ignore_errors=True)
-    source, base = (base_of_own(ksrc) if own else
-                    base_of_fetched(ksrc, version, stage))
-    whole = whole_of(ksrc, table, signoff)
-    work.mkdir(parents=True)
-    wanted, built, mailed = (Tree(work / name, source, base, whole)
-                             for name in ("wanted", "built", "mailed"))
-    wanted.put(ksrc, whole)
-    last = commit_steps(built, ksrc, signoff, without, stage)
-    same("the last patch", built, wanted)
-
-    start = base
-    for series in table.series:
-        if series.name not in last:
-            continue
-        patches = format_series(built, table.prefix, series, cover.text(series, version, own),
-                                base, start, last[series.name], tmp, who)
-        start = last[series.name]
-        stage(f"{series.name}: git am, and checkpatch, which takes a minute")
-        git(mailed.where, "am", "--quiet", *patches)
-        checkpatch(ksrc, patches, signoff)
-        (tmp / series.name / "recipients.txt").write_text(recipients(ksrc, patches))
-    same("git am", mailed, wanted)
-    publish(tmp)
-    shutil.rmtree(work)
-    report(stage)
-
-
-def repository(ksrc, own, out, stage, force):
-    """Make OUT a git repository with the kernel and one commit per patch."""
-    version = apply.kernel_version(ksrc)
-    if out.exists():
-        raise Error(f"OUT={out} exists: a repository needs a new place")
-    apply.check_place(ksrc, out)
-    apply.check_new(out)
-    whole = whole_of(ksrc, Table())
-    if not apply.is_tested(version):
-        apply.warn_untested(ksrc, version, whole, force)
-    source, base = (base_of_own(ksrc) if own else
-                    base_of_fetched(ksrc, version, stage))
-    tmp = out.with_name(f"{out.name}{apply.STAMP}.tmp")
+    made, table, who = all_steps(ksrc, signoff, without), read_table(), signoff or NOBODY
+    letters = cover.letters(table.series, apply.kernel_version(ksrc), own)
+    source, base = base_of_own(ksrc) if own else base_of_fetched(ksrc, stage)
+    repo, tmp = BUILD / "tree/series", OUT.with_suffix(".tmp")
+    clone((source, base), repo, made[-1][1])
     shutil.rmtree(tmp, ignore_errors=True)
-    stage("  check the kernel out")
-    git(out.parent, "clone", "--quiet", "--no-checkout", source, tmp)
-    git(tmp, "checkout", "--quiet", "-B", BRANCH, base)
+    last = {patch.series.name: commit(repo, ksrc, patch, files, who) for patch, files in made}
+
+    start, every = base, []
+    for name, end in last.items():
+        stage(f"{name}: format-patch and checkpatch (takes a minute)")
+        patches = format_patches(repo, base, tmp / name, letters[name], (start, end),
+                                 table.prefix, who)
+        checkpatch(ksrc, patches, signoff)
+        start = end
+        every += patches
+    stage("git am of all series")
+    expect_same(repo, base, every)
+    publish(tmp)
+    shutil.rmtree(repo)
+    stage("the series are in build/series, earlier ones in build/series.old; git am yields the "
+          "expected tree. Placeholders to fill in: grep -n -F '*** ' build/series/*/*.patch")
+
+
+def repository(ksrc, own, out, force, stage):
+    """Make OUT a git repository with the kernel and one commit per patch."""
+    if out.exists():
+        raise Error(f"OUT={out} exists; give another OUT for the repository")
+    apply.check_place(ksrc, out)
+    made, version = all_steps(ksrc), apply.kernel_version(ksrc)
+    apply.check_untested(ksrc, version, made[-1][1], force)
+    base, tmp = base_of_own(ksrc) if own else base_of_fetched(ksrc, stage), apply.unfinished(out)
+    stage("  check out the kernel")
+    clone(base, tmp)
     git(tmp, "remote", "remove", "origin")
-    (tmp / apply.STAMP).write_text("series\n")
-    files = {}
-    for patch, files in steps(ksrc):
+    for patch, files in made:
         stage(f"  {patch.subject}")
-        put(ksrc, tmp, files)
-        git(tmp, "commit", "--quiet", "--file=-",
-            input=f"{patch.subject}\n\n{patch.body}\n")
-    if files != whole:
-        raise Error("the last patch does not give what make apply does")
+        commit(tmp, ksrc, patch, files)
     (tmp / apply.STAMP).unlink()
     tmp.rename(out)
     apply.report(version)
-
-
-def report(stage):
-    """Print the location of the result and the number of lines to fill in by hand."""
-    blanks = sum(bool(re.search(r"(^|\s)\*\*\* ", line)) for path in OUT.glob("*/*.patch")
-                 for line in path.read_text().splitlines())
-    stage("the series are in build/series; git am of all gives what make apply does")
-    if blanks:
-        stage(f"{blanks} lines are for you to fill in: "
-              "grep -n -F '*** ' build/series/*/*.patch")

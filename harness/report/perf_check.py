@@ -4,11 +4,12 @@
 Instructions are counted, not timed, so the load of the machine does not matter.
 """
 
-import os
 import statistics
 import tomllib
+import types
 
 from report.sections import common, instructions
+from report.sections.guests import Guests
 from shared import HARNESS, Error
 
 BASELINE = HARNESS / "report/perf-baseline.toml"
@@ -17,29 +18,23 @@ TOLERANCE = 0.05
 TOLERANCES = {"push, runs of 1": 0.01, "push, runs of 64": 0.01}
 
 
-def compiler(kernel):
+def built(kernel):
+    """Return the versions on which the counts depend, as stored in the baseline."""
     config = (kernel.image.parents[3] / ".config").read_text()
-    return config.partition('CONFIG_CC_VERSION_TEXT="')[2].partition('"')[0]
+    compiler = config.partition('CONFIG_CC_VERSION_TEXT="')[2].partition('"')[0]
+    return {"kernel": kernel.version, "compiler": compiler}
 
 
-def as_toml(found, kernel):
-    """Return the lines of a baseline."""
+def as_toml(found, versions):
+    """Return a baseline as TOML."""
     lines = ["# SPDX-License-Identifier: GPL-2.0",
-             "# Instructions for a slot in the patched kernel, medians; written by",
-             "# \"make perf-check UPDATE=1\".",
-             f'kernel = "{kernel.version}"', f'compiler = "{compiler(kernel)}"']
+             "# Instructions per slot in the patched kernel, medians; written by "
+             '"make perf-check UPDATE=1".',
+             *(f'{what} = "{version}"' for what, version in versions.items())]
     for backend, counts in found.items():
-        lines += ["", f"[{backend}]",
-                  *(f'"{what}" = {statistics.median(samples):.1f}'
-                    for what, samples in counts.items())]
-    return lines
-
-
-def write(found, kernel):
-    """Write the baseline, as TOML."""
-    tmp = BASELINE.with_suffix(".tmp")
-    tmp.write_text("\n".join(as_toml(found, kernel)) + "\n")
-    os.replace(tmp, BASELINE)
+        lines += ["", f"[{backend}]", *(f'"{what}" = {statistics.median(samples):.1f}'
+                                        for what, samples in counts.items())]
+    return "\n".join(lines) + "\n"
 
 
 def compare(found, baseline):
@@ -49,12 +44,12 @@ def compare(found, baseline):
         for what, samples in counts.items():
             before = baseline.get(backend, {}).get(what)
             if not before:
-                raise Error(f"{BASELINE.name} has no '{what}' of {backend}: "
-                            "make perf-check UPDATE=1")
+                raise Error(f"{BASELINE.name} has no '{what}' of {backend}; "
+                            "run make perf-check UPDATE=1")
             change = statistics.median(samples) / before - 1
             tolerance = TOLERANCES.get(what, TOLERANCE)
-            line = (f"{backend}, {what}: {common.cell(samples)} instructions for a slot, "
-                    f"{before} before, {change:+.1%}")
+            line = (f"{backend}, {what}: {common.cell(samples)} instructions per slot, "
+                    f"baseline {before}, {change:+.1%}")
             print(line)
             if change > tolerance:
                 bad.append(f"{line}, more than {tolerance:+.0%}")
@@ -63,17 +58,16 @@ def compare(found, baseline):
 
 def run(kernel, update, stage):
     """Return whether no count is worse than the baseline."""
-    found = instructions.count_parts(kernel, instructions.PARTS,
-                                     instructions.REPETITIONS, stage)
+    found = instructions.count_all(Guests(types.SimpleNamespace(patched=kernel), False, stage))
+    versions = built(kernel)
     if update:
-        write(found, kernel)
-        stage(f"the baseline is harness/report/{BASELINE.name}")
+        BASELINE.write_text(as_toml(found, versions))
+        stage(f"the new baseline is in harness/report/{BASELINE.name}")
         return True
     baseline = tomllib.loads(BASELINE.read_text())
     bad = compare(found, baseline)
     if bad:
-        now = {"kernel": kernel.version, "compiler": compiler(kernel)}
         print("\nabove the tolerance:", *bad, sep="\n")
-        print(*(f"the {what} was {baseline[what]}, it is {name}"
-                for what, name in now.items() if baseline[what] != name), sep="\n")
+        print(*(f"the {what} was {baseline[what]}, now it is {version}"
+                for what, version in versions.items() if baseline[what] != version), sep="\n")
     return not bad

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Shared by all tests: directories, and the text of the patched tree, generated once."""
+"""Helpers for all tests: directories, and the text of the patched tree, generated once."""
 
 import functools
 import os
@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import tempfile
 import unittest
+import unittest.mock
 
 from overlay import apply, compat_tables
 
@@ -24,16 +25,31 @@ def folder(case):
     return pathlib.Path(tmp.name)
 
 
+def replace(case, module, **values):
+    """Replace attributes of a module until the test case ends."""
+    patch = unittest.mock.patch.multiple(module, **values)
+    patch.start()
+    case.addCleanup(patch.stop)
+
+
+def write(top, files):
+    """Write files, {name: text}, below a directory."""
+    for name, text in files.items():
+        path = top / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
 def skip_older(case):
-    """Skip a test that depends on the text of the overlay's own kernel version."""
+    """Skip a test that depends on the text of the kernel version the overlay is written for."""
     version = apply.kernel_version(pathlib.Path(os.environ["PD_PRISTINE"]))
     if compat_tables.folder(version).exists():
-        case.skipTest(f"is about a newer kernel than {version}")
+        case.skipTest(f"requires a newer kernel than {version}")
 
 
 @functools.cache
 def files():
-    """Map path to text for all files that the overlay adds or changes in PD_PRISTINE."""
+    """Return {path: text} of all files that the overlay adds or changes in PD_PRISTINE."""
     ksrc = pathlib.Path(os.environ["PD_PRISTINE"])
     version = apply.kernel_version(ksrc)
     made = apply.generate(ksrc, version, apply.read_overlay(version))

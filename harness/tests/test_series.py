@@ -6,7 +6,6 @@ files in it that the overlay touches.
 """
 
 import contextlib
-import functools
 import io
 import json
 import os
@@ -14,138 +13,92 @@ import pathlib
 import re
 import shutil
 import subprocess
-import tempfile
 import types
 import unittest
 import unittest.mock
 
-from overlay import apply, compat_tables, cover, series, series_check
-from report.sections import common, unmap
+from overlay import apply, cover, series, series_check
+from report.sections import common
 from shared import Error
 from tests import patched
+
+SWAPFILE = pathlib.Path("mm/swapfile.c.cocci")
 
 
 class TableTest(unittest.TestCase):
     """The patch table of this repository."""
 
     def setUp(self):
-        self.table, self.files = series.Table(), apply.read_overlay()
+        self.table, self.files = series.read_table(), apply.read_overlay()
 
     def test_whole(self):
-        """All patches together are the overlay: nothing is missing or different."""
+        """All patches together are the overlay; each series is small enough for review."""
         owner = series.owners(self.table, self.files)
-        numbers = range(len(self.table.patches))
-        self.assertEqual(series.chosen(self.files, owner, numbers), self.files)
-        self.assertEqual(set(owner.values()), set(numbers))
-
-    def test_sizes(self):
-        """A series is small enough for review."""
-        self.assertEqual([series.name for series in self.table.series],
-                         ["1-frees", "2-library", "3-zswap"])
+        names = {patch.name for patch in self.table.patches}
+        self.assertEqual(series.chosen(self.files, owner, names), self.files)
+        self.assertEqual(set(owner.values()), names)
         for one in self.table.series:
-            self.assertLessEqual(
-                sum(patch.series is one for patch in self.table.patches), 10, one.name)
+            self.assertLessEqual(len(one.patch), 10, one.name)
 
-    def test_order(self):
-        """Definitions come before their users."""
-        number = {patch.name: i for i, patch in enumerate(self.table.patches)}
-        for before, after in (("core", "kunit"), ("core", "torture"), ("core", "sample"),
-                              ("core", "zram-defer"), ("zsmalloc-bulk", "zsmalloc-kunit"),
-                              ("zsmalloc-bulk", "zram-bulk"), ("zram-bulk", "swap-range"),
-                              ("memcg-bulk", "zswap-range"), ("swap-range", "zram-defer"),
-                              ("swap-range", "zswap-defer"), ("zswap-range", "zswap-defer"),
-                              ("zswap-forget", "zsmalloc-bulk"), ("zram-defer", "selftests"),
-                              ("zswap-defer", "zswap-selftests")):
-            self.assertLess(number[before], number[after], f"{before}, {after}")
-
-    def test_clients_before(self):
-        """A client uses the library only from the patch that converts it."""
-        result = {}
+    def test_steps(self):
+        """Each patch changes the kernel; a client uses the library once it is converted."""
+        patched.skip_older(self)
+        before, clients = {}, {}
         for patch, files in series.steps(pathlib.Path(os.environ["PD_PRISTINE"])):
-            result[patch.name] = b"".join(text for path, text in files.items()
-                                          if str(path).startswith(("drivers/", "mm/z")))
-        self.assertEqual(len(result), len(self.table.patches))
-        self.assertNotIn(b"percpu_defer", result["kunit"])
-        self.assertIn(b"percpu_defer", result["zram-defer"])
+            self.assertNotEqual(files, before, patch.name)
+            before = files
+            clients[patch.name] = b"".join(text for path, text in files.items()
+                                           if str(path).startswith(("drivers/", "mm/z")))
+        self.assertEqual({str(path): text.decode() for path, text in before.items()},
+                         patched.files())
+        self.assertNotIn(b"percpu_defer", clients["kunit"])
+        self.assertIn(b"percpu_defer", clients["zram-defer"])
 
     def test_without(self):
-        """Each optional patch can be left out; an unknown name is refused."""
-        ksrc = pathlib.Path(os.environ["PD_PRISTINE"])
-        every = series.whole_of(ksrc, self.table)
-        for patch in self.table.patches:
+        """Each optional patch can be left out, but none that another one needs."""
+        patched.skip_older(self)
+        ksrc, patches = pathlib.Path(os.environ["PD_PRISTINE"]), self.table.patches
+        *_, (_patch, whole) = series.steps(ksrc)
+        for patch in patches:
+            without = {patch.name, *(one.name for one in patches if patch.name in one.needs)}
             if patch.optional:
                 with self.subTest(patch.name):
-                    without = [patch.name, *(one.name for one in self.table.patches
-                                             if patch.name in one.needs)]
-                    some = series.whole_of(ksrc, series.Table(without=without))
-                    self.assertNotEqual(some, every)
-                    *_, (_last, files) = series.steps(ksrc, without=without)
-                    self.assertEqual(files, some)
-        with self.assertRaisesRegex(Error, "WITHOUT=core: no optional patch; there are "):
-            series.Table(without=["core"])
-        with self.assertRaisesRegex(Error, "WITHOUT=selftests: zswap-selftests needs it"):
-            series.Table(without=["selftests"])
+                    *_, (_patch, files) = series.steps(ksrc, without=without)
+                    self.assertNotEqual(files, whole)
+        for name, fault in (("core", "not optional; choose from zsmalloc-kunit, kunit"),
+                            ("?", "not optional; choose from zsmalloc-kunit, kunit"),
+                            ("selftests", "zswap-selftests needs it; leave that out as well")):
+            with self.subTest(name), self.assertRaisesRegex(
+                    Error, rf"^WITHOUT={re.escape(name)}: {fault}"):
+                series.kept(self.table, [name])
 
     def test_messages(self):
-        """Messages give a reason, fit into a mail, and quote no measurements."""
+        """Subjects fit into a mail, and messages quote no measurements."""
         names = {path.stem for path in series.MESSAGES.iterdir()}
         self.assertEqual(names, {one.name for one in (*self.table.series, *self.table.patches)})
         for patch in self.table.patches:
             self.assertLessEqual(len(patch.subject), 70, patch.subject)
             self.assertRegex(patch.subject, r"^[\w/]+(?:, [\w/]+)*: \S", patch.name)
-            self.assertGreater(len(patch.body), 40, patch.name)
-            for line in patch.body.splitlines():
-                self.assertLessEqual(len(line), 75, line)
             self.assertIsNone(re.search(r"\d ?(%|us\b|ns\b|times as)", patch.body),
                               patch.name)
 
-    def refuse(self, *words):
-        with self.assertRaises(Error) as caught:
-            series.owners(self.table, self.files)
-        for word in words:
-            self.assertIn(word, str(caught.exception))
-
-    def test_new_file(self):
-        self.files[pathlib.Path("mm/new.c")] = b"/* new */\n"
-        self.refuse("mm/new.c belongs to no patch")
-
-    def test_new_rule(self):
-        path = pathlib.Path("mm/swapfile.c.cocci")
-        self.files[path] += b"\n@another@\nposition p;\n@@\n f@p();\n"
-        self.refuse("mm/swapfile.c.cocci, 'another', belongs to no patch")
-
-    def test_new_include(self):
-        self.files[pathlib.Path("mm/zswap_new.c.inc")] = b"/* new */\n"
-        self.refuse("mm/zswap_new.c.inc belongs to no patch")
-
-    def test_file_gone(self):
-        del self.files[pathlib.Path("lib/percpu_defer_map.c")]
-        self.refuse("there is no lib/percpu_defer_map.c")
-
-    def test_rule_gone(self):
-        path = pathlib.Path("mm/swapfile.c.cocci")
-        self.files[path] = self.files[path].replace(b"@notify@", b"@notified@")
-        self.refuse("'notified', belongs to no patch")
-
-    def test_twice(self):
+    def test_parts(self):
+        """Each part belongs to one patch, and each entry of the table to a part."""
+        gone = {path: text for path, text in self.files.items() if path.name != "percpu_defer.h"}
+        for fault, files in (
+                ("mm/new.c belongs to no patch", {pathlib.Path("mm/new.c"): b"/* new */\n"}),
+                ("mm/new.c.inc belongs to no patch", {pathlib.Path("mm/new.c.inc"): b""}),
+                ("mm/swapfile.c.cocci:another belongs to no patch",
+                 {SWAPFILE: self.files[SWAPFILE] + b"\n@another@\nposition p;\n@@\n f@p();\n"}),
+                ("mm/swapfile.c.cocci:notified belongs to no patch",
+                 {SWAPFILE: self.files[SWAPFILE].replace(b"@notify@", b"@notified@")})):
+            with self.subTest(fault), self.assertRaisesRegex(Error, re.escape(fault)):
+                series.owners(self.table, self.files | files)
+        with self.assertRaisesRegex(Error, "there is no .*/percpu_defer.h"):
+            series.owners(self.table, gone)
         self.table.patches[0].parts.append("lib/percpu_defer.c")
-        self.refuse("lib/percpu_defer.c belongs to two patches")
-
-
-class SplitTest(unittest.TestCase):
-    def test_rules(self):
-        text = "// head\n\n// two\n// lines\n@a@\nx\n\n// matches: 2\n@b depends on a@\ny\n"
-        head, parts = series.split(pathlib.Path("x.c.cocci"), text)
-        self.assertEqual(head, "// head\n\n")
-        self.assertEqual(parts, [("a", "// two\n// lines\n@a@\nx\n\n"),
-                                 ("b", "// matches: 2\n@b depends on a@\ny\n")])
-
-    def test_edits(self):
-        text = "# head\n[[edit]]\nafter = 'x'\n\n[[edit]]\nname = \"n\"\nafter = 'y'\n"
-        head, parts = series.split(pathlib.Path("x.edit.toml"), text)
-        self.assertEqual(head, "# head\n")
-        self.assertEqual(parts, [("", "[[edit]]\nafter = 'x'\n\n"),
-                                 ("n", "[[edit]]\nname = \"n\"\nafter = 'y'\n")])
+        with self.assertRaisesRegex(Error, "lib/percpu_defer.c belongs to two patches"):
+            series.owners(self.table, self.files)
 
 
 class MakeTest(unittest.TestCase):
@@ -155,57 +108,43 @@ class MakeTest(unittest.TestCase):
 prefix = "PATCH"
 [[series]]
 name = "1-a"
-column = "off"
-backends = []
 [[series.patch]]
 name = "one"
+unsigned = "*** MAINTAINERS"
 parts = ["lib/new.c", "MAINTAINERS.edit.toml"]
 [[series]]
 name = "2-b"
-column = "on"
-backends = []
 [[series.patch]]
 name = "two"
 optional = true
 parts = ["lib/Kconfig.edit.toml", "lib/new.c.edit.toml"]
 """
-    MESSAGES = {"1-a": "one\n\nWhy.\n\n{measured}\n\n{base}\n",
-                "2-b": "# comment\ntwo\n\nWhy.\n", "one": "lib: one\n\nBecause of one.\n",
-                "two": "lib: two\n\nBecause of two.\n"}
+    TRAILERS = "Fixes: 1 (\"x\")\nCc: y\n"
+    MESSAGES = {"1-a": "one\n\n{measured}\n\n{base}\n", "2-b": "# comment\ntwo\n\nWhy.\n",
+                "one": "lib: one\n\nBecause of one.\n",
+                "two": f"lib: two\n\nBecause of two.\n\n{TRAILERS}"}
 
     def setUp(self):
         top = patched.folder(self)
         self.ksrc, self.build = top / "ksrc", top / "build"
-        self.build.mkdir()
         pristine = pathlib.Path(os.environ["PD_PRISTINE"])
-        for name in ("Makefile", "Kbuild", "MAINTAINERS", "lib/Kconfig"):
-            (self.ksrc / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(pristine / name, self.ksrc / name)
-        (top / "series.toml").write_text(self.TABLE)
-        (top / "messages").mkdir()
-        for name, text in self.MESSAGES.items():
-            (top / f"messages/{name}.txt").write_text(text)
+        patched.write(self.ksrc, {name: (pristine / name).read_text() for name in (
+            "Makefile", "Kbuild", "MAINTAINERS", "lib/Kconfig")})
+        patched.write(top, {"series.toml": self.TABLE, **{
+            f"messages/{name}.txt": text for name, text in self.MESSAGES.items()}})
         files = apply.read_overlay()
-        overlay = {pathlib.Path(name): files[pathlib.Path(name)]
-                   for name in ("MAINTAINERS.edit.toml", "lib/Kconfig.edit.toml")}
-        # Only edits that apply to the small MAINTAINERS.
+        # Only edits of files in the small kernel.
+        overlay = {path: files[path] for path in map(pathlib.Path, (
+            "MAINTAINERS.edit.toml", "lib/Kconfig.edit.toml"))}
         overlay[pathlib.Path("lib/new.c")] = b"int a;\n"
         overlay[pathlib.Path("lib/new.c.edit.toml")] = (
             b"[[edit]]\nafter = \"int a;\\n\"\ntext = \"int b;\\n\"\n")
-        table = functools.partial(series.Table, top / "series.toml")
-        for patch in (unittest.mock.patch.object(series, "BUILD", self.build),
-                      unittest.mock.patch.object(series, "OUT", self.build / "series"),
-                      unittest.mock.patch.object(series, "MESSAGES", top / "messages"),
-                      unittest.mock.patch.object(series, "Table", table),
-                      unittest.mock.patch.object(apply, "read_overlay", lambda *_: overlay),
-                      unittest.mock.patch.object(apply, "kernel_version",
-                                                 lambda _: "7.3.4"),
-                      unittest.mock.patch.object(series, "checkpatch"),
-                      unittest.mock.patch.object(series, "recipients",
-                                                 lambda *_args: "a@example.com\n"),
-                      unittest.mock.patch.object(cover, "RESULTS", top / "none")):
-            patch.start()
-            self.addCleanup(patch.stop)
+        patched.replace(self, series, BUILD=self.build, OUT=self.build / "series",
+                        MESSAGES=top / "messages", TABLE=top / "series.toml",
+                        checkpatch=lambda *_args: None)
+        patched.replace(self, cover, RESULTS=top / "none")
+        patched.replace(self, apply, read_overlay=lambda *_args: overlay,
+                        kernel_version=lambda _tree: "7.3.4")
 
     def make(self, signoff="", own=False, without=()):
         """Make the series; return stderr."""
@@ -213,201 +152,208 @@ parts = ["lib/Kconfig.edit.toml", "lib/new.c.edit.toml"]
             series.make(self.ksrc, own, signoff, without, lambda text: None)
         return said.getvalue()
 
-    def text(self, start):
-        found, = (self.build / "series").glob(f"*/{start}*")
-        return found.read_text()
+    def names(self):
+        out = self.build / "series"
+        return sorted(str(path.relative_to(out)) for path in out.rglob("*.*"))
+
+    def text(self, name):
+        return (self.build / "series" / name).read_text()
+
+    def base(self):
+        return re.search(r"^base-commit: (\w+)$", self.text("1-a/0000-cover-letter.patch"),
+                         re.M)[1]
 
     def test_good(self):
-        said = self.make("Some One <some@example.com>")
-        self.assertIn('run "make bench"', said)
-        self.assertEqual(
-            sorted(str(path.relative_to(self.build / "series"))
-                   for path in (self.build / "series").rglob("*.*")),
-            ["1-a/0000-cover-letter.patch", "1-a/0001-lib-one.patch", "1-a/recipients.txt",
-             "2-b/0000-cover-letter.patch", "2-b/0001-lib-two.patch", "2-b/recipients.txt"])
-        for name in ("one", "two"):
-            self.assertIn("Signed-off-by: Some One <some@example.com>\n",
-                          self.text(f"0001-lib-{name}"))
-        one, two = self.text("0001-lib-one"), self.text("0001-lib-two")
+        self.assertIn('run "make bench"', self.make("Some One <some@example.com>"))
+        self.assertEqual(self.names(), [
+            "1-a/0000-cover-letter.patch", "1-a/0001-lib-one.patch",
+            "2-b/0000-cover-letter.patch", "2-b/0001-lib-two.patch"])
+        one, two = self.text("1-a/0001-lib-one.patch"), self.text("2-b/0001-lib-two.patch")
+        signed = "Signed-off-by: Some One <some@example.com>\n---\n"
+        self.assertIn(f"\n\nBecause of one.\n\n{signed}", one)
+        self.assertIn(f"\n\n{self.TRAILERS}{signed}", two)
         self.assertIn("+M:\tSome One <some@example.com>\n", one)
+        self.assertNotIn("*** MAINTAINERS", one)
         self.assertIn("+int a;\n", one)
         self.assertNotIn("int b;", one)
         self.assertIn("+int b;\n", two)
-        cover_of_one, cover_of_two = (
-            (self.build / f"series/{name}/0000-cover-letter.patch").read_text()
-            for name in ("1-a", "2-b"))
-        self.assertIn("*** What was measured belongs here", cover_of_one)
-        self.assertIn("Subject: [PATCH 0/1] two\n", cover_of_two)
-        base = re.search(r"^base-commit: \w+$", cover_of_one, re.M)[0]
-        self.assertIn(f"{base}\nprerequisite-patch-id: ", cover_of_two)
-        self.assertEqual(sorted(path.name for path in self.build.iterdir()),
-                         ["series", "tree"])
+        letter = self.text("1-a/0000-cover-letter.patch")
+        self.assertIn(f"Subject: [PATCH 0/1] one\n\n{cover.NOT_MEASURED.strip()}\n\n", letter)
+        self.assertIn("Linux 7.3.4 from Debian's package linux-source-7.3.\n", letter)
+        letter = self.text("2-b/0000-cover-letter.patch")
+        self.assertIn("Subject: [PATCH 0/1] two\n", letter)
+        self.assertIn(f"base-commit: {self.base()}\nprerequisite-patch-id: ", letter)
 
-    def test_base_is_reproducible(self):
-        bases = set()
-        for _ in range(2):
-            self.make()
-            letter = (self.build / "series/1-a/0000-cover-letter.patch").read_text()
-            bases.add(re.search(r"^base-commit: (\w+)$", letter, re.M)[1])
-            shutil.rmtree(self.build / "tree")
-            (self.ksrc / "lib/Kconfig").touch()
-        self.assertEqual(len(bases), 1)
-
-    def test_nobody(self):
+    def test_again(self):
+        """The base is reproducible; old output is kept. Without SIGNOFF, a placeholder signs."""
         self.make()
-        self.assertIn(f"Signed-off-by: {series.NOBODY}\n", self.text("0001-lib-two"))
-        self.assertNotIn("+M:", self.text("0001-lib-one"))
+        base = self.base()
+        shutil.rmtree(self.build / "tree")
+        (self.ksrc / "lib/Kconfig").touch()
+        (self.build / "series/mine").write_text("filled in")
+        self.make()
+        self.assertEqual((self.build / "series.old/mine").read_text(), "filled in")
+        self.assertEqual(self.base(), base)
+        self.assertIn(f"Signed-off-by: {series.NOBODY}\n", self.text("2-b/0001-lib-two.patch"))
+        one = self.text("1-a/0001-lib-one.patch")
+        self.assertIn(f"Signed-off-by: {series.NOBODY}\n---\n*** MAINTAINERS\n", one)
+        self.assertNotIn("+M:", one)
 
-    def test_bad_signoff(self):
+    def test_without(self):
+        """A series without a patch is left out."""
+        self.make(without=["two"])
+        self.assertEqual(self.names(), ["1-a/0000-cover-letter.patch", "1-a/0001-lib-one.patch"])
+
+    def repository(self, out, force=True):
+        series.repository(self.ksrc, False, out, force, lambda text: None)
+
+    def test_repository(self):
+        """Each commit is a patch; "make apply" does not overwrite the repository."""
+        out = self.build / "repo"
+        self.repository(out)
+        log = series.git(out, "log", "--reverse", "--format=%an|%B")
+        self.assertEqual(log.replace("\n", ""), (
+            "percpu_defer|Linux 7.3.4percpu_defer|lib: oneBecause of one."
+            f"percpu_defer|lib: twoBecause of two.{self.TRAILERS}").replace("\n", ""))
+        self.assertEqual(series.git(out, "status", "--porcelain", "--ignored"), "")
+        self.assertEqual(series.git(out, "remote"), "")
+        self.assertEqual((out / "lib/new.c").read_text(), "int a;\nint b;\n")
+        self.assertEqual(series.git(out, "show", "HEAD~:lib/new.c"), "int a;")
+        with self.assertRaisesRegex(Error, "was not made by this tool"):
+            apply.apply(self.ksrc, out, False)
+
+    def test_repository_refused(self):
+        """A repository never replaces a directory, and is either complete or absent."""
+        (self.build / "old").mkdir(parents=True)
+        for fault, out in (("OUT=.*/old exists; give another OUT", "build/old"),
+                           ("accepts no path with blanks", "build/a b"),
+                           ("is inside the kernel tree", "ksrc/new")):
+            with self.subTest(fault), self.assertRaisesRegex(Error, fault):
+                self.repository(self.ksrc.parent / out)
+        out = self.build / "repo"
+        with unittest.mock.patch.object(apply, "TESTED", ((6, 1),)), \
+                self.assertRaisesRegex(Error, "was never tested"):
+            self.repository(out, force=False)
+        with unittest.mock.patch.object(series, "commit", side_effect=Error("full")), \
+                self.assertRaisesRegex(Error, "full"):
+            self.repository(out)
+        self.assertFalse(out.exists())
+        self.repository(out)
+
+    def test_refused(self):
         for bad in ("me", "me@example.com", "Me <me>", "Me <me@example.com"):
             with self.assertRaisesRegex(Error, "not of the form"):
                 self.make(bad)
-
-    def test_older_kernel(self):
-        """Each step is adapted to the kernel; a patch without changes is dropped."""
-        kept, steps = pathlib.Path("MAINTAINERS.edit.toml"), []
-
-        def adapt(version, overlay, patches):
-            steps.append((version, sorted(patches)))
-            return {kept: overlay[kept]}
-        with unittest.mock.patch.object(compat_tables, "adapt", adapt), \
-                unittest.mock.patch.object(apply, "generate", lambda *args: args[2]):
-            names = [patch.name for patch, _files in series.steps(self.ksrc)]
-        self.assertEqual(names, ["one"])
-        self.assertEqual(steps, [("7.3.4", ["one"]), ("7.3.4", ["one", "two"])])
+        with unittest.mock.patch.object(apply, "kernel_version", lambda _tree: "6.12.1"), \
+                self.assertRaisesRegex(Error, "6.12.1 would be incomplete"):
+            self.make()
 
     def test_own_repository(self):
-        with self.assertRaisesRegex(Error, "is no git repository"):
+        with self.assertRaisesRegex(Error, "is not a git repository"):
             self.make(own=True)
         for args in (("init", "--quiet"), ("add", "--all"),
                      ("commit", "--quiet", "--message=Linux")):
             series.git(self.ksrc, *args)
         self.make(own=True)
-        head = series.git(self.ksrc, "rev-parse", "HEAD")
-        letter = (self.build / "series/1-a/0000-cover-letter.patch").read_text()
-        self.assertIn(f"\nbase-commit: {head}\n", letter)
-        (self.ksrc / "lib/Kconfig").write_text("changed")
-        with self.assertRaisesRegex(Error, "changes that are not committed"):
+        self.assertEqual(self.base(), series.git(self.ksrc, "rev-parse", "HEAD"))
+        (self.ksrc / "Kbuild").write_text("changed")
+        with self.assertRaisesRegex(Error, "has uncommitted changes"):
             self.make(own=True)
-
-    def test_repository(self):
-        out = self.build / "repo"
-        series.repository(self.ksrc, False, out, lambda text: None, False)
-        log = series.git(out, "log", "--reverse", "--format=%s|%b")
-        self.assertEqual(log.replace("\n", ""),
-                         "Linux 7.3.4|lib: one|Because of one.lib: two|Because of two.")
-        self.assertEqual(series.git(out, "status", "--porcelain"), "")
-        self.assertEqual((out / "lib/new.c").read_text(), "int a;\nint b;\n")
-        self.assertEqual(series.git(out, "show", "HEAD~:lib/new.c"), "int a;")
-        with self.assertRaisesRegex(Error, "exists: a repository needs"):
-            series.repository(self.ksrc, False, out, lambda text: None, False)
-        with self.assertRaisesRegex(Error, "takes no path with blanks"):
-            series.repository(self.ksrc, False, self.build / "a b", lambda text: None, False)
-        with self.assertRaisesRegex(Error, "lies in the kernel tree"):
-            series.repository(self.ksrc, False, self.ksrc / "new", lambda text: None, False)
 
     def test_patch_that_differs(self):
         """A different patch fails the check; existing output is kept."""
         self.make()
-        before = self.text("0001-lib-two")
         real = series.steps
 
         def steps(*args):
             for patch, files in real(*args):
                 yield patch, files | {pathlib.Path("lib/new.c"): b"int c;\n"}
 
-        with unittest.mock.patch.object(series, "steps", steps):
-            with self.assertRaisesRegex(Error, "the last patch does not give.*lib/new.c"):
-                self.make()
-        self.assertEqual(self.text("0001-lib-two"), before)
+        with unittest.mock.patch.object(series, "steps", steps), \
+                self.assertRaisesRegex(Error, "the last patch differs.*lib/new.c"):
+            self.make()
+        self.assertIn("+int b;\n", self.text("2-b/0001-lib-two.patch"))
 
     def test_mail_that_differs(self):
-        """A different result of git am fails the check."""
+        """A different result of git am fails the check; existing output is kept."""
+        self.make()
         real = series.git
 
         def git(repo, *args, **more):
             said = real(repo, *args, **more)
-            if args[0] == "am" and "2-b" in str(args[2]):
+            if args[0] == "am":
                 (repo / "lib/new.c").write_text("int d;\n")
-                real(repo, "add", "lib/new.c")
+                real(repo, "commit", "--quiet", "--all", "--amend", "--no-edit")
             return said
 
-        with unittest.mock.patch.object(series, "git", git):
-            with self.assertRaisesRegex(Error, "git am does not give what"):
-                self.make()
+        with unittest.mock.patch.object(series, "git", git), \
+                self.assertRaisesRegex(Error, "git am differs from make.*lib/new.c"):
+            self.make()
+        self.assertIn("+int b;\n", self.text("2-b/0001-lib-two.patch"))
 
 
 class CheckpatchTest(unittest.TestCase):
-    def check(self, output):
-        run = types.SimpleNamespace(stdout=output, stderr="", returncode=1)
-        with unittest.mock.patch.object(subprocess, "run", lambda *_a, **_k: run), \
-                contextlib.redirect_stdout(io.StringIO()) as said:
-            series.checkpatch("ksrc", [pathlib.Path("out/1.patch")], "")
-        return said.getvalue()
-
-    def test_warnings_are_shown(self):
-        self.assertEqual(self.check("out/1.patch:3: WARNING:X: what\n"),
-                         "1.patch:3: WARNING:X: what\n")
-
-    def test_errors_stop(self):
-        with self.assertRaisesRegex(Error, "finds 1 errors"):
-            self.check("out/1.patch:3: ERROR:X: what\nout/1.patch:4: CHECK:Y: what\n")
+    def test_findings(self):
+        """All findings are shown; errors fail."""
+        run = types.SimpleNamespace(stderr="", stdout="out/1.patch:3: CHECK:X: what\n")
+        patched.replace(self, subprocess, run=lambda *_args, **_more: run)
+        for fault in contextlib.nullcontext(), self.assertRaisesRegex(Error, "finds 1 errors"):
+            with contextlib.redirect_stdout(io.StringIO()) as said, fault:
+                series.checkpatch("ksrc", [pathlib.Path("out/1.patch")], "")
+            self.assertEqual(said.getvalue(), run.stdout.replace("out/", ""))
+            run.stdout += "out/1.patch:4: ERROR:Y: what\n"
 
 
 class CoverTest(unittest.TestCase):
-    def report(self):
-        def row(ms):
-            return dict.fromkeys(unmap.TIMES, [ms * 1000000] * 3)
+    """Figures of one section; the patched kernel is worse with zswap."""
 
-        samples = {f"{column} {processes} 256": row(ms) for column, ms in
-                   (("base", 120), ("off", 60), ("on", 4), ("limit", 3))
-                   for processes in (1, 2)}
-        samples["on 1 256"]["back"] = [500000000] * 5
-        samples["base 1 256"]["back"] = [130000000] * 5
-        return {"kernel": "7.3-patched", "base_kernel": "7.3-base", "accelerator": "tcg",
-                "cpus": 2, "dates": {"unmap": "2026-11-25"}, "quick": False, "repetitions": 3,
-                "sections": {"unmap": {backend: samples for backend in common.BACKENDS}}}
+    def setUp(self):
+        rows = {backend: {f"{column} {processes} 256": dict.fromkeys(
+            common.UNMAP_TIMES, [ms * 10**6] * 3) for column, ms in zip(common.COLUMNS, times)
+                          for processes in (1, 2, 3)}
+                for backend, times in (("zram", (120, 60, 4, 3)), ("zswap", (100, 50, 130, 3)))}
+        self.report = {"kernel": "7.3-patched", "base_kernel": "7.3-base", "accelerator": "tcg",
+                       "cpus": 2, "dates": {"unmap": "2026-11-25"}, "quick": False,
+                       "sections": {"unmap": rows}}
 
-    def text(self, report, column="on"):
-        with tempfile.TemporaryDirectory() as tmp:
-            results = pathlib.Path(tmp) / "bench.json"
-            results.write_text(json.dumps(report))
-            with unittest.mock.patch.object(cover, "RESULTS", results):
-                return cover.text(types.SimpleNamespace(
-                    subject="s", body="b\n\n{measured}\n\n{base}", column=column,
-                    backends=common.BACKENDS), "7.3.4", False)
+    def letter(self, column, *backends):
+        results = patched.folder(self) / "bench.json"
+        results.write_text(json.dumps(self.report))
+        patched.replace(self, cover, RESULTS=results)
+        one = types.SimpleNamespace(
+            name="a", subject="s", body="b\n\n{measured}\n\n{base}\n\nc", column=column,
+            backends=backends, sections=["unmap", "instructions"])
+        return cover.letters([one], "7.3.4", True)["a"]
 
     def test_tables(self):
-        text = self.text(self.report())
-        line, = (line for line in text[text.index("\nzram"):text.index("\nzswap")]
-                 .splitlines() if line.startswith("1 x 256 MB"))
-        self.assertEqual(line.split(), [
-            "1", "x", "256", "MB", "120.0", "(120.0-120.0)", "60.0", "4.0", "(4.0-4.0)",
-            "30.00", "3.0", "0.033", "130.0", "500.0"])
-        self.assertIn("Regressions that are larger", text)
-        self.assertIn("instead of 130.0", " ".join(text.split()))
-        self.assertIn("*** Not in bench.json, so not here: instructions.", text)
-        self.assertLess(max(map(len, text.splitlines())), 100)
+        """A letter shows the backends and the column of its series, and all regressions."""
+        zram, zswap = (f"{backend}, 1 x 256 MB +{cells}" for backend, cells in (
+            ("zram", r"120.0 \(120.0-120.0\) +{} +{}\n"), ("zswap", r"100.0 \S+ +{} +{}\n")))
+        for column, backends, there, not_there in (
+                ("on", ["zram"], [zram.format(r"4.0 \(4.0-4.0\)", "0.033"),
+                                  "No regression is larger"], ["60.0", "zswap"]),
+                ("on", ["zswap"], [zswap.format(r"130.0 \S+", "1.30"), r"les:\n\n- zswap, 1 x"],
+                 ["zram"]),
+                ("off", ["zram", "zswap"], [zram.format(r"60.0 \S+", "0.50"), "switched off",
+                                            zswap.format(r"50.0 \S+", "0.50")],
+                 ["egression", "130.0"])):
+            with self.subTest(column, backends=backends):
+                letter = self.letter(column, *backends)
+                for text in (*there, r"\As\n\nb\n\nMeasured on Linux 7.3-patched .*2026-11-25",
+                             r"\n\*\*\* Not in bench.json, so not here: instructions.\n\nThe "
+                             "patches apply to Linux 7.3.4, at the base-commit"):
+                    self.assertRegex(letter, f"(?s){text}")
+                for text in not_there:
+                    self.assertNotIn(text, letter)
+                self.assertLess(max(map(len, letter.splitlines())), 100)
 
-    def test_without_deferral(self):
-        text = self.text(self.report(), column="off")
-        line, = (line for line in text[text.index("\nzram"):text.index("\nzswap")]
-                 .splitlines() if line.startswith("1 x 256 MB"))
-        self.assertEqual(line.split()[6:9], ["60.0", "(60.0-60.0)", "2.00"])
-        self.assertNotIn("Regressions", text)
-
-    def test_trailers(self):
-        """Trailers of a message and the signature form one paragraph for git."""
-        patch = types.SimpleNamespace(subject="s", body="b\n\nFixes: 1 (\"x\")\nCc: y",
-                                      unsigned="")
-        self.assertEqual(series.message(patch, "n <a@b>"),
-                         "s\n\nb\n\nFixes: 1 (\"x\")\nCc: y\nSigned-off-by: n <a@b>\n")
-        patch.body = "b: c"
-        self.assertIn("\n\nSigned-off-by", series.message(patch, "n <a@b>"))
-
-    def test_quick_run(self):
-        self.assertIn("*** This is of a quick run", self.text(self.report() |
-                                                              {"quick": True}))
+    def test_unreadable(self):
+        """Results in an older format are refused with a one-line error."""
+        for sections in {"gone": {}}, {"unmap": {"zram": {"base 1 256": {}}}}, {"unmap": None}:
+            self.report["sections"] = sections
+            with self.subTest(sections), self.assertRaisesRegex(
+                    Error, "^build/results/bench.json cannot be read .*; run \"make bench\""):
+                self.letter("on", "zram")
 
 
 class CheckTest(unittest.TestCase):
@@ -415,31 +361,29 @@ class CheckTest(unittest.TestCase):
 
     def test_choose(self):
         steps = [(types.SimpleNamespace(name=name), {}) for name in ("a", "b")]
-        self.assertEqual([number for number, *_ in series_check.choose(steps, "")], [1, 2])
-        self.assertEqual([number for number, *_ in series_check.choose(steps, "b")], [2])
-        self.assertEqual([number for number, *_ in series_check.choose(steps, "1")], [1])
+        for only, numbers in (("", [1, 2]), ("b", [2]), ("1", [1])):
+            self.assertEqual([number for number, *_ in series_check.choose(steps, only)],
+                             numbers)
         with self.assertRaisesRegex(Error, "no patch '3'"):
             series_check.choose(steps, "3")
 
     def test_options_that_are_not_there_yet(self):
-        with tempfile.TemporaryDirectory() as tmp:
-            fragment = pathlib.Path(tmp) / "fragment"
-            with unittest.mock.patch.object(series_check, "FRAGMENT", fragment):
-                series_check.write_fragment({})
-                self.assertEqual(fragment.read_text().strip(), "")
-                series_check.write_fragment({pathlib.Path("lib/Kconfig.debug"):
-                                             b"config PERCPU_DEFER_KUNIT_TEST\n"})
-                self.assertEqual(fragment.read_text(),
-                                 "CONFIG_PERCPU_DEFER_KUNIT_TEST=m\n")
-                series_check.write_fragment({pathlib.Path("samples/Kconfig"):
-                                             b"menuconfig SAMPLES\n"})
-                self.assertEqual(fragment.read_text(), "CONFIG_SAMPLES=y\n")
+        fragment = patched.folder(self) / "fragment"
+        patched.replace(self, series_check, FRAGMENT=fragment)
+        for files, wanted in (
+                ({}, ""),
+                ({"lib/Kconfig": b"config PERCPU_DEFER\n"}, "CONFIG_PERCPU_DEFER=y\n"),
+                ({"lib/Kconfig.debug": b"config PERCPU_DEFER_KUNIT_TEST\n"},
+                 "CONFIG_PERCPU_DEFER_KUNIT_TEST=m\n"),
+                ({"samples/Kconfig": b"menuconfig SAMPLES\n"}, "CONFIG_SAMPLES=y\n")):
+            series_check.write_fragment({pathlib.Path(name): text
+                                         for name, text in files.items()})
+            self.assertEqual(fragment.read_text(), wanted)
 
     def test_compiler_warning(self):
-        with tempfile.TemporaryDirectory() as tmp:
-            log = pathlib.Path(tmp) / "log"
-            log.write_text("  CC x.o\n")
+        log = patched.folder(self) / "log"
+        log.write_text("  CC x.o\n")
+        series_check.expect_no_warnings(log)
+        log.write_text("x.c:1:2: warning: 'f' defined but not used\n")
+        with self.assertRaisesRegex(Error, "'f' defined but not used"):
             series_check.expect_no_warnings(log)
-            log.write_text("x.c:1:2: warning: 'f' defined but not used\n")
-            with self.assertRaisesRegex(Error, "'f' defined but not used"):
-                series_check.expect_no_warnings(log)

@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 """suites.py: no result of a suite is lost, and regressions fail the run."""
 
-import contextlib
-import io
-import re
 import types
 import unittest
-import unittest.mock
 
 from checks import suites
-from shared import HARNESS, Error
+from shared import Error
 from tests import patched
+from tests.commands import quietly
 
 SUITE = suites.Suite("mm-zram", "kselftest", "zram", ("mm:ksft_cow.sh",), 60, 480, 2)
 
@@ -35,213 +32,126 @@ not ok 1 selftests: mm: ksft_cow.sh # exit=1
 ok 2 selftests: mm: ksft_mremap.sh
 END 1
 """
+GOOD = NESTED.replace("not ok", "ok")
 COW = "selftests: mm: ksft_cow.sh/cow"
 MREMAP = "selftests: mm: ksft_mremap.sh"
 
+# (output of a suite, results)
+RESULTS = (
+    # A program that dies after successful tests has failed as a whole.
+    ("# ok 1 a\nnot ok 1 cow # exit=1\n", {"cow/a": "passed", "cow": "failed"}),
+    ("ok 1 a # XFAIL why\n", {"a": "passed"}),
+    # A directive does not hide a failure.
+    ("not ok 1 a # SKIP\n", {"a": "failed"}),
+    ("ok 1 a\nnot ok 2 a\n", {"a": "passed", "a #2": "failed"}))
 
-def of(text, suite="mm-zram"):
-    return suites.results(text.splitlines(), suite)
+# (status of a test on the base kernel, on the patched kernel, error)
+COMPARED = (
+    ("passed", "passed", ""),
+    ("passed", "failed", "failed; passed on the unmodified kernel"),
+    ("skipped", "failed", "failed; skipped on the unmodified kernel"),
+    # A failure that the unmodified kernel could not show counts as a regression.
+    ("", "failed", "failed; did not run on the unmodified kernel"),
+    ("passed", "", "did not run; passed on the unmodified kernel"),
+    ("passed", "skipped", "skipped; passed on the unmodified kernel"),
+    ("failed", "passed", ""),
+    ("failed", "skipped", ""),
+    ("failed", "failed", ""))
 
 
 class ResultsTest(unittest.TestCase):
+    def of(self, text, suite="mm-zram"):
+        return suites.results(text.splitlines(), suite)
+
     def test_nested(self):
-        self.assertEqual(of(NESTED), {
+        self.assertEqual(self.of(NESTED), {
             f"{COW}/basic COW": "passed", f"{COW}/vmsplice": "failed",
             f"{COW}/fork with hugetlb": "skipped", f"{MREMAP}/mremap_test": "passed",
             f"{MREMAP}/mremap_dontunmap": "skipped"})
+        self.assertEqual(self.of(NESTED, "cgroup-zram"), {})
+        self.assertEqual(self.of("BEGIN mm-zram\nok 1 a\n"),
+                         {"a": "passed", "(the end of the suite)": "failed"})
 
-    def test_crash(self):
-        """A program that dies after successful tests has failed as a whole."""
-        found = of(NESTED.replace("not ok 2 vmsplice", "ok 2 vmsplice"))
-        self.assertEqual(found[COW], "failed")
-        self.assertEqual(found[f"{COW}/vmsplice"], "passed")
-
-    def test_timeout(self):
-        found = of("BEGIN mm-zram\nnot ok 1 selftests: mm: a.sh # TIMEOUT 60 seconds\nEND 1\n")
-        self.assertEqual(found, {"selftests: mm: a.sh": "failed"})
-
-    def test_expected_failure(self):
-        self.assertEqual(of("BEGIN mm-zram\nok 1 a # XFAIL why\nEND 0\n"), {"a": "passed"})
-
-    def test_not_ok_and_skip(self):
-        """A SKIP directive does not hide a failure."""
-        self.assertEqual(of("BEGIN mm-zram\nnot ok 1 a # SKIP\nEND 0\n"), {"a": "failed"})
-
-    def test_same_name(self):
-        found = of("BEGIN mm-zram\nok 1 a\nnot ok 2 a\nEND 0\n")
-        self.assertEqual(found, {"a": "passed", "a #2": "failed"})
-
-    def test_zram(self):
-        text = ("BEGIN mm-zram\n# zram01 : [PASS]\n# FAIL mkswap /dev/zram1 failed\n"
-                "# zram02 : [FAIL]\nok 1 selftests: zram: zram.sh\nEND 0\n")
-        self.assertEqual({name.rpartition("/")[2]: status for name, status in
-                          of(text.replace("/dev/zram1 ", "")).items()},
-                         {"zram01": "passed", "FAIL mkswap failed": "failed",
-                          "zram02": "failed"})
-
-    def test_no_end(self):
-        found = of(NESTED.partition("# ok 2 mremap_dontunmap")[0])
-        self.assertEqual(found["(the end of the suite)"], "failed")
-
-    def test_other_suite(self):
-        self.assertEqual(of(NESTED, "cgroup-zram"), {})
+    def test_results(self):
+        for text, expected in RESULTS:
+            with self.subTest(text):
+                self.assertEqual(self.of(f"BEGIN mm-zram\n{text}END 1\n"), expected)
 
 
 class JudgeTest(unittest.TestCase):
-    def judge(self, base, patched, base_fault="", fault=""):
-        return suites.judge(SUITE, {"base": base, "patched": patched},
-                            {"base": base_fault, "patched": fault})
-
-    def errors(self, base, patched, **faults):
-        errors, _notes, count = self.judge(base, patched, **faults)
+    def expect(self, base, patched, errors=(), notes=(), base_fault=""):
+        """Expect these lines, and one failure per error."""
+        count, said = quietly(suites.judge, SUITE, {"base": base, "patched": patched},
+                              {"base": base_fault, "patched": ""})
+        self.assertEqual(said.splitlines(), [*(f"  mm-zram: {note}" for note in notes),
+                                             *(f"error: mm-zram: {error}" for error in errors)])
         self.assertEqual(count.failed, len(errors))
-        return errors
 
-    def test_same(self):
-        both = {"a": "passed", "b": "failed", "c": "skipped"}
-        errors, notes, count = self.judge(both, both)
-        self.assertEqual(errors, [])
-        self.assertEqual(notes, ["b: fails on both kernels"])
-        self.assertEqual(str(count), "1 passed, 0 failed, 1 skipped")
-
-    def test_regression(self):
-        for before in ("passed", "skipped"):
-            self.assertEqual(self.errors({"a": before, "b": "passed", "c": "passed"},
-                                         {"a": "failed", "b": "passed", "c": "passed"}),
-                             [f"a: failed; {before} on the unmodified kernel"])
-
-    def test_unknown_on_base(self):
-        """A failure that the unmodified kernel could not show counts as a regression."""
-        self.assertIn("b: failed; did not run on the unmodified kernel",
-                      self.errors({"a": "passed", "c": "passed"},
-                                  {"a": "passed", "b": "failed", "c": "passed"}))
-
-    def test_lost(self):
-        self.assertEqual(self.errors({"a": "passed", "b": "passed", "c": "passed"},
-                                     {"a": "passed", "b": "passed"}),
-                         ["c: did not run; passed on the unmodified kernel"])
-
-    def test_skipped_there_only(self):
-        self.assertEqual(self.errors({"a": "passed", "b": "passed", "c": "passed"},
-                                     {"a": "passed", "b": "passed", "c": "skipped"}),
-                         ["c: skipped; passed on the unmodified kernel"])
-
-    def test_better(self):
-        errors, notes, _count = self.judge({"a": "failed", "b": "passed"},
-                                           {"a": "passed", "b": "passed"})
-        self.assertEqual(errors, [])
-        self.assertEqual(notes, ["a: failed on the unmodified kernel only"])
+    def test_compared(self):
+        others = {"a": "passed", "b": "passed"}
+        for *both, error in COMPARED:
+            with self.subTest(both):
+                found = [others | {"x": status} if status else others for status in both]
+                self.expect(*found, [f"x: {error}"] if error else [],
+                            ["x: fails on both kernels"] if both == ["failed"] * 2 else [])
 
     def test_minimum(self):
-        """Skips do not count; a suite that did not run at all fails on either kernel."""
-        full, few = {"a": "passed", "b": "failed"}, {"a": "passed", "b": "skipped"}
-        self.assertEqual(self.errors(few, few),
-                         ["base: 1 results, at least 2 expected",
-                          "patched: 1 results, at least 2 expected"])
-        self.assertEqual(self.errors({}, {}),
-                         ["base: 0 results, at least 2 expected",
-                          "patched: 0 results, at least 2 expected"])
-        self.assertEqual(self.errors(full, full), [])
+        """Skips do not count; a suite with too few results fails on either kernel."""
+        for results, number in (({"a": "passed", "b": "skipped"}, 1), ({}, 0)):
+            self.expect(results, results, [f"base: {number} results, at least 2 expected",
+                                           f"patched: {number} results, at least 2 expected"])
 
     def test_guest_fault(self):
         both = {"a": "passed", "b": "passed"}
-        self.assertEqual(self.errors(both, both, fault="BUG: x"), ["patched: BUG: x"])
-        errors, notes, _count = self.judge(both, both, base_fault="BUG: x")
-        self.assertEqual((errors, notes), ([], ["base: BUG: x"]))
+        self.expect(both, both, notes=["base: BUG: x"], base_fault="BUG: x")
 
 
 class RunTest(unittest.TestCase):
-    def setUp(self):
-        folder = patched.folder(self)
-        self.archive = folder / "suites.cpio.gz"
-        self.archive.write_text("suites")
-        self.kernels = {}
-        for label in suites.KERNELS:
-            initramfs = folder / f"{label}.cpio.gz"
-            initramfs.write_text(label)
-            self.kernels[label] = types.SimpleNamespace(image=label, initramfs=initramfs)
-        self.booted = []
+    def run_suite(self, **outputs):
+        """Run a suite; outputs: the output of each boot, or an Error, by kernel."""
+        folder, kernels, self.booted = patched.folder(self), {}, []
+        for name in ("base", "patched", "suites"):
+            (folder / name).write_text(name)
+            kernels[name] = types.SimpleNamespace(image=name, initramfs=folder / name)
+        outputs = {label: iter(given) for label, given in outputs.items()}
 
-    def run_suite(self, outputs):
-        """Run a suite; outputs: {label: output, or the Error, or a list of these}."""
-        def boot(image, initramfs, _job, params, **limits):
-            self.booted.append((image, initramfs.read_text(), params, limits))
-            output = outputs[image]
-            if isinstance(output, list):
-                output = output.pop(0) if len(output) > 1 else output[0]
+        def boot(image, initramfs, _job, params, deadline, **_limits):
+            self.assertEqual(initramfs.read_text(), f"{image}suites")
+            self.assertEqual((params["pd_tests"], deadline), ("mm:ksft_cow.sh", 480))
+            self.booted.append(image)
+            output = next(outputs[image])
             if isinstance(output, Error):
                 raise output
             return output.splitlines()
-        said = io.StringIO()
-        with unittest.mock.patch.object(suites.vm, "run", boot), \
-                contextlib.redirect_stdout(said):
-            count = suites.run(self.kernels, self.archive, [SUITE], lambda text: None)
-        return count, said.getvalue()
-
-    def test_both_kernels(self):
-        count, said = self.run_suite({"base": NESTED, "patched": NESTED})
-        self.assertEqual(str(count), "2 passed, 0 failed, 2 skipped")
-        self.assertIn(f"{COW}/vmsplice: fails on both kernels", said)
-        self.assertEqual([one[:2] for one in self.booted],
-                         [("base", "basesuites"), ("patched", "patchedsuites")])
-        self.assertEqual(self.booted[0][2]["pd_tests"], "mm:ksft_cow.sh")
-        self.assertEqual(self.booted[0][3]["deadline"], 480)
+        patched.replace(self, suites.vm, run=boot)
+        count, said = quietly(suites.run, kernels, folder / "suites", [SUITE], print)
+        return str(count), said
 
     def test_fails_now_and_then(self):
         """The unmodified kernel gets several runs to show the same failure."""
-        good = NESTED.replace("not ok 2 vmsplice", "ok 2 vmsplice").replace("not ok", "ok")
-        count, said = self.run_suite({"base": [good, good, NESTED], "patched": NESTED})
-        self.assertEqual(count.failed, 0)
-        self.assertIn(f"{COW}/vmsplice: fails on both kernels", said)
-        self.assertEqual([one[0] for one in self.booted], ["base", "patched", "base", "base"])
-
-    def test_never_fails_there(self):
-        good = NESTED.replace("not ok 2 vmsplice", "ok 2 vmsplice").replace("not ok", "ok")
-        count, said = self.run_suite({"base": good, "patched": [NESTED, good]})
-        self.assertEqual(count.failed, 1)
-        self.assertIn(f"error: mm-zram: {COW}/vmsplice: failed; passed on the unmod", said)
-        self.assertEqual([one[0] for one in self.booted].count("patched"), 1)
+        failure = f"{COW}/vmsplice: failed; passed on the unmodified kernel"
+        for base, count, said in (
+                ([GOOD, GOOD, NESTED], "2 passed, 0 failed, 2 skipped", "fails on both kernels"),
+                ([GOOD] * 3, "2 passed, 1 failed, 2 skipped", f"error: mm-zram: {failure}")):
+            found, printed = self.run_suite(base=base, patched=[NESTED])
+            self.assertEqual(found, count)
+            self.assertIn(said, printed)
+            self.assertEqual(self.booted, ["base", "patched", "base", "base"])
 
     def test_guest_dies(self):
-        """The results before the end are still compared."""
+        """Results from before the end are still compared."""
         half = NESTED.partition("# selftests: mm: ksft_mremap.sh")[0]
-        count, said = self.run_suite({
-            "base": NESTED, "patched": Error("BUG: y", half.splitlines())})
-        self.assertGreater(count.failed, 0)
+        _count, said = self.run_suite(base=[NESTED] * 3,
+                                      patched=[Error("BUG: y", half.splitlines())])
         self.assertIn("error: mm-zram: patched: BUG: y", said)
-        self.assertIn(f"{MREMAP}/mremap_test: did not run", said)
+        self.assertIn(f"error: mm-zram: {MREMAP}/mremap_test: did not run", said)
 
 
 class ListTest(unittest.TestCase):
-    def test_each_swap(self):
-        found = suites.load()
-        self.assertEqual(found["mm-zswap"].swap, "zswap")
-        self.assertEqual(found["fio"].swap, "none")
-        self.assertEqual({suite.kind for suite in found.values()},
-                         {"kselftest", "stress", "fio"})
-
-    def test_complaints_have_names(self):
-        for suite in suites.load().values():
-            self.assertLessEqual(set(suite.console), set(suites.vm.console.EXPECTABLE))
-
-    def test_guest_knows_them(self):
-        """The guest job has each kind, each swap and each case of fio."""
-        text = (HARNESS / "guest/suites.sh").read_text()
-        labels = set(re.findall(r"^\t?(\w+)\)", text, re.M))
-        for suite in suites.load().values():
-            self.assertLessEqual({suite.kind, suite.swap}, labels)
-            if suite.kind == "fio":
-                self.assertLessEqual(set(suite.tests), labels)
-
-    def test_command_line_is_short(self):
+    def test_load(self):
         """The kernel silently truncates command lines beyond 2048 characters."""
-        for suite in suites.load().values():
+        found = suites.load()
+        self.assertEqual([found[name].swap for name in ("fio", "mm-zram")], ["none", "zram"])
+        for suite in found.values():
             params = " ".join(f"{key}={value}" for key, value in suite.params().items())
             self.assertLess(len(params), 1800)
-
-    def test_choose(self):
-        self.assertEqual([suite.name for suite in suites.choose("fio,mm-zram")],
-                         ["fio", "mm-zram"])
-        self.assertEqual(len(suites.choose("")), len(suites.load()))
-        with self.assertRaisesRegex(Error, "no suite has this name; there are mm-zram"):
-            suites.choose("mm")

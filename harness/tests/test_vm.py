@@ -1,22 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0
 """vm.py: a faulty guest is never taken for a good one.
 
-A script stands in for QEMU and writes to the files of the two serial ports.
+A script stands in for QEMU. It writes to $console and $output, the files of the two
+serial ports.
 """
 
-import contextlib
-import io
-import os
-import time
-import unittest
 import unittest.mock
 
 from machine import vm
 from shared import Error
 from tests import patched
+from tests.commands import Commands, quietly
 
-FAKE_QEMU = """#!/bin/sh
-console=${NONE-}
+FAKE_QEMU = """
+console=
 for arg; do
     case $arg in
     file:*) [ -n "$console" ] && output=${arg#file:} || console=${arg#file:} ;;
@@ -24,134 +21,69 @@ for arg; do
 done
 """
 
+BOOTS = "echo 'Linux version 7' >$console; exec sleep 60"
+HANGS = "case $* in *'accel kvm'*) exec sleep 60;; esac"
+ENDS = "echo one >$output; echo EXIT 0 >>$output"
 
-class VmTest(unittest.TestCase):
+# (script, time limits, texts of the error and of the lines shown)
+FAULTS = (
+    (f"echo fine >$console; echo '[ 1.0] BUG: KASAN: x in f' >>$console; {ENDS}",
+     {}, ("the kernel complains", "BUG: KASAN: x in f")),
+    # The complaint of a guest that hangs takes precedence over its silence.
+    ("echo 'BUG: x' >$console; echo one >$output; exec sleep 60",
+     {"silence": 1}, ("complains: BUG: x; the guest said nothing",)),
+    ("echo last words >$console; echo one >$output; exec sleep 60",
+     {"silence": 1}, ("said nothing for 1 s", "last words")),
+    ("echo last words >$console; echo one >$output",
+     {}, ("did not end well", "last words")),
+    ("echo >$console; echo one >$output; echo EXIT 1 >>$output",
+     {}, ("did not end well", "EXIT 1")),
+    # A guest that keeps printing is stopped at the deadline.
+    ("for i in $(seq 300); do echo again >>$console; echo one >>$output; sleep 0.1; done",
+     {"deadline": 1}, ("did not end within 1 s", "again")))
+
+
+class VmTest(Commands):
     def setUp(self):
-        self.tmp = patched.folder(self)
-        path = unittest.mock.patch.dict(
-            os.environ, {"PATH": f"{self.tmp}:{os.environ['PATH']}"})
-        path.start()
-        self.addCleanup(path.stop)
-        accel = unittest.mock.patch.object(vm, "ACCEL_FILE", self.tmp / "accel")
-        accel.start()
-        self.addCleanup(accel.stop)
+        super().setUp()
+        self.accel = self.tmp / "accel"
+        self.accel.write_text("tcg\n")
+        patched.replace(self, vm, ACCEL_FILE=self.accel, PROBE_SECONDS=1)
 
     def qemu(self, script):
-        fake = self.tmp / "qemu-system-x86_64"
-        fake.write_text(FAKE_QEMU + script)
-        fake.chmod(0o755)
+        self.command("qemu-system-x86_64", FAKE_QEMU + script)
 
     def run_vm(self, **more):
-        with contextlib.redirect_stderr(io.StringIO()) as err:
+        """Return the lines of the job, and all other output, with the error if any."""
+        def run():
             try:
-                return vm.run("kernel", "initramfs", "job", {},
-                              log=self.tmp / "log", **more), err.getvalue()
+                return vm.run("kernel", "initramfs", "job", {}, log=self.tmp / "log", **more)
             except Error as error:
-                return str(error), err.getvalue()
-
-    def use_tcg(self):
-        vm.ACCEL_FILE.write_text("tcg\n")
+                print(error)
+                return error.lines
+        return quietly(run)
 
     def test_good(self):
-        self.use_tcg()
-        self.qemu("echo booting >$console; echo one >$output; echo EXIT 0 >>$output")
-        self.assertEqual(self.run_vm()[0], ["one"])
+        self.qemu(f"echo booting >$console; {ENDS}")
+        self.assertEqual(self.run_vm(), (["one"], ""))
 
-    def test_complaint(self):
-        """Complaints are judged; test_console.py covers the kinds."""
-        self.use_tcg()
-        self.qemu("echo fine >$console; echo '[ 1.0] BUG: KASAN: x in f' >>$console\n"
-                  "echo EXIT 0 >$output")
-        said, shown = self.run_vm()
-        self.assertIn("the kernel complains", said)
-        self.assertIn("BUG: KASAN: x in f", shown)
+    def test_faults(self):
+        """Each fault is reported, and the output of the job is kept."""
+        for script, limits, texts in FAULTS:
+            with self.subTest(script):
+                self.qemu(script)
+                lines, said = self.run_vm(**limits)
+                self.assertEqual(lines[0], "one")
+                for text in texts:
+                    self.assertIn(text, said)
 
-    def test_expected_complaint(self):
-        self.use_tcg()
-        self.qemu("echo pd_section: x >$console; echo Read-error on swap-device >>$console\n"
-                  "echo EXIT 0 >$output")
-        self.assertIn("complains", self.run_vm()[0])
-        self.assertEqual(self.run_vm(expected={"x": ["swap read error"]})[0], [])
-
-    def test_foreign_race(self):
-        """A race is a complaint unless the caller knows that it is foreign."""
-        self.use_tcg()
-        self.qemu("echo 'BUG: KCSAN: data-race in a / b' >$console\n"
-                  "echo EXIT 0 >$output")
-        self.assertIn("complains", self.run_vm()[0])
-        self.assertEqual(self.run_vm(is_foreign_race=lambda report: True)[0], [])
-
-    def test_complaint_before_silence(self):
-        """The complaint of a hanging guest takes precedence over its silence."""
-        self.use_tcg()
-        self.qemu("echo 'BUG: x' >$console; echo one >$output; exec sleep 60")
-        said, _shown = self.run_vm(silence=1)
-        self.assertIn("complains: BUG: x; the guest said nothing", said)
-
-    def test_died(self):
-        self.use_tcg()
-        self.qemu("echo last words >$console; echo one >$output")
-        said, shown = self.run_vm()
-        self.assertIn("did not end well", said)
-        self.assertIn("last words", shown)
-
-    def test_job_failed(self):
-        self.use_tcg()
-        self.qemu("echo >$console; echo why >$output; echo EXIT 1 >>$output")
-        said, shown = self.run_vm()
-        self.assertIn("did not end well", said)
-        self.assertIn("why", shown)
-
-    def test_silent(self):
-        self.use_tcg()
-        self.qemu("echo last words >$console; exec sleep 60")
-        start = time.monotonic()
-        said, shown = self.run_vm(silence=1)
-        self.assertIn("said nothing for 1 s", said)
-        self.assertIn("last words", shown)
-        self.assertLess(time.monotonic() - start, 30)
-
-    def test_deadline(self):
-        """A guest that keeps printing is still stopped; its output is kept."""
-        self.use_tcg()
-        self.qemu("while echo again >>$console; do echo one >>$output; sleep 0.1; done")
-        start = time.monotonic()
-        said, shown = self.run_vm(silence=30, deadline=1)
-        self.assertIn("did not end within 1 s", said)
-        self.assertIn("again", shown)
-        self.assertLess(time.monotonic() - start, 30)
-
-    def test_lines_of_a_bad_guest(self):
-        self.use_tcg()
-        self.qemu("echo BUG: x >$console; echo one >$output; echo EXIT 0 >>$output")
-        with contextlib.redirect_stderr(io.StringIO()), \
-                self.assertRaises(Error) as caught:
-            vm.run("kernel", "initramfs", "job", {}, log=self.tmp / "log")
-        self.assertEqual(caught.exception.lines, ["one", "EXIT 0"])
-
-    def test_command_line(self):
-        self.use_tcg()
-        self.qemu("echo \"$*\" >$output; echo EXIT 0 >>$output; touch $console")
-        line = self.run_vm(cpus=6, boot=vm.PATIENT)[0][0]
-        self.assertIn("-smp 6 ", line)
-        self.assertIn(" rcupdate.rcu_cpu_stall_timeout=300 ", line)
-
-    def test_kvm_hangs(self):
-        """A /dev/kvm that exists but does not work is detected and remembered."""
-        self.qemu("case \"$*\" in *'accel kvm'*) exec sleep 60;; esac")
-        with unittest.mock.patch.object(vm, "PROBE_SECONDS", 1), \
-                unittest.mock.patch("os.access", return_value=True):
-            self.assertEqual(vm.accelerator("kernel"), "tcg")
-        self.assertEqual(vm.ACCEL_FILE.read_text(), "tcg\n")
-        self.qemu("echo 'Linux version 7' >$console; exec sleep 60")
-        self.assertEqual(vm.accelerator("kernel"), "tcg")
-
-    def test_kvm_works(self):
-        self.qemu("echo 'Linux version 7' >$console; exec sleep 60")
-        with unittest.mock.patch("os.access", return_value=True):
-            self.assertEqual(vm.accelerator("kernel"), "kvm")
-
-    def test_no_kvm(self):
-        self.qemu("echo 'Linux version 7' >$console; exec sleep 60")
-        with unittest.mock.patch("os.access", return_value=False):
-            self.assertEqual(vm.accelerator("kernel"), "tcg")
+    def test_accelerator(self):
+        """A /dev/kvm that exists but does not work is detected; the result is cached."""
+        for script, exists, accel in ((HANGS, True, "tcg"), (BOOTS, True, "kvm"),
+                                      (BOOTS, False, "tcg")):
+            self.accel.unlink()
+            self.qemu(script)
+            with unittest.mock.patch("os.access", return_value=exists):
+                self.assertEqual(vm.accelerator("kernel"), accel)
+            self.qemu(BOOTS)
+            self.assertEqual(vm.accelerator("kernel"), accel)

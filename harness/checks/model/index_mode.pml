@@ -8,7 +8,7 @@
  * Owners allocate the slot under the cluster lock, fill it under the slot lock (a
  * page of zeros needs no fill), access it, and free it under the cluster lock.
  * Drains and a recompressor run meanwhile. Checked: a drain never frees content
- * that is in use; nothing is left behind in the end.
+ * that is in use; nothing is left behind at the end.
  *
  * Variants that must be found faulty:
  *   BARE_INDEX         the drain frees every index it is passed, without a claim
@@ -21,7 +21,7 @@
  */
 
 #define OWNERS	2
-#define ROUNDS	2		/* lives of the slot per owner */
+#define ROUNDS	2		/* allocations per owner */
 
 bool cluster_lock, slot_lock;
 bool allocated;			/* under cluster_lock */
@@ -36,7 +36,7 @@ byte draining;
 inline lock(l)		{ atomic { !l -> l = true } }
 inline unlock(l)	{ l = false }
 
-/* Both are tested first, in a separate step. */
+/* mark() and arm() test the flag first, in a separate step. */
 inline mark()
 {
 	if
@@ -159,7 +159,7 @@ end:	do
 	od
 }
 
-/* Replace the content once by another form of the same content. */
+/* Replace the content once with another form of the same content. */
 active proctype recompress()
 {
 	lock(slot_lock);

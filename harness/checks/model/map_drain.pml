@@ -5,29 +5,29 @@
  * dropped.
  *
  * Three slots: 0 and 1 share a word of dead bits, 2 is in the next word. One word
- * has the dirty bits of both. All slots are dead in the beginning, 2 is empty.
+ * holds the dirty bits of both. Initially all slots are dead, and slot 2 is empty.
  *
  * owner   allocates one or two slots, fills each with or without a store (a page
  *         of zeros, a hibernation image), may refill one of them, and frees them
  *         under the cluster lock, see zswap_invalidate_range()
- * drains  a worker, which comes back later if another drain is running, and memory
- *         reclaim, which comes twice and does not wait for locks:
+ * drains  a worker, which retries later if another drain is running, and memory
+ *         reclaim, which runs twice and does not wait for locks:
  *         percpu_defer_map_drain() and zswap_drain()
  * task    percpu_defer_flush(), zswap_load() or zswap_writeback_entry()
  *
  * The summary level is in map_levels.pml.
  *
- * Checked: a drain never erases an entry that is in use; content of a former life
+ * Checked: a drain never erases an entry that is in use; stale content
  * is never read; a slot in use has no dead entry; an entry in a free slot is dead
  * (no orphan); content that is dead when a flush begins is freed when it returns;
- * nothing is left behind in the end.
+ * nothing is left behind at the end.
  *
- * A single-step access under the tree lock is modelled as one step with the lock;
- * only drains hold the lock for longer.
+ * A single-step access under the tree lock is modelled as one step that includes the
+ * lock; only drains hold the lock for longer.
  *
  * Variants that must be found faulty:
- *   A1_CLAIM_ALL       the drain looks at the entries and claims each, and then
- *                      claims all indices without a look
+ *   A1_CLAIM_ALL       the drain claims each slot that has an entry, and then claims
+ *                      all indices without looking at the entries
  *   LOOK_BEFORE_CLAIM  the drain tests the dead bit before the claim and relies on it
  *   CLAIM_UNLOCKED     the drain claims before it takes the tree lock
  *   NO_CANCEL_STORE    a store does not cancel the death
@@ -53,7 +53,7 @@
 #define IN(mask, i)	((mask) & BIT(i))
 #define WEIGHT(mask)	(((mask) & 1) + ((mask) & 2) / 2 + ((mask) & 4) / 4)
 
-/* Dead bits in each of the two words. */
+/* Masks of the dead bits in the two words. */
 #define WORD_0		3
 #define WORD_1		4
 
@@ -95,7 +95,7 @@ inline set_entry(i, content)
 	}
 }
 
-/* The owner frees the content from here on: no flush waits for it. */
+/* From here on, the owner frees the content: a flush need not wait for that. */
 inline cancel(i)
 {
 	d_step {
@@ -122,7 +122,7 @@ inline store(i)
 
 inline fill_without_store(i)
 {
-	/* Any content present belongs to a former life. */
+	/* Any content present is stale. */
 	d_step {
 		if
 		:: entry[i] == LIVE -> entry[i] = OLD
@@ -336,7 +336,7 @@ inline free_held()
 	}
 }
 
-/* Mark the words dirty that still need a look. */
+/* Mark the words of unclaimed slots dirty again. */
 inline remark()
 {
 #ifdef NO_REMARK
@@ -352,7 +352,7 @@ inline remark()
 		:: else
 		fi
 	};
-	/* The work that its push armed has not taken the lock; it will find the slot. */
+	/* The work that the push armed has not taken the lock yet, and will find the slot. */
 #endif
 }
 
@@ -482,7 +482,7 @@ inline flush()
 	assert(!due)
 }
 
-/* The caller holds the folio, so the slot stays in use and no other task fills it. */
+/* The caller holds the folio lock: the slot stays in use, and no other task fills it. */
 inline swap_in(i)
 {
 	if

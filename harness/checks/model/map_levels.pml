@@ -2,30 +2,30 @@
 /*
  * The three levels of a map: dead bits, dirty bits, and a summary bit.
  *
- * Slots 0 and 1 share a word of dead bits; slot 2 is in the next word and dead in the
- * beginning. The dirty bits of both words share one summary bit. Each of two pushers has
- * one slot: it fills the slot (and cancels its death) or leaves it dead, pushes it, and may
- * then flush. A worker drains, and comes back later if another drain is running; a
- * reclaimer drains once, and may leave slots whose lock is contended.
+ * Slots 0 and 1 share a word of dead bits; slot 2 is in the next word and initially dead.
+ * The dirty bits of both words share one summary bit. Each of two pushers has one slot: the
+ * pusher fills the slot (and cancels its death) or leaves it dead, pushes it, and may then
+ * flush. A worker drains, and retries later if another drain is running. A reclaimer
+ * drains once, and may leave slots whose lock is contended.
  *
  * Atomic operations with a return value are full barriers and single steps. Loads of
- * single bits may be early: without a barrier, a variant lets a load precede the operation
- * before it.
+ * single bits may be early: a variant without a barrier lets a load overtake the operation
+ * before the load.
  *
  * Checked: the slots that a task has pushed are drained when its flush returns; no slot is
- * dead in the end.
+ * dead at the end.
  *
  * Variants that must be found faulty:
  *   NO_BARRIER_DEAD     the dirty bit is loaded before the dead bit is set
  *   NO_BARRIER_DIRTY    the summary bit is loaded before the dirty bit is set
  *   NO_BARRIER_SUMMARY  the work is tested before the summary bit is set
- *   NO_ACQUIRE          the summary bit is loaded before the dirty bit, which is set
+ *   NO_ACQUIRE          the summary bit is loaded before a dirty bit that is found set
  *   ONE_LEVEL           a push tests the summary bit only if it has set the dirty bit
  *   DIRTY_FIRST         a push sets the dirty bit before the dead bit
  *   LOOK_FIRST          a drain reads the dead bits before it clears the dirty bits
  *   BOTTOM_UP           a drain clears the dirty bits before the summary bit
  *   NO_LOCK             drains of one stripe do not exclude each other
- *   NO_PUT_BACK         a drain that leaves a slot does not mark it again
+ *   NO_PUT_BACK         a drain that leaves a slot does not mark the word again
  *   NO_RETURN           a worker that leaves the stripe to another drain does not rearm
  */
 
@@ -110,7 +110,7 @@ inline push(i)
 #endif
 	mark_summary();
 	if
-	:: seen			/* the task that set it arms */
+	:: seen			/* the task that set the bit arms */
 	:: else ->
 #ifndef NO_BARRIER_SUMMARY
 		late = armed;

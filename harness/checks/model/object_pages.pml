@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Pages of objects: a flush and a worker against pushes on another CPU.
+ * Pages of objects: a flush and a worker race with pushes on another CPU.
  *
  * A CPU pushes objects into pages with room for two. A section with preemption disabled is
  * an RCU reader. The worker takes the page that the CPU is filling; that page may be drained
@@ -13,7 +13,7 @@
  *
  * Checked: no push appends to a drained page; an object that was pushed before a flush
  * began is freed when the flush returns, and so are all objects if it has stopped pushes;
- * no page is drained twice; no object is left in the end.
+ * no page is drained twice; no object is left at the end.
  *
  * Variants that must be found faulty:
  *   NO_GRACE_PERIOD  a flush does not wait for a grace period
@@ -36,9 +36,9 @@ byte room[PAGES];
 byte objs[PAGES];	/* objects in each page */
 byte list;		/* pages waiting to be drained */
 byte unripe;		/* pages waiting for a grace period */
-byte drained;		/* pages */
+byte drained;		/* pages that were drained */
 byte pushed, freed;	/* objects */
-byte next;		/* page to use next */
+byte next;		/* next unused page */
 bool reader;		/* preemption is disabled on the CPU */
 bool stripe_lock;
 bool off;		/* pushes are refused */
@@ -73,7 +73,7 @@ inline take()
 	fi
 }
 
-/* The lock is held. @all: no push is in progress. */
+/* Drain the list. The lock is held. @all: drain unripe pages, because no push is in flight. */
 inline drain(all)
 {
 	atomic { mine = list; list = 0 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/// Swap allocates slots without notifying zswap: their old contents may still be pending,
-/// and the drain would free the contents that are stored next.
+/// Swap allocates slots without notifying zswap: frees of their old entries may still be
+/// pending, and the drain would free the entries that are stored next.
 ///
 // Confidence: High
 // Options: --no-includes
@@ -8,7 +8,7 @@
 
 virtual report
 
-// Nothing is pending unless zswap is converted.
+// No frees are pending unless zswap is converted.
 @converted@
 @@
 
@@ -31,4 +31,4 @@ p << handed_out.p;
 fn << handed_out.fn;
 @@
 
-coccilib.report.print_report(p[0], f"{fn}() hands out slots without zswap_reuse_range()")
+coccilib.report.print_report(p[0], f"{fn}() allocates slots without zswap_reuse_range()")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/// A function fills a slot that it has neither freed first, which cancels the pending free,
-/// nor checked to be live: the drain would free the new content.
+/// A function fills a slot without first freeing it, which cancels the pending free, or
+/// checking that it is live: the drain would free the new content.
 ///
 // Confidence: High
 // Options: --no-includes

@@ -1,30 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Measure the effect of deferral on page faults from swap."""
+"""Page faults from swap
 
-from report.sections import common, turns
+Latency of page faults that swap in 64 MB page by page; each fault also frees a slot.
+"""
+
+from report.sections import common
 
 MEGABYTES = 64
-# The 99th percentile varies much between boots.
-REPETITIONS = 9
-
-TITLE = "Page faults from swap"
-SHOWS = (f"How long it takes to bring back a page, of {MEGABYTES} MB in swap, which frees "
-         "its slot too.")
-
 # Fields of swap_in's output, in nanoseconds.
 TIMES = ("median", "99th percentile")
-COLUMNS = ("base", "off", "on", "limit")
-
-
-def measure(kernels, quick, stage):
-    return turns.collect_columns(kernels, "faults", {"pd_mb": MEGABYTES}, TIMES,
-                                 1 if quick else REPETITIONS, stage)
-
-
 METRICS = tuple(common.Metric(f"{time} of a fault", common.of(time, unit=1e3), "us")
                 for time in TIMES)
 
 
+def measure(guests):
+    # The 99th percentile varies much between boots.
+    return guests.columns("faults", {"pd_mb": MEGABYTES}, TIMES, turns=9)
+
+
 def grids(data):
-    number = len(data["zram"]["base"][TIMES[0]])
-    yield common.Grid(data, METRICS, f"{number} repetitions.")
+    yield common.Grid(data, METRICS, f"{len(data['zram']['base']['median'])} repetitions.")

@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Measure a fixed amount of mixed work in cgroups with too little memory."""
+"""Mixed work
 
-from report.sections import common, turns
+Cost of a fixed amount of work, to detect any slowdown: processes fill, use and free twice the
+memory that their cgroups allow, and exit.
+"""
 
-TITLE = "Mixed work"
-SHOWS = ("What a fixed amount of work costs when processes fill, use, free and leave "
-         "twice the memory that their cgroups may have: a watch for what got slower.")
+from report.sections import common
 
-PROCESSES = 3
-LIVES = 2
-MEGABYTES = 32
 # Fields of swap_mixed's output: times in nanoseconds, and pages.
 TIMES = ("elapsed", "back", "user", "system", "workers")
 PAGES = ("pswpout", "pswpin", "zswpout", "zswpin", "refused")
@@ -19,18 +16,16 @@ METRICS = (common.Metric("elapsed", common.of("elapsed")),
            common.Metric("system time", common.of("system")),
            # Only the total cost is compared.
            common.Metric("time of kernel workers", common.of("workers"), compared=False),
-           common.Metric("CPU time in all", common.of("user", "system", "workers")),
+           common.Metric("total CPU time", common.of("user", "system", "workers")),
            *(common.Metric(name, common.of(name, unit=1), "pages", 0, compared=False)
              for name in PAGES))
 
 
-def measure(kernels, quick, stage):
-    params = {"pd_procs": PROCESSES, "pd_lives": 1 if quick else LIVES,
-              "pd_mb": MEGABYTES // 2 if quick else MEGABYTES}
-    return turns.collect_columns(kernels, "mixed", params, TIMES + PAGES,
-                                 1 if quick else 3, stage, patched=("off", "on"))
+def measure(guests):
+    params = {"pd_procs": 3, "pd_lives": guests.part(2, 2), "pd_mb": guests.part(32, 2)}
+    return guests.columns("mixed", params, TIMES + PAGES, "off,on")
 
 
 def grids(data):
     yield common.Grid({f"{backend}, mixed work": columns for backend, columns in data.items()},
-                      METRICS, "refused: pushes that percpu_defer did not take.")
+                      METRICS, "refused: pushes that failed although deferral was on.")

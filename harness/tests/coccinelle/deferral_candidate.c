@@ -89,14 +89,14 @@ void pool_other(struct pool *pool, struct foo *foo)
 		queue_work(wq, &pool->other_work);
 }
 
-/* Nothing is freed there. */
+/* The work item frees nothing. */
 void pool_run(struct pool *pool, struct foo *foo)
 {
 	if (llist_add(&foo->node, &pool->gone))
 		queue_work(wq, &pool->run_work);
 }
 
-/* Somebody else queues the work. */
+/* Another function queues the work. */
 void pool_note(struct pool *pool, struct foo *foo)
 {
 	llist_add(&foo->node, &pool->gone);
@@ -127,7 +127,7 @@ void foo_put_guard(struct pool *pool, struct foo *foo)
 	queue_work(wq, &pool->free_work);
 }
 
-/* Freed where it is in use no more, but not by a work item. */
+/* The work item does not free the object. */
 void foo_start(struct pool *pool, struct foo *foo)
 {
 	spin_lock(&pool->lock);
@@ -144,7 +144,7 @@ void foo_start_other(struct pool *pool, struct foo *foo)
 	queue_work(wq, &pool->other_work);
 }
 
-/* A list that is the caller's own. */
+/* The list is private to the caller. */
 void foo_put_unlocked(struct pool *pool, struct foo *foo, struct list_head *mine)
 {
 	spin_lock(&pool->lock);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* As much of the kernel as it takes to compile what the checkers are tried on. */
+/* Minimal kernel headers, sufficient to compile the fixtures. */
 #ifndef KERNEL_H
 #define KERNEL_H
 
@@ -160,6 +160,6 @@ bool percpu_defer_push(struct percpu_defer *pd, unsigned long obj);
 bool percpu_defer_map_push(struct percpu_defer_map *map, unsigned long first,
 			   unsigned long nr);
 bool percpu_defer_map_next(struct percpu_defer_iter *iter, unsigned long *first);
-unsigned long percpu_defer_map_claim();	/* of the map, at first; now of an iterator */
+unsigned long percpu_defer_map_claim();	/* first interface: a map; now: an iterator */
 
 #endif /* KERNEL_H */

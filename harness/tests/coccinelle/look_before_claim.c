@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "kernel.h"
 
-/* The interface that the library had at first: any slot could be claimed. */
+/* First interface of the library: any slot could be claimed. */
 unsigned int claim_of_old(struct percpu_defer_map *map, struct xa_state *xas,
 			  unsigned long end, void **entry)
 {

@@ -15,7 +15,7 @@ static void foo_drain(struct percpu_defer *pd, unsigned long *obj, unsigned int 
 	percpu_defer_flush(&pd->core);				/* want */
 }
 
-/* A drain may push to another instance, and flush it. */
+/* A drain may push to another instance, or flush it. */
 static void pool_drain(struct percpu_defer *pd, unsigned long *obj, unsigned int nr)
 {
 	struct pool *pool = container_of(pd, struct pool, defer);
@@ -38,7 +38,7 @@ static void pool_drain_slots(struct percpu_defer_map *map, struct percpu_defer_i
 	percpu_defer_map_destroy(map);				/* want */
 }
 
-/* Not a drain. */
+/* Not a drain: it may push and flush. */
 void pool_free(struct percpu_defer *pd, unsigned long obj)
 {
 	if (!percpu_defer_push(pd, obj))

@@ -1,3 +1,3 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Who includes this uses the library. */
+/* Files that include this use the library. */
 #include "../kernel.h"

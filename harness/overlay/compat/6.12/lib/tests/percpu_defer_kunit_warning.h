@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* KUnit of Linux 6.12 cannot suppress warnings: skip the calls that must warn. */
+/* KUnit in Linux 6.12 cannot suppress warnings: skip the calls that must warn. */
 #ifndef _PERCPU_DEFER_KUNIT_WARNING_H
 #define _PERCPU_DEFER_KUNIT_WARNING_H
 
@@ -7,7 +7,7 @@
 
 static inline bool is_not_tried(struct kunit *test)
 {
-	kunit_info(test, "what has to warn is not tried");
+	kunit_info(test, "calls that must warn are skipped");
 	return true;
 }
 

@@ -1,6 +1,6 @@
 
-// Like recompression, writeback does not change the content: it replaces it by the place
-// on the backing device that has the same content.
+// Do not cancel in writeback either: like recompression, it keeps the content, and only
+// replaces the object with a block of the backing device.
 @writeback@
 expression E1, E2;
 position p;

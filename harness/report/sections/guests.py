@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Boot the guest jobs of the sections on both kernels, and collect their samples.
+
+The kernels alternate so that a temporary load on the host affects both.
+"""
+
+import typing
+
+from report.sections import common
+from shared import BUILD
+
+TURNS, QUICK_TURNS = 3, 2
+# Size of a swap device: 2 GB plus leftovers of earlier repetitions.
+SWAP_MB = 2200
+# Column of each kernel's samples.
+COLUMNS = {"base": "base", "patched": "on"}
+
+
+class Guests(typing.NamedTuple):
+    """Kernels to measure, and whether to take only a part of the measurements."""
+
+    kernels: typing.Any         # see bench.py
+    quick: bool
+    stage: typing.Callable
+
+    def part(self, number, divisor):
+        """Return the number, divided in a quick run."""
+        return number // divisor if self.quick else number
+
+    def boot(self, name, job, backend, params, fields=None, swap_mb=SWAP_MB, label="", **more):
+        """Boot a job on a kernel with swap; return the samples from common.collect().
+
+        Without fields, return the lines of the job. The label is the end of the log's name.
+        """
+        kernel, label = getattr(self.kernels, name), label or name
+        params = {"pd_backend": backend, "pd_cols": COLUMNS[name], "brd.rd_nr": 1,
+                  "brd.rd_size": swap_mb << 10} | params
+        more["log"] = BUILD / f"log/{job}-{backend}-{label}"
+        self.stage(f"  {job}: {backend}, {label}")
+        if not fields:
+            return kernel.run(job, params, **more)
+        return common.collect(kernel, job, params, fields, self.stage, **more)
+
+    def alternate(self, job, backend, base, patched, turns=TURNS, quick_turns=1, **more):
+        """Boot a job on both kernels, repeatedly; yield the column and the result."""
+        turns = quick_turns if self.quick else turns
+        for turn in range(1, turns + 1):
+            self.stage(f"{job}: {backend}, turn {turn} of {turns}")
+            for name, params in ("base", base), ("patched", patched):
+                yield COLUMNS[name], self.boot(name, job, backend, params, **more)
+
+    def collect(self, job, backend, base, patched, names, **more):
+        """Return {"COLUMN KEY...": {name: [numbers]}} of the lines that begin with `job`."""
+        data = {}
+        for _column, found in self.alternate(job, backend, base, patched,
+                                             fields={job: names}, **more):
+            for key, samples in found[job].items():
+                row = data.setdefault(key, {name: [] for name in names})
+                for name in names:
+                    row[name] += samples[name]
+        return data
+
+    def columns(self, job, params, names, patched="off,on,limit", **more):
+        """Collect the samples of each backend, with these columns of the patched kernel.
+
+        The limit is measured once: it does not depend on the layer above the RAM disk.
+        """
+        zram = self.collect(job, "zram", params, params | {"pd_cols": patched}, names, **more)
+        limit = {key: row for key, row in zram.items() if key.startswith("limit")}
+        patched = patched.removesuffix(",limit")
+        zswap = self.collect(job, "zswap", params, params | {"pd_cols": patched}, names, **more)
+        return {"zram": zram, "zswap": zswap | limit}
+
+    def edge(self, job, backend, params, fields, columns="on", label="", **more):
+        """Search for an edge on the unmodified kernel; repeat tries at the edge on both.
+
+        Return {"extra": the edge, column: samples of its tries}.
+        """
+        data = {"extra": "search"}
+        for name, tried in ("base", "base"), ("patched", columns):
+            found = self.boot(name, job, backend,
+                              params | {"pd_cols": tried, "pd_extra": data["extra"]},
+                              {"try": fields, "edge": ("extra",)}, label=label + name, **more)
+            data["extra"] = next(iter(found["edge"].values()))["extra"][0]
+            data |= zip(tried.split(","), found["try"].values(), strict=True)
+        return data
