@@ -91,8 +91,8 @@ unsigned long percpu_defer_trim(void)
 EXPORT_SYMBOL_IF_KUNIT(percpu_defer_trim);
 
 /*
- * Queue the page that a CPU is filling for the drain, and put @next in its place. @own is
- * set for this CPU with preemption disabled: no push to the page can be in flight.
+ * Replace the page that a CPU is filling with @next, and queue it for the drain. @own is set
+ * for this CPU with preemption disabled: no push to the page can be in flight.
  */
 static void percpu_defer_queue(struct percpu_defer *pd, unsigned int cpu, int context,
 			       struct percpu_defer_buf *next, bool own)

@@ -322,7 +322,7 @@ static unsigned long percpu_defer_shrink_scan(struct shrinker *shrinker, struct 
 				      PERCPU_DEFER_TRY) ?: percpu_defer_trim() ?: SHRINK_STOP;
 }
 
-/* Finish the setup: pushes and memory reclaim may use the instance from here on. */
+/* Set up the common part, or return -ENOMEM. On success, reclaim may drain the instance. */
 int percpu_defer_core_init(struct percpu_defer_core *core, const char *name,
 			   const struct percpu_defer_mode *mode,
 			   struct lock_class_key *key)

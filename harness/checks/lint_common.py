@@ -28,7 +28,7 @@ def parse(output, form=LINE):
 
 
 def result_of(check, trees):
-    """Run a check; return its findings as text, or "ok"."""
+    """Run a check; return "ok", its findings, or the reason why it could not run."""
     try:
         found = sorted(set(check(trees)))
     except (Error, OSError, subprocess.SubprocessError) as error:

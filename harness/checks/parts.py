@@ -71,7 +71,7 @@ def others(source, names):
     return suites.run(kernels, archive, [suites.load()[name] for name in names], stage)
 
 
-# Parts of "make test-all" in their order: short ones first.
+# Parts of "make test-all" in the order in which they run.
 PARTS = {
     "harness": lambda source, _name, _args: test.run_harness_tests(source.tree),
     "model": model_part, "plain": test_kind, "kasan": test_kind,

@@ -10,7 +10,7 @@
 # Kernel parameters, in addition to those of columns.sh:
 #   pd_mb    megabytes to unmap
 #   pd_hogs  kinds of hogs
-#   pd_ms    milliseconds until the hogs end, unless everything is freed before
+#   pd_ms    milliseconds until the hogs end; they end earlier if everything is freed
 #   pd_cols  columns
 # shellcheck disable=SC2154 # set in the environment
 

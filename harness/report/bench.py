@@ -31,7 +31,7 @@ from shared import BUILD, Error
 RESULTS = BUILD / "results"
 ORDER = ("unmap", "native", "short_runs", "busy", "memory", "lmk", "killers", "faults", "others",
          "accounting", "mixed", "instructions")
-# This section takes long: a quick report includes it only on request.
+# A section that takes a long time: a quick report includes it only on request.
 SLOW = "instructions"
 TERMINAL = 'set terminal svg size 720,420 font "sans-serif,12" background "white"'
 TITLE = "percpu_defer against the unmodified kernel"

@@ -19,7 +19,7 @@ class PackageTest(unittest.TestCase):
             package.make_sources(tree, out, "2.0")
 
     def test_releases(self):
-        """dkms.conf, which DKMS sources, selects the sources for a release, or excludes it."""
+        """dkms.conf, a shell script, selects the sources for a kernel release or excludes it."""
         top = patched.folder(self)
         package.make_debian(top, "2.0", ["6.12.117", "7.3.4"])
         script = ('kernelver=$1; . "$2"; [[ $kernelver =~ $BUILD_EXCLUSIVE_KERNEL ]] && '

@@ -185,7 +185,7 @@ parts = ["lib/Kconfig.edit.toml", "lib/new.c.edit.toml"]
         self.assertIn(f"base-commit: {self.base()}\nprerequisite-patch-id: ", letter)
 
     def test_again(self):
-        """The base is reproducible; old output is kept. Without SIGNOFF, a placeholder signs."""
+        """The base is reproducible; old output is kept. Without SIGNOFF, it is a placeholder."""
         self.make()
         base = self.base()
         shutil.rmtree(self.build / "tree")

@@ -114,7 +114,7 @@ class ResultsTest(unittest.TestCase):
 
 class NamesTest(unittest.TestCase):
     def test_all_tests_run(self):
-        """All programs of the selftests and all KUnit suites are sections of test.sh."""
+        """All KUnit suites and selftest programs but quiet_cpu.sh are sections of test.sh."""
         folder = TOP / parts.SELFTESTS
         text = "".join((folder / name).read_text() for name in ("Makefile", "Makefile.edit.toml"))
         programs = re.findall(r"^TEST(?:_GEN)?_PROGS \+?:?= (.*)", text, re.M)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Cost per object of deferring a free, with percpu_defer and with the usual
- * alternatives. Only the time of the caller is measured, not that of the
- * consumer: once on a single CPU, without contention, and once on all CPUs
- * concurrently.
+ * alternatives. Only the caller's time is measured, not the consumer's. Each
+ * alternative runs once on a single CPU, without contention, and once on all
+ * CPUs concurrently.
  */
 #include <kunit/test.h>
 #include <linux/atomic.h>

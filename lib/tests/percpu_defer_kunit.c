@@ -22,7 +22,7 @@
  *  6. The number of pending objects is bounded: o_cap, o_small_cap,
  *     o_cap_{threads,lowered}, o_overdue, m_cap, m_cap_lowered, m_cancel_elsewhere,
  *     m_overdue, m_in_turn, m_stuck{,_before}
- *  7. Memory reclaim drains inline, and no more than requested: o_help,
+ *  7. Memory reclaim drains inline, and hardly more than requested: o_help,
  *     o_help_some, o_help_nothing, o_two_helps, o_shrinker, o_trim, m_help,
  *     m_help_some, m_help_nothing, m_two_helps, m_help_rescans
  *  8. Teardown leaves nothing behind, and later pushes warn:

@@ -30,7 +30,7 @@ MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
 #define NR_SLOTS	16384UL
 
 struct slot {
-	spinlock_t lock;	/* protects the fields below */
+	spinlock_t lock;	/* protects @drained and @live */
 	unsigned int drained;
 	bool live;
 	bool busy;		/* trylocks fail */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Included before the source by "make cross": warn about atomic bit operations whose number
- * the compiler cannot prove to fit into an int. The number is a long on x86, an unsigned
+ * Included before the source by "make cross": warn about an atomic bit operation if the
+ * compiler cannot prove that its bit number fits into an int. The number is a long on x86, an unsigned
  * int on arm64, s390 and loongarch, and an int on riscv and parisc, which silently drop
  * the upper half of an unsigned long.
  */

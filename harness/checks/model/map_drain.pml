@@ -7,9 +7,9 @@
  * Three slots: 0 and 1 share a word of dead bits, 2 is in the next word. One word
  * holds the dirty bits of both. Initially all slots are dead, and slot 2 is empty.
  *
- * owner   allocates one or two slots, fills each with or without a store (a page
- *         of zeros, a hibernation image), may refill one of them, and frees them
- *         under the cluster lock, see zswap_invalidate_range()
+ * owner   allocates one or two slots, and fills each with or without a store (a page
+ *         of zeros, a hibernation image); may refill slot 0 if it is the only one;
+ *         frees the slots under the cluster lock: see zswap_invalidate_range()
  * drains  a worker, which retries later if another drain is running, and memory
  *         reclaim, which runs twice and does not wait for locks:
  *         percpu_defer_map_drain() and zswap_drain()

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Short runs
 
-Duration and total CPU time of munmap() of memory that the kernel swapped out page by page
-because of a cgroup's limit, so that few neighbours in memory are neighbours in swap, compared
-with memory that madvise() paged out in one call.
+Duration and total CPU time of munmap(), for memory that reclaim swapped out page by page at a
+cgroup's limit, and for memory that madvise() paged out in one call. After reclaim, few
+neighbours in memory are neighbours in swap.
 """
 
 import statistics

@@ -10,14 +10,14 @@
  * process gets a higher SCHED_FIFO priority. "none" means no hogs. Hogs end when everything
  * is freed, or after MILLISECONDS. FILE begins with a number that is back at its initial value
  * when everything is freed, such as mm_stat of a zram device in use as swap.
- * Prints four times in nanoseconds:
+ * Prints four durations in nanoseconds:
  *   the duration of munmap(),
  *   the time from its start until FILE was back,
  *   the CPU time of munmap(),
  *   the CPU time of kernel workers until FILE was back,
- * and the difference between FILE and its initial value when
- *   munmap() returned,
- *   the hogs were killed.
+ * and the difference between FILE and its initial value
+ *   when munmap() returned,
+ *   when the hogs were killed.
  */
 #define _GNU_SOURCE
 #include <err.h>

@@ -12,12 +12,12 @@
  * content ends the program. Without address randomisation, the work is the same in each
  * run. FILE begins with a number that is back at its initial value when everything is
  * freed, such as mm_stat of a zram device in use as swap.
- * Prints times in nanoseconds:
+ * Prints durations in nanoseconds:
  *   until the last process had exited,
  *   until FILE was back,
  *   the CPU time of the processes in user mode, and in the kernel,
  *   the CPU time of kernel workers until FILE was back,
- * and the numbers of pages swapped out to and in from devices, and out to and in from zswap.
+ * and the numbers of pages written to and read from devices, stored in and loaded from zswap.
  */
 #define _GNU_SOURCE
 #include <err.h>

@@ -18,7 +18,7 @@
  * -d is for one process on one idle CPU with coarse CPU-time clocks: elapsed time counts
  * as CPU time. After munmap(), 0 is written to SWITCH, which drains inline; the duration of
  * this write counts as worker time. SWITCH may be "none" if there is no switch.
- * Prints four times in nanoseconds:
+ * Prints four durations in nanoseconds:
  *   the duration of munmap() in the slowest process,
  *   the time from the start until FILE was back (without FILE, the duration of munmap()),
  *   the CPU time of munmap() in all processes,
@@ -51,7 +51,7 @@ static bool show_runs;
 static size_t run_pages, first_size;
 static const char *drain_switch;
 
-/* Results of a process: nanoseconds of its munmap(), and layout of its pages in swap. */
+/* Results of a process: nanoseconds of munmap() and of an inline drain; layout in swap. */
 struct cost {
 	uint64_t time, cpu, drain;
 	struct runs runs;

@@ -220,7 +220,7 @@ static bool swapoff_is_interrupted(void)
 
 #define KEEPERS		8
 
-/* Start processes that have pages in swap, and check them when the gate is opened. */
+/* Start processes with pages in swap, which they check when the gate opens. */
 static struct gate start_keepers(void)
 {
 	struct gate gate = new_gate();
@@ -282,7 +282,7 @@ int main(void)
 	run_twice(test_mem_limit, "freed slots make room below mem_limit");
 	run_twice(test_switch, "deferred_free frees at once when switched off");
 	run_twice(test_swapoff, "swapoff leaves nothing to be read");
-	run_twice(test_interrupted, "swapoff that a signal interrupts");
+	run_twice(test_interrupted, "an interrupted swapoff loses nothing");
 
 	zram_swapoff();
 	zram_remove();

@@ -602,8 +602,8 @@ static bool test_group_removed(void)
 }
 
 /*
- * Removal of a cgroup, and stores that a cgroup's limit refuses, must not free the dead
- * entries of other cgroups.
+ * Removal of a cgroup, and stores in a cgroup whose memory.zswap.max is 0, must not free
+ * the dead entries of other cgroups.
  */
 static bool test_others_dead(void)
 {

@@ -206,7 +206,7 @@ int main(int argc, char **argv)
 
 	ksft_test_result(run_workers(processes, size, time(NULL) + seconds, disturb),
 			 "content survives the reuse of slots\n");
-	ksft_print_msg("%lu processes of %zu MB, %lu s: %llu pages written back,\n",
+	ksft_print_msg("%lu processes of %zu MB, %lu s: %llu pages written back\n",
 		       processes, size >> 20, seconds,
 		       zswap_number("written_back_pages") - written_back);
 	if (zswap_defers())
