@@ -45,6 +45,14 @@ def lock():
     HELD.append(file)
 
 
+def write(path, text):
+    """Write a file atomically: on failure it keeps its old content."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tmp = path.with_name(f"{path.name}.tmp")
+    tmp.write_text(text)
+    tmp.replace(path)
+
+
 def script(name, *args, env=None):
     """Run a script of the harness; return its output.
 

@@ -51,7 +51,8 @@ def is_artefact(tree, page, line):
                    for folder in (tree / DOCS, (tree / page).parent))
     if unlabelled := UNLABELLED.search(line):
         # Sphinx ignores the case of labels.
-        return not subprocess.run(["grep", "-rqiF", "--include=*.rst", f".. _{unlabelled[1]}:",
+        label = rf"^\s*\.\. _{re.escape(unlabelled[1])}:\s*$"
+        return not subprocess.run(["grep", "-rqiP", "--include=*.rst", label,
                                    tree / DOCS]).returncode
     return "document isn't included in any toctree" in line and page.name == "index.rst"
 

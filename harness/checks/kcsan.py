@@ -43,12 +43,19 @@ def accesses(report):
     return found
 
 
+def run(*command):
+    """Run a tool of binutils; return its output."""
+    done = subprocess.run(command, text=True, capture_output=True)
+    if done.returncode:
+        raise Error(f"{command[0]} failed: {done.stderr.strip()}")
+    return done.stdout
+
+
 def source_lines(path, address, section):
     """Return (file, line) of the function at an address and everything inlined there."""
     # The addresses of a module start from 0 in each section.
     where = ["-j", section] if path.suffix == ".ko" else []
-    text = subprocess.check_output(
-        ["addr2line", "-f", "-i", "-p", *where, "-e", path, f"{address:#x}"], text=True)
+    text = run("addr2line", "-f", "-i", "-p", *where, "-e", path, f"{address:#x}")
     lines = LINE.findall(text)
     if not lines or len(lines) != len(text.splitlines()):
         raise Error(f"{path}: no source line of {address:#x}; build it with "
@@ -89,7 +96,7 @@ class Races:
     def functions(self, path):
         """Map a name to (address, size, section) of all functions with that name in a file."""
         table = {}
-        text = subprocess.check_output(["nm", "--format=sysv", "--defined-only", path], text=True)
+        text = run("nm", "--format=sysv", "--defined-only", path)
         for line in text.splitlines():
             fields = [field.strip() for field in line.split("|")]
             if len(fields) == 7 and fields[4] and fields[2] in "tTwW":

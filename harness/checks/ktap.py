@@ -24,7 +24,7 @@ def sections(lines):
     """Yield the sections between BEGIN and END; the next one ends one without END."""
     for found in re.finditer(r"^BEGIN (\S+)\n(.*?)(?:^END (\d+)$|(?=^BEGIN )|\Z)",
                              "".join(f"{line}\n" for line in lines), re.M | re.S):
-        yield Section(found[1], found[2].splitlines(), int(found[3] or -1))
+        yield Section(found[1], found[2].split("\n")[:-1], int(found[3] or -1))
 
 
 def parse(tree, lines):

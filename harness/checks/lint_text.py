@@ -95,7 +95,7 @@ def checkpatch(trees):
                  "--strict", "--terse", "--show-types", "--no-summary", "-f",
                  *originals, cwd=COPIES)
     found = [original(one, originals) for one in lint_common.parse(output)]
-    return [one for one in found if (one.path, one.text.split(":")[1]) not in ACCEPTED]
+    return [one for one in found if (one.path, *one.text.split(":")[1:2]) not in ACCEPTED]
 
 
 def kernel_doc(trees):

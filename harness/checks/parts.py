@@ -63,6 +63,10 @@ def guest_part(source, name, _args):
     return run_job(source, name, name, {}, test.tests_of(name), boot=boot)
 
 
+def mutants_part(source, _name, args):
+    return run_mutants(source, args, "")
+
+
 def others(source, names):
     archive = BUILD / "suites.cpio.gz"
     script("machine/rootfs.sh", source.patched_tree(), archive)
@@ -79,17 +83,18 @@ PARTS = {
     "sync": guest_part, "kcsan": test_kind, "rt": test_kind, "arm64": test_kind,
     "torture-kasan": torture_part, "torture-kcsan": torture_part,
     "others": lambda source, _name, _args: others(source, suites.load()),
-    "mutants": lambda source, _name, args: run_mutants(source, args, "")}
+    "mutants": mutants_part}
 
 
 def parts(source, args):
     """Return the parts of a run with these arguments."""
-    asked = f"{args.seconds} s, torture {args.torture} s, {args.minutes} min"
+    short, long = f"{args.seconds} s, torture {args.torture} s", f"{args.minutes} min"
+    asked = {test_kind: short, mutants_part: short, perturb_part: long, torture_part: long}
     in_guests = tree_of_guests(source)
     # These depend on more or on fewer files than those that guests depend on.
     trees = {"harness": "", "mutants": "",
              "model": test_all.tree_hash(only=("harness/checks/model",))}
-    return {name: test_all.Part(functools.partial(run, source, name, args), asked,
+    return {name: test_all.Part(functools.partial(run, source, name, args), asked.get(run, ""),
                                 trees.get(name, in_guests)) for name, run in PARTS.items()}
 
 

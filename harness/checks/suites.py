@@ -113,6 +113,8 @@ def run_guest(suite, label, kernel, archive, stage):
                        log=BUILD / f"log/suites-{suite.name}-{label}")
     except Error as error:
         lines, fault = error.lines, str(error)
+    finally:
+        initramfs.unlink()
     return results(lines, suite.name), fault
 
 

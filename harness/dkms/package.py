@@ -115,4 +115,5 @@ def build():
             make_sources(tree, top / "src" / name, version)
         make_debian(top, version, list(trees))
         run("dpkg-buildpackage", "--no-sign", "--build=binary", cwd=top)
-        return pathlib.Path(shutil.copy(top.parent / f"{NAME}-dkms_{version}_all.deb", BUILD))
+        deb = f"{NAME}-dkms_{version}_all.deb"
+        return shutil.copy(top.parent / deb, BUILD / f"{deb}.tmp").rename(BUILD / deb)

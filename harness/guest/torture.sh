@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Guest job, and one of the tests: run the torture test of percpu_defer; print KTAP.
+# One of the tests: run the torture test of percpu_defer; print KTAP.
 # Kernel parameters:
 #   pd_torture  duration in seconds
 #   pd_perturb  1 for random delays

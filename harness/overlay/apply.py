@@ -287,6 +287,8 @@ def remove(out):
     """Remove OUT; refuse if the user has added files to the copy, or changed files in it."""
     touched = (out / STAMP).read_text().splitlines()[1:]
     copied = (out / COPIED).read_bytes().split(b"\0") if (out / COPIED).exists() else ()
+    if len(copied) == 1:
+        raise Error(f"{out} was made by an older version of this repository: remove it")
     changed = [os.fsdecode(line.split(b" ", 2)[2])
                for line in set(contents(out)).difference(copied)]
     lost = sorted(path for path in changed if path not in (STAMP, COPIED, *touched)

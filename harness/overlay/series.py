@@ -5,6 +5,7 @@ series.toml assigns the parts of the overlay to patches. Each step is generated 
 complete tree, but from the parts of the patches up to it.
 """
 
+import datetime
 import os
 import pathlib
 import re
@@ -267,10 +268,8 @@ def expect_same(repo, base, patches):
 
 def publish(tmp):
     """Replace the output; keep the old one for its cover letters, filled in by hand."""
-    old = OUT.with_suffix(".old")
     if OUT.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        OUT.rename(old)
+        OUT.rename(OUT.with_suffix(f".{datetime.datetime.now():%Y%m%d-%H%M%S.%f}"))
     tmp.rename(OUT)
 
 
@@ -297,7 +296,7 @@ def make(ksrc, own, signoff, without, stage):
     expect_same(repo, base, every)
     publish(tmp)
     shutil.rmtree(repo)
-    stage("the series are in build/series, earlier ones in build/series.old; git am yields the "
+    stage("the series are in build/series, earlier ones in build/series.<time>; git am yields the "
           "expected tree. Placeholders to fill in: grep -n -F '*** ' build/series/*/*.patch")
 
 

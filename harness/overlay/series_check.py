@@ -33,8 +33,9 @@ def write_fragment(files):
     kconfig = "\n".join(content.decode() for path, content in files.items()
                         if path.name.startswith("Kconfig"))
     known = {f"CONFIG_{name}" for name in re.findall(r"^(?:menu)?config (\w+)$", kconfig, re.M)}
-    # In the patch that adds the library, no option selects it.
-    lines = [line for line in ("CONFIG_PERCPU_DEFER=y", *OPTIONS.read_text().splitlines())
+    # No option selects the library in the patch that adds it, nor the torture test.
+    lines = [line for line in ("CONFIG_PERCPU_DEFER=y", "CONFIG_PERCPU_DEFER_TORTURE_TEST=m",
+                               *OPTIONS.read_text().splitlines())
              if line.partition("=")[0] in known]
     FRAGMENT.write_text("\n".join([*lines, ""]))
 

@@ -19,14 +19,13 @@ and optionally functions of the samples that yield
 import datetime
 import importlib
 import json
-import os
 import re
 import subprocess
 
 from machine import vm
 from report.sections import common
 from report.sections.guests import QUICK_TURNS, TURNS, Guests
-from shared import BUILD, Error
+from shared import BUILD, Error, write
 
 RESULTS = BUILD / "results"
 ORDER = ("unmap", "native", "short_runs", "busy", "memory", "lmk", "killers", "faults", "others",
@@ -132,43 +131,43 @@ def make_files(report, sections):
             **{f"{plot}.svg": svg for plot, svg in plots.items()}}
 
 
-def write(folder, name, text):
-    """Write a file of a report atomically: on failure, the old content remains."""
-    folder.mkdir(parents=True, exist_ok=True)
-    tmp = folder / f"{name}.tmp"
-    tmp.write_text(text)
-    os.replace(tmp, folder / name)
-
-
 def finish(folder):
     """Draw a report from the samples in a directory; return its text."""
     try:
         report = json.loads((folder / "bench.json").read_text())
         names = choose(",".join(report["sections"]))
         files = make_files(report, load(names, report["quick"]))
-    except (Error, OSError, LookupError, json.JSONDecodeError,
+    except (Error, OSError, LookupError, ValueError,
             subprocess.SubprocessError) as error:
         raise Error(f"cannot draw a report: {error}; fix that, then draw the samples again: "
                     f"make report FROM={folder}") from error
     for name, text in files.items():
-        write(folder, name, text)
+        write(folder / name, text)
     return files["report.md"]
 
 
-def resume(folder, about, stage):
+def resume(folder, about):
     """Return the report in a directory if it describes this state, else a new one.
 
-    Move the report of another state away. An unknown state differs from all others.
+    An unknown state differs from all others.
     """
     samples = folder / "bench.json"
-    old = json.loads(samples.read_text()) if samples.exists() else {}
+    try:
+        old = json.loads(samples.read_text()) if samples.exists() else {}
+    except ValueError as error:
+        raise Error(f"{samples}: {error}; move it away") from error
     if about["state"] and about.items() <= old.items():
         return old
-    if folder.exists():
+    return about | {"sections": {}, "dates": {}}
+
+
+def save(folder, report, stage):
+    """Save the samples. Move the report of another state away before the first ones."""
+    if len(report["sections"]) == 1 and folder.exists() and not resume(folder, report)["dates"]:
         before = f"{folder.name}.{datetime.datetime.now():%Y%m%d-%H%M%S.%f}-before"
         folder.rename(folder.with_name(before))
         stage(f"the earlier report, of another state, is in build/{before}")
-    return about | {"sections": {}, "dates": {}}
+    write(folder / "bench.json", json.dumps(report, indent=1) + "\n")
 
 
 def run(kernels, names, quick, state, stage):
@@ -180,12 +179,12 @@ def run(kernels, names, quick, state, stage):
     report = resume(folder, {
         "kernel": kernels.patched.version, "base_kernel": kernels.base.version, "state": state,
         "accelerator": vm.accelerator(kernels.patched.image), "cpus": vm.CPUS, "quick": quick,
-        "repetitions": QUICK_TURNS if quick else TURNS}, stage)
+        "repetitions": QUICK_TURNS if quick else TURNS})
     for name, section in load(names, quick).items():
         stage(f"section '{name}'; its samples will be in build/{folder.name}/bench.json")
         report["sections"][name] = section.measure(Guests(kernels, quick, stage))
         report["dates"][name] = datetime.date.today().isoformat()
-        write(folder, "bench.json", json.dumps(report, indent=1) + "\n")
+        save(folder, report, stage)
     print(finish(folder))
     stage(f"the report is build/{folder.name}/report.html")
 

@@ -10,7 +10,7 @@ import types
 
 from report.sections import common, instructions
 from report.sections.guests import Guests
-from shared import HARNESS, Error
+from shared import HARNESS, Error, write
 
 BASELINE = HARNESS / "report/perf-baseline.toml"
 TOLERANCE = 0.05
@@ -61,7 +61,7 @@ def run(kernel, update, stage):
     found = instructions.count_all(Guests(types.SimpleNamespace(patched=kernel), False, stage))
     versions = built(kernel)
     if update:
-        BASELINE.write_text(as_toml(found, versions))
+        write(BASELINE, as_toml(found, versions))
         stage(f"the new baseline is in harness/report/{BASELINE.name}")
         return True
     baseline = tomllib.loads(BASELINE.read_text())

@@ -47,12 +47,14 @@ OUTPUTS = (
      ["zram_ops:access time: not tracked"]),
     (GOOD.replace("END 0", "END 139"), ["x:a"], ["x"], []),
     ("BEGIN x\ncat: no such file\nEND 1\n", [], ["x"], []),
+    # Only a newline ends a line.
+    ("BEGIN x\nTAP version 13\n1..1\nfoo\rok 1 a\nEND 0\n", [], ["x:(missing)", "x"], []),
     ("BEGIN x\nTAP version 13\n1..0 # SKIP needs y\nEND 4\n", [], [], ["x"]))
 
 
 def results(text):
     tree, found = pathlib.Path(os.environ["PD_PRISTINE"]), []
-    for section in ktap.sections(text.splitlines()):
+    for section in ktap.sections(text.split("\n")):
         found += ktap.results(tree, section)
     return found
 
