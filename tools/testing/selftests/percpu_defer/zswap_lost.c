@@ -7,8 +7,8 @@
  * On a swap device that is nearly full, processes of two users fill memory, page it
  * out and free it, in small and large pieces. They write content that identifies its
  * owner, the same content again, and zeros. In most rounds there is so little room that
- * freed slots are reused immediately. Meanwhile zswap is flushed, and its shrinker
- * writes back. Each process must read what it wrote. Each round has different random
+ * freed slots are reused immediately. Meanwhile zswap is flushed and drained by memory
+ * reclaim, and its shrinker writes back. Each process must read what it wrote. Each round has different random
  * delays. After a round, every entry must be dead or in a slot in use. After swapoff,
  * nothing may be left in zswap, and no data of the users on the device.
  */
@@ -205,6 +205,16 @@ static void write_back(void)
 	_exit(KSFT_PASS);
 }
 
+/* Drain as memory reclaim does: often, and without waiting. */
+static void reclaim(void)
+{
+	while (!stopped()) {
+		shrinker_scan("percpu_defer-zswap", 0, 256);
+		usleep(1000);
+	}
+	_exit(KSFT_PASS);
+}
+
 static void start(void (*run)(void))
 {
 	pid_t pid = fork();
@@ -232,6 +242,7 @@ static bool run_round(bool full)
 	start(zeros);
 	start(flush);
 	start(write_back);
+	start(reclaim);
 	/* Count from here: on a debug kernel, starting the processes alone takes seconds. */
 	sleep(ROUND_SECONDS);
 	__atomic_store_n(stop, true, __ATOMIC_RELAXED);

@@ -114,10 +114,10 @@ static inline unsigned long long zswap_counted(const char *what)
 }
 
 /*
- * Have zswap's shrinker, and no other, scan @nr entries of the cgroup with inode @group.
- * Return false if that is not possible.
+ * Have the shrinkers whose names begin with @name, and no others, scan @nr objects of the
+ * cgroup with inode @group, or 0. Return false if that is not possible.
  */
-static inline bool zswap_scan(unsigned long long group, unsigned long nr)
+static inline bool shrinker_scan(const char *name, unsigned long long group, unsigned long nr)
 {
 	DIR *shrinkers = opendir(SHRINKERS);
 	char path[320], request[64];
@@ -126,7 +126,7 @@ static inline bool zswap_scan(unsigned long long group, unsigned long nr)
 
 	snprintf(request, sizeof(request), "%llu 0 %lu", group, nr);
 	while (shrinkers && (entry = readdir(shrinkers))) {
-		if (strncmp(entry->d_name, "mm-zswap", 8))
+		if (strncmp(entry->d_name, name, strlen(name)))
 			continue;
 		snprintf(path, sizeof(path), SHRINKERS "/%s/scan", entry->d_name);
 		done = !write_file(path, request);
@@ -134,6 +134,12 @@ static inline bool zswap_scan(unsigned long long group, unsigned long nr)
 	if (shrinkers)
 		closedir(shrinkers);
 	return done;
+}
+
+/* Have zswap's shrinker scan @nr entries of the cgroup with inode @group. */
+static inline bool zswap_scan(unsigned long long group, unsigned long nr)
+{
+	return shrinker_scan("mm-zswap", group, nr);
 }
 
 /* Return the number of dead slots, with or without an entry. */
