@@ -17,7 +17,7 @@ CROSS_PACKAGES='gcc-aarch64-linux-gnu gcc-riscv64-linux-gnu gcc-s390x-linux-gnu
 DKMS_PACKAGES='debhelper debootstrap dh-dkms'
 DOCS_PACKAGES='python3-sphinx python3-yaml'
 LINT_PACKAGES='codespell perl pyflakes3 shellcheck'
-SERIES_PACKAGES='perl'
+SERIES_PACKAGES='perl python3-git python3-ply'
 SUITES_PACKAGES='bash bc coreutils e2fsprogs fio libcap-dev libnuma-dev liburing-dev rsync
 	stress-ng'
 REPORT_PACKAGES='gnuplot-nox python3-markdown'

@@ -332,12 +332,16 @@ def update(ksrc, out, files):
 
 
 def report(version):
-    """Print the features that this version lacks, and the files that were left out."""
+    """Print the features that this version lacks."""
     for line in compat_tables.says(version):
         print(line, file=sys.stderr)
+
+
+def report_untracked():
+    """Print the files that are left out."""
     if (TOP / ".git").exists():
         for path in git_files(TOP, "--others", "--exclude-standard", "--", *KERNEL_DIRS,
-                              "harness/overlay/compat"):
+                              "harness/overlay/compat/*/"):
             print(f"{path}: not tracked, so left out; git add it, or remove it", file=sys.stderr)
 
 
@@ -345,6 +349,8 @@ def apply(ksrc, out, pristine, force=True):
     """Create or update OUT; refuse if this would change KSRC or files of the user."""
     version = kernel_version(ksrc)
     check_place(ksrc, out)
+    if not pristine:
+        report_untracked()
     files = {} if pristine else generate(ksrc, version, read_overlay(version))
     if files:
         check_untested(ksrc, version, files, force)

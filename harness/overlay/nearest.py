@@ -39,7 +39,7 @@ def of_rule(rule, text):
 
 
 def of_anchor(anchor, text):
-    """Show the lines of an anchor that the text lacks; if none, its first line."""
+    """Show the lines of an anchor that the text lacks; if none, all: their order differs."""
     there = {line.strip() for line in text.splitlines()}
     wanted = [line.strip() for line in anchor.splitlines() if line.strip()]
-    return show([line for line in wanted if line not in there] or wanted[:1], text)
+    return show([line for line in wanted if line not in there] or wanted, text)

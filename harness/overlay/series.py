@@ -305,6 +305,7 @@ def repository(ksrc, own, out, force, stage):
     if out.exists():
         raise Error(f"OUT={out} exists; give another OUT for the repository")
     apply.check_place(ksrc, out)
+    apply.report_untracked()
     made, version = all_steps(ksrc), apply.kernel_version(ksrc)
     apply.check_untested(ksrc, version, made[-1][1], force)
     base, tmp = base_of_own(ksrc) if own else base_of_fetched(ksrc, stage), apply.unfinished(out)

@@ -162,7 +162,7 @@ class OverlayTest(unittest.TestCase):
         (self.top / "lib/b.c").unlink()
         self.assertEqual(self.overlay(), ["lib/a.c"])
         with contextlib.redirect_stderr(io.StringIO()) as said:
-            apply.report("7.3")
+            apply.report_untracked()
         self.assertIn("lib/stray.c: not tracked, so left out; git add it", said.getvalue())
         self.assertNotIn("lib/a.c:", said.getvalue())
 

@@ -144,12 +144,13 @@ parts = ["lib/Kconfig.edit.toml", "lib/new.c.edit.toml"]
         overlay[pathlib.Path("lib/new.c")] = b"int a;\n"
         overlay[pathlib.Path("lib/new.c.edit.toml")] = (
             b"[[edit]]\nafter = \"int a;\\n\"\ntext = \"int b;\\n\"\n")
+        newest = ".".join(map(str, apply.TESTED[-1])) + ".4"
         patched.replace(self, series, BUILD=self.build, OUT=self.build / "series",
                         MESSAGES=top / "messages", TABLE=top / "series.toml",
                         checkpatch=lambda *_args: None)
         patched.replace(self, cover, RESULTS=top / "none")
         patched.replace(self, apply, read_overlay=lambda *_args: overlay,
-                        kernel_version=lambda _tree: "7.3.4")
+                        kernel_version=lambda _tree: newest)
 
     def make(self, signoff="", own=False, without=()):
         """Make the series; return stderr."""

@@ -120,11 +120,21 @@ class NamesTest(unittest.TestCase):
         folder = TOP / parts.SELFTESTS
         text = "".join((folder / name).read_text() for name in ("Makefile", "Makefile.edit.toml"))
         programs = re.findall(r"^TEST(?:_GEN)?_PROGS \+?:?= (.*)", text, re.M)
-        names = {*" ".join(programs).split(), *test.kunit_cases()} - {"quiet_cpu.sh"}
+        programs = " ".join(programs).split()
+        ignored = (folder / ".gitignore").read_text().split()
+        self.assertLessEqual({name for name in programs if ".sh" not in name}, set(ignored))
+        names = {*programs, *test.kunit_cases()} - {"quiet_cpu.sh"}
         self.assertLessEqual({"zswap_late.sh", "zswap_ops", "files", "zsmalloc"}, names)
         self.assertLessEqual(names, test.tests_of("test"))
         self.assertLessEqual(names, test.expected("7.3.4", "plain")[0] |
                              test.expected("7.3.4", "kasan")[0])
+
+    def test_guarantees(self):
+        """The list of guarantees names each KUnit case of the library."""
+        head = (TOP / "lib/tests/percpu_defer_kunit.c").read_text().partition("#include")[0]
+        cases = test.kunit_cases()
+        self.assertEqual(set(re.findall(r"\b[om]_\w+", head)),
+                         {*cases["percpu_defer"], *cases["percpu_defer_map"]})
 
     def test_choose(self):
         for name, chosen in (("", ("", "")), ("zram_ops", ("zram_ops", "")),

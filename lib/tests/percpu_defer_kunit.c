@@ -10,8 +10,8 @@
  *     o_drain_once, o_cap, o_off, o_no_page, o_irqs_off, m_drain_once, m_scattered,
  *     m_irqs_off, m_leaves, m_one, m_big
  *  2. A flush returns only after everything pushed earlier is drained:
- *     o_flush_waits, o_flush_waits_for_aged, m_flush_waits_for_{flush,worker,help},
- *     m_flush_shares
+ *     o_flush_waits, o_flush_waits_for_aged, m_flush_waits_for_flush,
+ *     m_flush_waits_for_worker, m_flush_waits_for_help, m_flush_shares
  *  3. A claim after a cancel fails, and only one of two claims succeeds:
  *     m_cancel, m_cancel_late, m_claim_once, m_reuse
  *  4. Any pattern of slots can be pushed, and no slot is missed:
@@ -20,8 +20,8 @@
  *     earlier if there are many: o_age, o_cpu_offline, o_early, o_early_rest, m_age,
  *     m_cpu_offline, m_early, m_worker_comes_back, m_workers, m_helps_again
  *  6. The number of pending objects is bounded: o_cap, o_small_cap,
- *     o_cap_{threads,lowered}, o_overdue, m_cap, m_cap_lowered, m_cancel_elsewhere,
- *     m_overdue, m_in_turn, m_stuck{,_before}
+ *     o_cap_threads, o_cap_lowered, o_overdue, m_cap, m_cap_lowered,
+ *     m_cancel_elsewhere, m_overdue, m_in_turn, m_stuck, m_stuck_before
  *  7. Memory reclaim drains inline, and hardly more than requested: o_help,
  *     o_help_some, o_help_nothing, o_two_helps, o_shrinker, o_trim, m_help,
  *     m_help_some, m_help_nothing, m_two_helps, m_help_rescans
