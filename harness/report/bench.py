@@ -161,13 +161,12 @@ def resume(folder, about):
     return about | {"sections": {}, "dates": {}}
 
 
-def save(folder, report, stage):
-    """Save the samples. Move the report of another state away before the first ones."""
-    if len(report["sections"]) == 1 and folder.exists() and not resume(folder, report)["dates"]:
+def set_aside(folder, stage):
+    """Move the report of another state away."""
+    if folder.exists():
         before = f"{folder.name}.{datetime.datetime.now():%Y%m%d-%H%M%S.%f}-before"
         folder.rename(folder.with_name(before))
         stage(f"the earlier report, of another state, is in build/{before}")
-    write(folder / "bench.json", json.dumps(report, indent=1) + "\n")
 
 
 def run(kernels, names, quick, state, stage):
@@ -180,11 +179,15 @@ def run(kernels, names, quick, state, stage):
         "kernel": kernels.patched.version, "base_kernel": kernels.base.version, "state": state,
         "accelerator": vm.accelerator(kernels.patched.image), "cpus": vm.CPUS, "quick": quick,
         "repetitions": QUICK_TURNS if quick else TURNS})
+    fresh = not report["dates"]
     for name, section in load(names, quick).items():
         stage(f"section '{name}'; its samples will be in build/{folder.name}/bench.json")
         report["sections"][name] = section.measure(Guests(kernels, quick, stage))
         report["dates"][name] = datetime.date.today().isoformat()
-        save(folder, report, stage)
+        # Only now: without a first sample, the earlier report stays.
+        if len(report["dates"]) == 1 and fresh:
+            set_aside(folder, stage)
+        write(folder / "bench.json", json.dumps(report, indent=1) + "\n")
     print(finish(folder))
     stage(f"the report is build/{folder.name}/report.html")
 

@@ -78,6 +78,11 @@ class ReportTest(unittest.TestCase):
                 self.run_bench(one=section((number, 2)), two=section(**broken))
             self.assertEqual(self.files()["report.html"], report)
             self.assertEqual(self.samples(self.results)["one"], number)
+        # Without a first sample, the report of another state stays.
+        with self.assertRaisesRegex(Error, "^the report has no"):
+            self.run_bench(["two"], state="b",
+                           two=section(measure=lambda guests: bench.choose("lkm")))
+        self.assertEqual(self.files()["report.html"], report)
         self.sections["two"] = section()
         with contextlib.redirect_stdout(io.StringIO()):
             bench.redraw(self.results)
