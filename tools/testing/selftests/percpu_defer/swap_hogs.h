@@ -37,7 +37,7 @@ static inline void be_hog(int cpu, bool fifo, int go)
 }
 
 /*
- * Fork a hog for each CPU; hogs loop once both ends of @go are closed. Call this before
+ * Fork a hog for each CPU; hogs start to loop when both ends of @go are closed. Call this before
  * memory is swapped out: hogs would share its slots and keep them in use.
  */
 static inline void make_hogs(bool fifo, const int *go)
