@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Paths, the error class, the build lock, scripts and progress, shared by all modules."""
 
+import datetime
 import fcntl
 import os
 import pathlib
@@ -51,6 +52,21 @@ def write(path, text):
     tmp = path.with_name(f"{path.name}.tmp")
     tmp.write_text(text)
     tmp.replace(path)
+
+
+def set_aside(path, suffix=""):
+    """Rename a file or directory, with the time in its new name; return the new path."""
+    now = datetime.datetime.now()
+    return path.rename(path.with_name(f"{path.name}.{now:%Y%m%d-%H%M%S.%f}{suffix}"))
+
+
+def run(*command, cwd=None):
+    """Run a command; return its output."""
+    done = subprocess.run(command, text=True, capture_output=True, cwd=cwd)
+    if done.returncode:
+        said = done.stdout + done.stderr
+        raise Error(f"{command[0]} failed: {said.strip()[-2000:]}")
+    return done.stdout
 
 
 def script(name, *args, env=None):

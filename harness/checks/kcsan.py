@@ -11,10 +11,9 @@ import difflib
 import functools
 import pathlib
 import re
-import subprocess
 
 from overlay import apply
-from shared import Error
+from shared import Error, run
 
 STAMP_LINE = re.compile(r"^\[[^\]]*\](?:\[[^\]]*\])? ?")
 ACCESS = re.compile(r"(?:read|write|assert no )\S*.* to 0x[0-9a-f]+ of \d+ bytes by .*:$")
@@ -41,14 +40,6 @@ def accesses(report):
         elif inside and (match := FRAME.match(text)):
             found[-1].append((match[1], int(match[2], 16), int(match[3], 16), match[4] or ""))
     return found
-
-
-def run(*command):
-    """Run a tool of binutils; return its output."""
-    done = subprocess.run(command, text=True, capture_output=True)
-    if done.returncode:
-        raise Error(f"{command[0]} failed: {done.stderr.strip()}")
-    return done.stdout
 
 
 def source_lines(path, address, section):

@@ -13,8 +13,9 @@ from checks.expectations import judge
 from overlay import apply, compat_tables
 from shared import HARNESS, TOP, Error, script
 
-# Maximum seconds without output from a test, in addition to its requested run time. The final check of all pages in zswap_reuse took three minutes on a machine
-# that was running three other guests.
+# Maximum seconds without output from a test, in addition to its requested run time. The
+# final check of all pages in zswap_reuse took three minutes on a machine that was running
+# three other guests.
 SILENCE = 600
 # Time limit for all tests of a guest in seconds, in addition to twice the slot reuse and
 # the torture. KCSAN took 32 minutes next to other guests.

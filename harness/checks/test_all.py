@@ -15,7 +15,7 @@ import typing
 
 from checks.expectations import Count
 from overlay.parts import git_files
-from shared import BUILD, TOP, Error
+from shared import BUILD, TOP, Error, write
 
 
 class Part(typing.NamedTuple):
@@ -77,10 +77,7 @@ class Store:
             return {}
 
     def write(self, name, value):
-        self.folder.mkdir(parents=True, exist_ok=True)
-        tmp = self.folder / f"{name}.tmp"
-        tmp.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n")
-        tmp.replace(tmp.with_suffix(".json"))
+        write(self.folder / f"{name}.json", json.dumps(value, indent=1, sort_keys=True) + "\n")
 
     def green(self, name, part):
         """Return the kept result if it passed and its key matches."""

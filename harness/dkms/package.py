@@ -4,11 +4,10 @@
 import pathlib
 import re
 import shutil
-import subprocess
 import tempfile
 
 from overlay import apply
-from shared import BUILD, HARNESS, TOP, Error, script, stage
+from shared import BUILD, HARNESS, TOP, Error, run, script, stage
 
 HERE = HARNESS / "dkms"
 NAME = "zram-percpu-defer"
@@ -23,15 +22,6 @@ FILES = {"drivers/block/zram/*.[ch]": ".",
          "lib/percpu_defer_map.c": ".",
          "include/linux/percpu_defer*.h": "include/linux",
          "include/trace/events/percpu_defer.h": "include/trace/events"}
-
-
-def run(*command, cwd=None):
-    """Run a command; return its output."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, cwd=cwd)
-    if done.returncode:
-        raise Error(f"{command[0]} failed: {done.stdout.strip()[-2000:]}")
-    return done.stdout
 
 
 def fill_in(name, target, **words):

@@ -5,7 +5,6 @@ series.toml assigns the parts of the overlay to patches. Each step is generated 
 complete tree, but from the parts of the patches up to it.
 """
 
-import datetime
 import os
 import pathlib
 import re
@@ -16,7 +15,7 @@ import types
 
 from overlay import apply, compat_tables, cover
 from overlay.parts import COCCI, split
-from shared import BUILD, HARNESS, Error
+from shared import BUILD, HARNESS, Error, set_aside
 
 TABLE = HARNESS / "overlay/series.toml"
 MESSAGES = HARNESS / "overlay/messages"
@@ -269,7 +268,7 @@ def expect_same(repo, base, patches):
 def publish(tmp):
     """Replace the output; keep the old one for its cover letters, filled in by hand."""
     if OUT.exists():
-        OUT.rename(OUT.with_suffix(f".{datetime.datetime.now():%Y%m%d-%H%M%S.%f}"))
+        set_aside(OUT)
     tmp.rename(OUT)
 
 

@@ -25,7 +25,7 @@ import subprocess
 from machine import vm
 from report.sections import common
 from report.sections.guests import QUICK_TURNS, TURNS, Guests
-from shared import BUILD, Error, write
+from shared import BUILD, Error, set_aside, write
 
 RESULTS = BUILD / "results"
 ORDER = ("unmap", "native", "short_runs", "busy", "memory", "lmk", "killers", "faults", "others",
@@ -161,14 +161,6 @@ def resume(folder, about):
     return about | {"sections": {}, "dates": {}}
 
 
-def set_aside(folder, stage):
-    """Move the report of another state away."""
-    if folder.exists():
-        before = f"{folder.name}.{datetime.datetime.now():%Y%m%d-%H%M%S.%f}-before"
-        folder.rename(folder.with_name(before))
-        stage(f"the earlier report, of another state, is in build/{before}")
-
-
 def run(kernels, names, quick, state, stage):
     """Measure the sections with these names, or all sections, and write the report.
 
@@ -185,8 +177,9 @@ def run(kernels, names, quick, state, stage):
         report["sections"][name] = section.measure(Guests(kernels, quick, stage))
         report["dates"][name] = datetime.date.today().isoformat()
         # Only now: without a first sample, the earlier report stays.
-        if len(report["dates"]) == 1 and fresh:
-            set_aside(folder, stage)
+        if fresh and folder.exists():
+            stage(f"the earlier report, of another state, is in {set_aside(folder, '-before')}")
+        fresh = False
         write(folder / "bench.json", json.dumps(report, indent=1) + "\n")
     print(finish(folder))
     stage(f"the report is build/{folder.name}/report.html")

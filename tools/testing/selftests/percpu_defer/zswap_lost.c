@@ -6,11 +6,12 @@
  *
  * On a swap device that is nearly full, processes of two users fill memory, page it
  * out and free it, in small and large pieces. They write content that identifies its
- * owner, the same content again, and zeros. In most rounds there is so little room that
- * freed slots are reused immediately. Meanwhile zswap is flushed and drained by memory
- * reclaim, and its shrinker writes back. Each process must read what it wrote. Each round has different random
- * delays. After a round, every entry must be dead or in a slot in use. After swapoff,
- * nothing may be left in zswap, and no data of the users on the device.
+ * owner, the same content again, and zeros. In most rounds there is so little room
+ * that freed slots are reused immediately. Meanwhile zswap is flushed and drained by
+ * memory reclaim, and its shrinker writes back. Each process must read what it wrote.
+ * Each round has different random delays. After a round, every entry must be dead or
+ * in a slot in use. After swapoff, nothing may be left in zswap, and no data of the
+ * users on the device.
  */
 #define _GNU_SOURCE
 #include <grp.h>
