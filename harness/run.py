@@ -14,7 +14,7 @@ from machine import vm
 from machine.kernels import (KINDS, Kernel, Source, base_kernel, native_kernels,
                              patched_kernel)
 from overlay import series, series_check
-from report import bench, perf_check
+from report import bench, instruction_check
 from shared import BUILD, Error, lock, script, stage
 
 
@@ -110,7 +110,7 @@ def do_bench(args):
     source = locked_source(args)
     script("machine/deps.sh", "report")
     state = parts.tree_of_guests(source) + test_all.tree_hash(
-        only=("harness/report/sections/", "harness/report/bench.py"))
+        only=("harness/report/sections/", "harness/report/bench.py"), form=test_all.code)
     patched = patched_kernel(source)
     kernels = types.SimpleNamespace(patched=patched, base=base_kernel(source, patched.tree),
                                     native=lambda: native_kernels(source, patched))
@@ -123,7 +123,7 @@ def do_report(args):
 
 
 def do_perf_check(args):
-    if not perf_check.run(patched_kernel(locked_source(args)), args.update, stage):
+    if not instruction_check.run(patched_kernel(locked_source(args)), args.update, stage):
         raise Error
 
 

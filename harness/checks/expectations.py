@@ -65,7 +65,7 @@ def judge(results, kind, version, folder=HARNESS / "checks"):
         else:
             count.failed += 1
             if status == "skipped":
-                why = (f"skipped in the {kind} kernel; mend it, or allow it in "
+                why = (f"skipped in the {kind} kernel; fix it, or allow it in "
                        "harness/checks/skips.toml")
             print(f"error: {name}: {why or 'failed; see its lines above'}", file=sys.stderr,
                   flush=True)

@@ -103,7 +103,7 @@ def folders(trees, compiler):
     """Return (patched, base): the prepared build directories of both trees."""
     cc = []
     if compiler == "clang":
-        cc.append("CC=" + script("machine/newer.sh", "clang-[0-9]+", "clang"))
+        cc.append("CC=" + script("machine/fetch_tool.sh", "clang-[0-9]+", "clang"))
     out = BUILD / "kernel"
     return (Folder(out / f"lint-{compiler}-patched", trees.patched, FRAGMENTS + PATCHED, *cc),
             Folder(out / f"lint-{compiler}-base", trees.base, FRAGMENTS, *cc))
@@ -149,5 +149,5 @@ def context(trees):
 
 
 def sparse(trees):
-    command = script("machine/newer.sh", "sparse", "sparse")
+    command = script("machine/fetch_tool.sh", "sparse", "sparse")
     return compare(trees, "gcc", "C=2", f"CHECK={command}")

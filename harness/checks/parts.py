@@ -116,7 +116,7 @@ def tree_of_guests(source, tests=None):
         test_all.files_hash({str(path): test_all.code(path.name, content)
                              for path, content in made.items()},
                             without=(*test_all.PROSE, *left_out)),
-        test_all.tree_hash(only=test_all.IN_GUESTS)))
+        test_all.tree_hash(only=test_all.IN_GUESTS, form=test_all.code)))
 
 
 def test_one(source, args, only):

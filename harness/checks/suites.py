@@ -134,7 +134,7 @@ def merge(first, second):
 
 
 def judge(suite, found, faults):
-    """Print faults and failures of both kernels; return the Count of a suite.
+    """Print regressions, results that are too few, and faults; return the Count of a suite.
 
     found: {label: results}; faults: {label: fault of the guest or ''}.
     """

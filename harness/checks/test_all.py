@@ -5,6 +5,7 @@ A result is valid for one key: the hash of the files that the part depends on, t
 source, and the parameters of the part.
 """
 
+import ast
 import datetime
 import hashlib
 import json
@@ -42,8 +43,20 @@ def files_hash(files, without=()):
     return digest.hexdigest()[:16]
 
 
+def without_docstrings(content):
+    """Return Python code in a form without comments, docstrings and layout."""
+    tree = ast.parse(content)
+    for node in ast.walk(tree):
+        if hasattr(node, "body") and isinstance(node.body, list):
+            node.body = [one for one in node.body if not (
+                isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))]
+    return ast.dump(tree).encode()
+
+
 def code(name, content):
     """Return a file without comments and layout, on which no test depends."""
+    if name.endswith(".py"):
+        return without_docstrings(content)
     if name.endswith((".c", ".h")):
         content = re.sub(rb"/\*.*?\*/", b"", content, flags=re.S)
     elif name.endswith(".sh"):
@@ -51,13 +64,17 @@ def code(name, content):
     return re.sub(rb"\s+", b" ", content)
 
 
-def tree_hash(top=TOP, only=("",)):
-    """Hash the files with these prefixes that git tracks or would add; '' if git fails."""
+def tree_hash(top=TOP, only=("",), form=lambda name, content: content):
+    """Hash a form of the files with these prefixes that git tracks or would add.
+
+    Return '' if git fails.
+    """
     try:
         paths = git_files(top, "--cached", "--others", "--exclude-standard")
     except Error:
         return ""
-    return files_hash({str(path): (top / path).read_bytes() if (top / path).is_file() else b""
+    return files_hash({str(path): form(path.name, (top / path).read_bytes())
+                       if (top / path).is_file() else b""
                        for path in paths if str(path).startswith(only)})
 
 

@@ -7,14 +7,14 @@
 # SCHED_FIFO without the share of CPU time that the kernel reserves for other tasks. The
 # last three numbers are counters of the swap device's percpu_defer instance after the
 # measurement, or zeros without one; REFUSED counts from the start of the measurement.
-# Kernel parameters, in addition to those of columns.sh:
+# Kernel parameters, in addition to those of swap_variants.sh:
 #   pd_mb    megabytes to unmap
 #   pd_hogs  kinds of hogs
 #   pd_ms    milliseconds until the hogs end; they end earlier if everything is freed
 #   pd_cols  columns
 # shellcheck disable=SC2154 # set in the environment
 
-. "$(dirname -- "$0")/columns.sh"
+. "$(dirname -- "$0")/swap_variants.sh"
 . "$(dirname -- "$0")/instance.sh"
 
 fair=/sys/kernel/debug/sched/fair_server

@@ -4,13 +4,13 @@
 # it frees memory on busy CPUs. For each column, print a line
 #   churn COLUMN ROUNDS MOST BACK KILLS
 # with the results of swap_churn and the number of OOM kills.
-# Kernel parameters, in addition to those of columns.sh:
+# Kernel parameters, in addition to those of swap_variants.sh:
 #   pd_mb        megabytes freed per round
 #   pd_seconds   duration
 #   pd_spinners  number of busy-looping processes per CPU
 # shellcheck disable=SC2154 # set in the environment
 
-. "$(dirname -- "$0")/columns.sh"
+. "$(dirname -- "$0")/swap_variants.sh"
 
 kills() {
 	awk '$1 == "oom_kill" { print $2 }' /proc/vmstat

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 # Guest job: measure page faults from swap. For each column, print a line
 #   faults COLUMN MEDIAN PERCENTILE99
-# with the two times of swap_in. Kernel parameters, in addition to those of columns.sh:
+# with the two times of swap_in. Kernel parameters, in addition to those of swap_variants.sh:
 #   pd_mb    megabytes to fault in
 #   pd_cols  columns
 # shellcheck disable=SC2154 # set in the environment
 
-. "$(dirname -- "$0")/columns.sh"
+. "$(dirname -- "$0")/swap_variants.sh"
 
 setup_columns
 for column in $(echo "$pd_cols" | tr , ' '); do

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# Sourced by guest jobs, after columns.sh: percpu_defer statistics of the swap device.
+# Sourced by guest jobs, after swap_variants.sh: percpu_defer statistics of the swap device.
 # shellcheck shell=sh
 # shellcheck disable=SC2154 # pd_backend comes from the kernel command line
 

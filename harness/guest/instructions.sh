@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Guest job: count the instructions to free a slot, and to swap out a page to a slot that was
 # just freed. Requires a guest where a nanosecond of CPU time is an instruction.
-# Kernel parameters, in addition to those of columns.sh:
+# Kernel parameters, in addition to those of swap_variants.sh:
 #   pd_cols   the column
 #   pd_mb     megabytes to unmap
 #   pd_runs   lengths of the runs in swap, in pages, or "long"
@@ -18,7 +18,7 @@
 # with totals over all pages.
 # shellcheck disable=SC2154 # set in the environment
 
-. "$(dirname -- "$0")/columns.sh"
+. "$(dirname -- "$0")/swap_variants.sh"
 . "$(dirname -- "$0")/instance.sh"
 
 # unmap LENGTH

@@ -4,7 +4,7 @@
 #   edge COLUMN EXTRA
 #   try COLUMN KILLS OOM_KILLS ONE
 # EXTRA is the argument of swap_killer, in kilobytes; the other numbers are its results.
-# Kernel parameters, in addition to "mem" and those of columns.sh:
+# Kernel parameters, in addition to "mem" and those of swap_variants.sh:
 #   pd_mb     megabytes of each holder in swap
 #   pd_low    kilobytes of MemAvailable below which the killer kills
 #   pd_poll   polling interval of the killer in milliseconds
@@ -13,7 +13,7 @@
 #   pd_tries  number of tries after the search
 # shellcheck disable=SC2154 # set in the environment
 
-. "$(dirname -- "$0")/columns.sh"
+. "$(dirname -- "$0")/swap_variants.sh"
 . "$(dirname -- "$0")/pool.sh"
 . "$(dirname -- "$0")/edge.sh"
 

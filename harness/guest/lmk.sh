@@ -4,7 +4,7 @@
 #   lmk COLUMN WAY PROCESSES TOLD RESIDENT WAIT BACK FLUSH FLUSH_CPU ALLOCATION
 # with the results of swap_kill. WAY is "kill", "release" for kill and process_mrelease(),
 # or "flush" or "release+flush", which also flush deferred frees.
-# Kernel parameters, in addition to those of columns.sh:
+# Kernel parameters, in addition to those of swap_variants.sh:
 #   pd_rows       "PROCESSES:WAY ..." with commas instead of spaces; PROCESSES is the
 #                 number of processes killed at once
 #   pd_swapped, pd_resident, pd_allocated  megabytes: of each process in swap and in
@@ -13,7 +13,7 @@
 #   pd_reps       number of repetitions
 # shellcheck disable=SC2154 # set in the environment
 
-. "$(dirname -- "$0")/columns.sh"
+. "$(dirname -- "$0")/swap_variants.sh"
 . "$(dirname -- "$0")/pool.sh"
 
 setup_columns

@@ -3,14 +3,14 @@
 # Guest job: measure when compressed swap frees unmapped memory. For each case, print
 #   case COLUMN WAY MEGABYTES LIMIT
 # followed by the output of swap_memory.
-# Kernel parameters, in addition to those of columns.sh:
+# Kernel parameters, in addition to those of swap_variants.sh:
 #   pd_cases  "WAY:MEGABYTES:LIMIT ..." with commas instead of spaces; WAY is "munmap" or
 #             "exit", LIMIT the memory.max of a cgroup in megabytes, or 0 for none
 #   pd_cols   columns, alternating within a repetition
 #   pd_reps   number of repetitions
 # shellcheck disable=SC2154 # set in the environment
 
-. "$(dirname -- "$0")/columns.sh"
+. "$(dirname -- "$0")/swap_variants.sh"
 . "$(dirname -- "$0")/pool.sh"
 . "$(dirname -- "$0")/cgroup.sh"
 

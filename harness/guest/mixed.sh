@@ -4,14 +4,14 @@
 # needs. For each column, print a line
 #   mixed COLUMN ELAPSED BACK USER SYSTEM WORKERS OUT IN ZSWAPOUT ZSWAPIN REFUSED
 # with the results of swap_mixed and the number of pushes that percpu_defer refused although
-# it was enabled. Kernel parameters, in addition to those of columns.sh:
+# it was enabled. Kernel parameters, in addition to those of swap_variants.sh:
 #   pd_procs  number of concurrent processes
 #   pd_lives  number of times each is started
 #   pd_mb     megabytes that each fills
 #   pd_cols   columns
 # shellcheck disable=SC2154 # set in the environment
 
-. "$(dirname -- "$0")/columns.sh"
+. "$(dirname -- "$0")/swap_variants.sh"
 . "$(dirname -- "$0")/cgroup.sh"
 . "$(dirname -- "$0")/instance.sh"
 

@@ -3,13 +3,13 @@
 # Guest job: measure munmap() of swapped-out memory. For each row, print a line
 #   native COLUMN ROW MUNMAP BACK CPU WORKERS
 # with the four times of swap_unmap; ROW is an item of pd_rows.
-# Kernel parameters, in addition to those of columns.sh:
+# Kernel parameters, in addition to those of swap_variants.sh:
 #   pd_rows  "MEGABYTES:RUN ..." with commas instead of spaces; RUN is the length of the
 #            runs in swap, in pages, or 0 for the runs that madvise() produces
 #   pd_cols  columns, alternating within a row
 # shellcheck disable=SC2154 # set in the environment
 
-. "$(dirname -- "$0")/columns.sh"
+. "$(dirname -- "$0")/swap_variants.sh"
 
 # measure COLUMN MEGABYTES RUN
 measure() {

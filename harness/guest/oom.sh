@@ -6,7 +6,7 @@
 #   try WHERE KILLS CGROUP_KILLS NEEDED TIME
 # EXTRA is the number of kilobytes allocated beyond the freed memory; the other numbers
 # are the results of swap_oom.
-# Kernel parameters, in addition to those of columns.sh and to "mem", which should be small:
+# Kernel parameters, in addition to those of swap_variants.sh and to "mem", which should be small:
 #   pd_where  "machine" or "cgroup": where memory is short
 #   pd_mb     megabytes in swap of the processes that exit
 #   pd_left   kilobytes available at the start
@@ -15,7 +15,7 @@
 #   pd_tries  number of tries after the search
 # shellcheck disable=SC2154 # set in the environment
 
-. "$(dirname -- "$0")/columns.sh"
+. "$(dirname -- "$0")/swap_variants.sh"
 . "$(dirname -- "$0")/pool.sh"
 . "$(dirname -- "$0")/edge.sh"
 . "$(dirname -- "$0")/cgroup.sh"

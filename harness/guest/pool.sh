@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# Sourced by guest jobs, after columns.sh: $pool is the file that shows the memory usage
+# Sourced by guest jobs, after swap_variants.sh: $pool is the file that shows the memory usage
 # of compressed swap.
 # shellcheck shell=sh
 # shellcheck disable=SC2034,SC2154 # shared with the scripts that source this

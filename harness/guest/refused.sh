@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Guest job: count the instructions to free a slot while pending frees are at the cap.
 # Requires a guest where a nanosecond of CPU time is an instruction.
-# Kernel parameters, in addition to those of columns.sh:
+# Kernel parameters, in addition to those of swap_variants.sh:
 #   pd_mb    megabytes to unmap
 #   pd_runs  lengths of the runs in swap, in pages, or "long"
 #   pd_reps  number of repetitions
@@ -12,7 +12,7 @@
 # with the number of refused pushes and the results of swap_unmap.
 # shellcheck disable=SC2154 # set in the environment
 
-. "$(dirname -- "$0")/columns.sh"
+. "$(dirname -- "$0")/swap_variants.sh"
 . "$(dirname -- "$0")/instance.sh"
 
 # unmap LENGTH

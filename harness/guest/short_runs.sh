@@ -5,12 +5,12 @@
 #   short_runs COLUMN WAY MUNMAP BACK CPU WORKERS MEDIAN PERCENTILE90 PAGES...
 # with the results of swap_unmap. WAY is the kind of swapout: "reclaim", page by page because of
 # a cgroup's limit, which is half of the memory, or "pageout", by madvise().
-# Kernel parameters, in addition to those of columns.sh:
+# Kernel parameters, in addition to those of swap_variants.sh:
 #   pd_mb    megabytes to unmap
 #   pd_cols  columns
 # shellcheck disable=SC2154 # set in the environment
 
-. "$(dirname -- "$0")/columns.sh"
+. "$(dirname -- "$0")/swap_variants.sh"
 . "$(dirname -- "$0")/cgroup.sh"
 
 # unmap COLUMN WAY ARGUMENT...

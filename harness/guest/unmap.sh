@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 # Guest job: measure munmap() of swapped-out memory. For each row and column, print a line
 #   unmap COLUMN PROCESSES MEGABYTES MUNMAP BACK CPU WORKERS
-# with the four times of swap_unmap. Kernel parameters, in addition to those of columns.sh:
+# with the four times of swap_unmap. Kernel parameters, in addition to those of swap_variants.sh:
 #   pd_rows  "PROCESSES:MEGABYTES ..." with commas instead of spaces
 #   pd_cols  columns, alternating within a row
 # shellcheck disable=SC2154 # set in the environment
 
-. "$(dirname -- "$0")/columns.sh"
+. "$(dirname -- "$0")/swap_variants.sh"
 
 # measure COLUMN PROCESSES MEGABYTES
 measure() {

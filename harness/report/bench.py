@@ -28,8 +28,8 @@ from report.sections.guests import QUICK_TURNS, TURNS, Guests
 from shared import BUILD, Error, set_aside, write
 
 RESULTS = BUILD / "results"
-ORDER = ("unmap", "native", "short_runs", "busy", "memory", "lmk", "killers", "faults", "others",
-         "accounting", "mixed", "instructions")
+ORDER = ("unmap", "native", "short_runs", "busy", "memory", "lmk", "killers", "faults",
+         "bystanders", "worker_placement", "mixed", "instructions")
 # A section that takes a long time: a quick report includes it only on request.
 SLOW = "instructions"
 TERMINAL = 'set terminal svg size 720,420 font "sans-serif,12" background "white"'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""bench.py, perf_check.py: no sample is lost; regressions come first and are found."""
+"""bench.py, instruction_check.py: no sample is lost; regressions come first and are found."""
 
 import contextlib
 import io
@@ -9,7 +9,7 @@ import types
 import unittest
 
 from machine import vm
-from report import bench, perf_check
+from report import bench, instruction_check
 from report.sections import common, unmap
 from shared import Error
 from tests import patched
@@ -218,7 +218,7 @@ class PlotTest(unittest.TestCase):
 class PerfCheckTest(unittest.TestCase):
     def compare(self, what, now):
         with contextlib.redirect_stdout(io.StringIO()):
-            return perf_check.compare({"zram": {what: [now]}}, {"zram": {"push": 100, what: 100}})
+            return instruction_check.compare({"zram": {what: [now]}}, {"zram": {"push": 100, what: 100}})
 
     def test_tolerance(self):
         for what, good, bad in (("push", 104.9, 106), ("push, runs of 1", 100.9, 101.1),
@@ -229,10 +229,10 @@ class PerfCheckTest(unittest.TestCase):
 
     def test_baseline(self):
         """A written baseline can be read back, and a missing count is an error."""
-        baseline = tomllib.loads(perf_check.as_toml(
+        baseline = tomllib.loads(instruction_check.as_toml(
             {"zram": {"push, runs of 1": [3, 1, 2]}}, {"kernel": "7.3.4"}))
         self.assertEqual(baseline, {"kernel": "7.3.4", "zram": {"push, runs of 1": 2.0}})
         with self.assertRaisesRegex(Error, "has no 'drain' of zram"):
-            perf_check.compare({"zram": {"drain": [1]}}, baseline)
-        baseline = tomllib.loads(perf_check.BASELINE.read_text())
-        self.assertLessEqual(set(perf_check.TOLERANCES), set(baseline["zram"]))
+            instruction_check.compare({"zram": {"drain": [1]}}, baseline)
+        baseline = tomllib.loads(instruction_check.BASELINE.read_text())
+        self.assertLessEqual(set(instruction_check.TOLERANCES), set(baseline["zram"]))

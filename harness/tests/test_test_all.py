@@ -104,6 +104,19 @@ class HashTest(unittest.TestCase):
         (top / "a").unlink()
         self.assertNotEqual(test_all.tree_hash(top, only=("a",)), before)
 
+    def test_form(self):
+        """Comments and docstrings do not change the hash of a form; messages do."""
+        for name, text, same, other in (
+                ("a.py", 'def f():\n    """Say it."""\n    print("a")', 'def f():\n  print("a")  # x',
+                 'def f():\n    """Say it."""\n    print("b")'),
+                ("a.sh", "#!/bin/sh\n# Say it.\necho a", "#!/bin/sh\necho a", "#!/bin/sh\necho b"),
+                ("a.c", "a(); /* Say it. */", "a();\n", "b();"),
+                ("a.config", "# CONFIG_A is not set", "# CONFIG_A is  not set", "CONFIG_A=y")):
+            with self.subTest(name=name):
+                form = test_all.code(name, text.encode())
+                self.assertEqual(form.strip(), test_all.code(name, same.encode()).strip())
+                self.assertNotEqual(form, test_all.code(name, other.encode()))
+
     def test_names_are_there(self):
         """Each prefix matches at least one file of the project."""
         names = list(map(str, git_files(test_all.TOP)))

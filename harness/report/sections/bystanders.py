@@ -18,7 +18,7 @@ WHAT = {"out": "page out 64 pages", "in": "page fault from swap", "wake": "wakeu
 
 def measure(guests):
     # Measure for 500 ms before munmap(), and for 500 ms or more from its start.
-    return guests.columns("others", {"pd_mb": guests.part(MEGABYTES, 8), "pd_ms": 500}, TIMES,
+    return guests.columns("bystanders", {"pd_mb": guests.part(MEGABYTES, 8), "pd_ms": 500}, TIMES,
                           "on", turns=REPETITIONS)
 
 

@@ -18,7 +18,7 @@ METRICS = (common.MUNMAP, common.BACK._replace(reason=""), common.CPU,
 def measure(guests):
     params = {"pd_mb": guests.part(512, 4), "pd_reps": 1, "pd_settings": SETTINGS[0]}
     patched = params | {"pd_settings": ",".join(SETTINGS)}
-    return {backend: guests.collect("accounting", backend, params, patched,
+    return {backend: guests.collect("worker_placement", backend, params, patched,
                                     common.UNMAP_TIMES, swap_mb=700)
             for backend in common.BACKENDS}
 

@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # Guest job: measure the effect of an munmap() of swapped-out memory on other tasks. Print
 # the lines of swap_others, each as
-#   others COLUMN WHAT WHEN MEDIAN PERCENTILE99 MAXIMUM
-# Kernel parameters, in addition to those of columns.sh:
+#   bystanders COLUMN WHAT WHEN MEDIAN PERCENTILE99 MAXIMUM
+# Kernel parameters, in addition to those of swap_variants.sh:
 #   pd_mb    megabytes to unmap
 #   pd_ms    milliseconds to measure before munmap(), and again from its start
 #   pd_cols  columns
 # shellcheck disable=SC2154 # set in the environment
 
-. "$(dirname -- "$0")/columns.sh"
+. "$(dirname -- "$0")/swap_variants.sh"
 
 setup_columns
 for column in $(echo "$pd_cols" | tr , ' '); do
@@ -17,5 +17,5 @@ for column in $(echo "$pd_cols" | tr , ' '); do
 	# Warm up: in the first run all caches are cold, including QEMU's.
 	/job/swap_others 8 100 >/dev/null && told=$(/job/swap_others "$pd_mb" "$pd_ms") ||
 		exit 1
-	echo "$told" | sed "s/^/others $column /"
+	echo "$told" | sed "s/^/bystanders $column /"
 done

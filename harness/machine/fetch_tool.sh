@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # Unpack a tool that is newer than the host's below build/newer, with the libraries it
 # needs; print the path of its wrapper. Nothing is installed.
-# usage: newer.sh PACKAGE COMMAND
+# usage: fetch_tool.sh PACKAGE COMMAND
 # PACKAGE is a regular expression, such as 'clang-[0-9]+'; the matching package with the
 # highest number is used.
 set -eu
 . "$(dirname -- "$0")/common.sh"
 . "$(dirname -- "$0")/apt.sh"
 
-[ $# = 2 ] || die "usage: newer.sh PACKAGE COMMAND"
+[ $# = 2 ] || die "usage: fetch_tool.sh PACKAGE COMMAND"
 SUITES='sid forky'
 
 # libraries PACKAGE: print the package and its library dependencies, recursively

@@ -2,16 +2,16 @@
 # SPDX-License-Identifier: GPL-2.0
 # Guest job: measure munmap() of swapped-out memory with different settings of the
 # workqueue that frees it. For each measurement, print a line
-#   accounting COLUMN NICE CPUMASK MUNMAP BACK CPU WORKERS
+#   worker_placement COLUMN NICE CPUMASK MUNMAP BACK CPU WORKERS
 # with the four times of swap_unmap. The settings have no effect in a kernel without that
-# workqueue. Kernel parameters, in addition to those of columns.sh:
+# workqueue. Kernel parameters, in addition to those of swap_variants.sh:
 #   pd_mb        megabytes to unmap
 #   pd_settings  "NICE:CPUMASK ..." with commas instead of spaces
 #   pd_cols      columns, alternating within a repetition
 #   pd_reps      number of repetitions
 # shellcheck disable=SC2154 # set in the environment
 
-. "$(dirname -- "$0")/columns.sh"
+. "$(dirname -- "$0")/swap_variants.sh"
 
 workers=/sys/devices/virtual/workqueue/percpu_defer
 
@@ -27,7 +27,7 @@ for rep in $(seq "$pd_reps"); do
 		for column in $(echo "$pd_cols" | tr , ' '); do
 			select_column "$column"
 			times=$(/job/swap_unmap 1 "$pd_mb" "$file") || exit 1
-			echo "accounting $column ${setting%:*} ${setting#*:} $times"
+			echo "worker_placement $column ${setting%:*} ${setting#*:} $times"
 		done
 	done
 	echo "repetition $rep"
