@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-# Every job of the project is a target here; "make help" lists them.
+# Targets for all jobs of the project; "make help" lists them.
 
-# Kernel tree to use instead of the distribution's source of version KERNEL; copied, never
-# changed.
+# Kernel tree to use instead of the distribution's source; copied, never changed.
 KSRC =
+# Version of the distribution's source to fetch.
 KERNEL = 7.3
 # Patched tree that "make apply" writes.
 OUT = build/tree/apply
@@ -17,12 +17,12 @@ KINDS = plain,kasan
 PARTS =
 # Duration of each perturbation and torture run of test-all in minutes.
 MINUTES = 30
-# Restrict the job to the named sections of the report, checks of lint or cross, or suites;
-# to one test; to one step of series-check; or to mutants whose names contain this text.
+# Restrict the job: to the named sections of the report, checks of lint or cross, or suites; to
+# a test; to a step of series-check; or to mutants whose names contain this text.
 ONLY =
-# 1: include mutants that delete one statement.
+# 1: include mutants that delete a statement.
 STATEMENTS = 0
-# Signed-off-by for the patches of "make series": "Name <address>".
+# Signed-off-by for the patches of "make series": Name <address>.
 SIGNOFF =
 # Comma-separated optional patches that series and series-check omit.
 WITHOUT =
@@ -41,35 +41,35 @@ RUN = PD_START=$$(date +%s) ./harness/run.py $(if $(KSRC),--ksrc='$(KSRC)') --ke
 help:
 	@echo 'make bench              compare with the unmodified kernel; write a report'
 	@echo 'make bench QUICK=1      the same with fewer and smaller measurements'
-	@echo 'make bench ONLY=unmap   measure one section, and add it; ONLY=? lists sections'
+	@echo 'make bench ONLY=unmap   measure one section and add it; ONLY=? lists all sections'
 	@echo 'make report             redraw the report from build/results/bench.json'
-	@echo 'make perf-check         count instructions; fail if a count exceeds the baseline'
+	@echo 'make perf-check         count instructions; fail on regressions from the baseline'
 	@echo 'make test               run the tests in a plain and in a KASAN kernel'
 	@echo 'make test ONLY=o_age    run one test; ONLY=? lists tests'
 	@echo 'make test-all           run all test parts that have not passed for this tree'
 	@echo 'make test-all PARTS=rt,model  run only these parts; PARTS=? lists parts'
-	@echo 'make test-others        compare kselftest, stress-ng and fio on both kernels'
-	@echo 'make mutants            inject faults into the kernel; a test must fail for each'
+	@echo 'make test-others        compare kselftest, stress-ng and fio between both kernels'
+	@echo 'make mutants            inject faults into the kernel; each must make a test fail'
 	@echo 'make mutants STATEMENTS=1  also delete statements, one at a time'
 	@echo 'make model              check the models of both modes with spin'
-	@echo 'make docs               build the changed pages; warnings are errors'
-	@echo 'make lint               static analysis; ONLY=sparse runs one check'
-	@echo 'make cross              compile for other architectures; ONLY=arm64 selects one'
+	@echo 'make docs               build the changed documentation pages; fail on warnings'
+	@echo 'make lint               run static analysis; ONLY=sparse runs one check'
+	@echo 'make cross              compile for other architectures; ONLY=arm64 for one of them'
 	@echo 'make apply OUT=dir      write the patched kernel tree'
 	@echo 'make dkms               build a Debian package with zram as a DKMS module, in build/'
-	@echo 'make test-stock         test that module on the kernel of the distribution'
-	@echo 'make bench-stock        compare it with the zram module of the distribution'
+	@echo 'make test-stock         test the DKMS module on the stock Debian kernel'
+	@echo 'make bench-stock        compare the DKMS module with the stock zram module'
 	@echo 'make measure            build a program that measures munmap() on this machine'
 	@echo 'make series             write the patches to mail to build/series'
-	@echo 'make series-check       build after each patch, boot after some; ONLY=1 selects one'
+	@echo 'make series-check       build after each patch, boot after some; ONLY=1: one patch'
 	@echo 'make boot               boot the patched kernel, with a shell'
 	@echo 'make clean              remove trees, kernels and logs; keep downloads and reports'
 	@echo 'make distclean          remove build/'
 	@echo
 	@echo 'KSRC=dir                kernel tree to use; copied, never changed'
-	@echo 'SECONDS=300             duration of each slot reuse test; default: 60'
+	@echo 'SECONDS=300             duration of each slot reuse test in seconds; default: 60'
 	@echo 'KINDS=plain             kernels to test, from plain,kasan,kcsan,rt,arm64'
-	@echo 'KERNEL=7.2              version to fetch, 6.12, 7.2 or newer; default: 7.3'
+	@echo 'KERNEL=7.2              kernel version to fetch: 6.12, 7.2 or newer; default: 7.3'
 	@echo "SIGNOFF='Name <addr>'   series: Signed-off-by for the patches"
 	@echo 'WITHOUT=sample,torture  series, series-check: omit these patches; WITHOUT=? lists them'
 	@echo 'FORCE=1                 apply: accept an untested version; see HACKING.md'
@@ -130,7 +130,7 @@ report:
 bench-stock: deps
 	@$(RUN) bench-stock
 
-# Needs no kernel tree.
+# Requires only gcc and static libraries, not a kernel tree.
 measure:
 	@mkdir -p build
 	@gcc -O2 -Wall -Wextra -static -pthread -I tools/testing/selftests/percpu_defer \

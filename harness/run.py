@@ -55,7 +55,7 @@ def do_docs(args):
     pages = ",".join(map(str, docs_check.to_build(tree)))
     out, log = map(pathlib.Path, script("checks/docs.sh", tree, pages).split())
     if not docs_check.check(tree, out, log):
-        raise Error("the documentation has warnings; see above")
+        raise Error("documentation: built with warnings; see above")
     print(out / "core-api/percpu_defer.html")
 
 
@@ -149,7 +149,7 @@ JOBS = {job.__name__.removeprefix("do_").replace("_", "-"): job for job in (
 
 
 def names(text, choices):
-    """Return the names in a comma-separated list; all choices if it is empty."""
+    """Return the names in a comma-separated list, or all choices if it is empty."""
     found = text.split(",") if text else list(choices)
     if unknown := [name for name in found if name not in choices]:
         raise Error(f"unknown name '{unknown[0]}'; choose from {', '.join(choices)}")
@@ -165,21 +165,21 @@ def arguments():
     add("--ksrc", type=pathlib.Path, help="kernel tree to use instead of a fetched one")
     add("--kernel", default="7.3", help="kernel version to fetch")
     add("--out", type=pathlib.Path, default=BUILD / "tree/apply", help="output tree")
-    add("--force", **switch, help="accept a kernel version that was never tested")
-    add("--git", **switch, help="create a repository with one commit per patch")
+    add("--force", **switch, help="accept an untested kernel version")
+    add("--git", **switch, help="create a git repository with a commit for each patch")
     add("--signoff", default="", help="'Name <address>'")
     add("--without", default=[], help="optional patches to omit, comma-separated",
         type=lambda text: [name for name in text.split(",") if name])
     add("--quick", **switch, help="take fewer measurements")
-    add("--update", **switch, help="save the counts as the new baseline")
+    add("--update", **switch, help="write the counts as the new baseline")
     add("--from", dest="folder", help="directory with the samples to draw")
-    add("--seconds", type=int, default=60, help="duration of the slot reuse test")
-    add("--minutes", type=int, default=30, help="duration of torture and perturbation, each")
+    add("--seconds", type=int, default=60, help="duration of each slot reuse test in seconds")
+    add("--minutes", type=int, default=30, help="duration of each long run in minutes")
     add("--torture", type=int, default=60, help="duration of the torture test in seconds")
     add("--kinds", default="plain,kasan", help="kernels to test, comma-separated")
     add("--parts", default="", help="parts to run, comma-separated")
-    add("--only", default="", help="run only a part of the job; '?' lists the parts")
-    add("--statements", **switch, help="also run one mutant per statement")
+    add("--only", default="", help="restrict the job to these parts; '?' lists them")
+    add("--statements", **switch, help="include mutants that delete one statement")
     args = parser.parse_args()
     args.kinds = names(args.kinds, [kind for kind in KINDS if kind not in ("perturb", "sync")])
     args.parts = names(args.parts, parts.PARTS)
@@ -187,8 +187,8 @@ def arguments():
 
 
 def main():
-    """Run a job; print an error as one line."""
-    # Exit cleanly on SIGTERM, so no guest outlives this process.
+    """Run a job; print an error without a traceback."""
+    # Exit cleanly on SIGTERM, so that no guest outlives this process.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
     try:
         args = arguments()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Paths, the error class, the build lock, scripts and progress, shared by all modules."""
+"""Code that all modules share: paths, errors, the build lock, commands, progress output."""
 
 import datetime
 import fcntl
@@ -17,7 +17,7 @@ HELD = []       # open files that scripts inherit
 
 
 class Error(Exception):
-    """Error shown to the user as one line; without text if a step has already printed it.
+    """Error to report without a traceback; has no text if a step has already printed the error.
 
     lines: output of the guest job that failed, if any
     """
@@ -28,26 +28,26 @@ class Error(Exception):
 
 
 def stage(text):
-    """Print one line per stage, with the time since the command started."""
+    """Print a line about the current stage, with the time since the command started."""
     start = int(os.environ.setdefault("PD_START", str(int(time.time()))))
     passed = int(time.time()) - start
     print(f"[{passed // 60:3}:{passed % 60:02}] {text}", file=sys.stderr, flush=True)
 
 
 def lock():
-    """Lock build/ against other runs; children keep the lock if this process dies."""
+    """Lock build/ against other runs, even if this process dies and its children continue."""
     BUILD.mkdir(exist_ok=True)
     file = os.open(BUILD / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise Error("build/ is locked by another run, or by a build that it left behind; wait "
+        raise Error("build/: locked by another run, or by a build that it left behind; wait "
                     "until it ends") from error
     HELD.append(file)
 
 
 def write(path, text):
-    """Write a file atomically: on failure it keeps its old content."""
+    """Write a file atomically; on failure, keep its old content."""
     path.parent.mkdir(parents=True, exist_ok=True)
     tmp = path.with_name(f"{path.name}.tmp")
     tmp.write_text(text)
@@ -55,13 +55,13 @@ def write(path, text):
 
 
 def set_aside(path, suffix=""):
-    """Rename a file or directory, with the time in its new name; return the new path."""
+    """Append the time to the name of a file or directory; return the new path."""
     now = datetime.datetime.now()
     return path.rename(path.with_name(f"{path.name}.{now:%Y%m%d-%H%M%S.%f}{suffix}"))
 
 
 def run(*command, cwd=None):
-    """Run a command; return its output."""
+    """Run a command; return its output, or fail with its output."""
     done = subprocess.run(command, text=True, capture_output=True, cwd=cwd)
     if done.returncode:
         said = done.stdout + done.stderr
@@ -70,9 +70,9 @@ def run(*command, cwd=None):
 
 
 def script(name, *args, env=None):
-    """Run a script of the harness; return its output.
+    """Run a script of the harness; return its output, or fail after the script printed an error.
 
-    If interrupted, terminate the script, and wait while it cleans up.
+    If interrupted, terminate the script, and wait until it has cleaned up.
     """
     with subprocess.Popen([HARNESS / name, *map(str, args)], text=True,
                           stdout=subprocess.PIPE, env=env, pass_fds=HELD) as run:

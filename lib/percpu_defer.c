@@ -28,7 +28,7 @@
 /* Interval between polls for the end of a grace period, in jiffies. */
 #define PERCPU_DEFER_POLL	2UL
 
-/* Placeholder for a missing page: it looks full, and is never written to. */
+/* Placeholder for a missing page. It looks full and is never written to. */
 #define PERCPU_DEFER_CLOSED	((struct percpu_defer_buf *)&percpu_defer_closed)
 static const struct percpu_defer_buf percpu_defer_closed;
 
@@ -38,11 +38,11 @@ DEFINE_PER_CPU(struct percpu_defer_cpu, percpu_defer_none) = {
 
 EXPORT_PER_CPU_SYMBOL_GPL(percpu_defer_none);
 
-/* An empty page per CPU. Pushes use it before they allocate another one. */
+/* A spare page per CPU, or NULL. A push takes it before it allocates a page. */
 static DEFINE_PER_CPU(struct percpu_defer_buf *, percpu_defer_spare);
-unsigned long percpu_defer_some_spare;	/* set if any CPU may have one */
+unsigned long percpu_defer_some_spare;	/* any CPU may have a spare page */
 
-/* Replace the spare page of a CPU with @buf, which may be NULL, and free the old one. */
+/* Replace the spare page of a CPU with @buf, which may be NULL. Free the old page. */
 static void percpu_defer_set_spare(unsigned int cpu, struct percpu_defer_buf *buf)
 {
 	/* Stale pointers would hide leaks from kmemleak. */
@@ -53,7 +53,7 @@ static void percpu_defer_set_spare(unsigned int cpu, struct percpu_defer_buf *bu
 	free_page((unsigned long)buf);
 }
 
-/* Get an empty page of this CPU's node, or NULL. Called with preemption disabled. */
+/* Return an empty page, or NULL if none is available. Called with preemption disabled. */
 VISIBLE_IF_KUNIT struct percpu_defer_buf *percpu_defer_get_buf(void)
 {
 	struct percpu_defer_buf *buf;
@@ -91,8 +91,8 @@ unsigned long percpu_defer_trim(void)
 EXPORT_SYMBOL_IF_KUNIT(percpu_defer_trim);
 
 /*
- * Replace the page that a CPU is filling with @next, and queue it for the drain. @own is set
- * for this CPU with preemption disabled: no push to the page can be in flight.
+ * Queue the page that a CPU is filling, and let the CPU fill @next instead. @own is set if
+ * that is this CPU and preemption is disabled, so that no push to the page is in flight.
  */
 static void percpu_defer_queue(struct percpu_defer *pd, unsigned int cpu, int context,
 			       struct percpu_defer_buf *next, bool own)
@@ -122,7 +122,7 @@ static void percpu_defer_queue_all(struct percpu_defer *pd)
 				percpu_defer_queue(pd, cpu, i, PERCPU_DEFER_CLOSED, false);
 }
 
-/* Slow path of percpu_defer_push(): not in a task, or the page is full or missing. */
+/* Slow path of percpu_defer_push(), outside tasks or if the page is full or missing. */
 bool percpu_defer_push_slow(struct percpu_defer *pd, unsigned long obj)
 {
 	unsigned int context = !!in_serving_softirq(), cpu;
@@ -140,7 +140,7 @@ bool percpu_defer_push_slow(struct percpu_defer *pd, unsigned long obj)
 	buf = this_cpu_read(pd->own->buf[context]);
 	percpu_defer_perturb();
 	if (buf->room) {
-		/* In a softirq; or the fast path saw another page or another CPU. */
+		/* Either in a softirq, or the fast path saw another page or another CPU. */
 		buf->word[--buf->room] = obj;
 		return true;
 	}
@@ -162,7 +162,7 @@ bool percpu_defer_push_slow(struct percpu_defer *pd, unsigned long obj)
 	buf->word[buf->room] = obj;
 	percpu_defer_queue(pd, cpu, context, buf, true);
 	percpu_defer_arm(core);
-	/* If disabled meanwhile, queue the page. Pairs with smp_mb() in percpu_defer_collect(). */
+	/* If disabled meanwhile, queue the page. xchg() pairs with percpu_defer_collect(). */
 	if (unlikely(READ_ONCE(core->state) != PERCPU_DEFER_ON))
 		percpu_defer_queue(pd, cpu, context, PERCPU_DEFER_CLOSED, true);
 	return true;
@@ -176,7 +176,7 @@ static void percpu_defer_collect(struct percpu_defer_core *core, bool stop)
 	unsigned long cookie;
 
 	scoped_guard(mutex, &core->stripe->lock) {
-		/* percpu_defer_push_slow() sees the new ->state, or its page is found here. */
+		/* Either percpu_defer_push_slow() sees the new ->state, or its page is found. */
 		smp_mb();
 		percpu_defer_queue_all(pd);
 	}
@@ -222,12 +222,12 @@ static unsigned long percpu_defer_drain(struct percpu_defer_stripe *stripe,
 		percpu_defer_sub(&pd->core, buf->room);
 		percpu_defer_alive(&pd->core);
 		percpu_defer_set_spare(buf->cpu, buf);
-		/* Set this last, or percpu_defer_trim() could clear it and miss the page. */
+		/* Set the flag last, or percpu_defer_trim() could clear it and miss the page. */
 		WRITE_ONCE(percpu_defer_some_spare, 1);
 	}
 	/* If @max stopped the drain, the work is already armed, possibly to run at once. */
 	if (again && nr < max && (how == PERCPU_DEFER_WAIT || how == PERCPU_DEFER_SHARE)) {
-		/* A poll may miss a grace period: request another one. */
+		/* Request another grace period, because a poll may miss one. */
 		start_poll_synchronize_rcu();
 		percpu_defer_hurry(&pd->core, again - min(again, jiffies - begin));
 	}

@@ -26,7 +26,7 @@ enum percpu_defer_refusal {
 /* The order matters: from SHARE on, drains only try to take the stripe lock. */
 enum percpu_defer_drain {
 	PERCPU_DEFER_WAIT,	/* may wait for other drains and for slot locks */
-	PERCPU_DEFER_STOP,	/* as WAIT, but no push is in flight: do not poll grace periods */
+	PERCPU_DEFER_STOP,	/* as WAIT; do not poll RCU, because no push is in flight */
 	PERCPU_DEFER_SHARE,	/* skip stripes being drained; may wait for slot locks */
 	PERCPU_DEFER_TRY,	/* wait for neither locks nor grace periods */
 };
@@ -46,7 +46,7 @@ struct percpu_defer_mode {
 			       enum percpu_defer_drain how);
 };
 
-/* Delays, and a gate for workers; test builds only. See tests/percpu_defer_perturb.c. */
+/* Delays and a gate for workers, in test builds. See tests/percpu_defer_perturb.c. */
 #ifdef CONFIG_PERCPU_DEFER_PERTURB
 void percpu_defer_perturb(void);
 bool percpu_defer_held(struct percpu_defer_core *core);
@@ -82,7 +82,7 @@ static inline bool percpu_defer_is_new(struct percpu_defer_core *core, const cha
 
 /* Per-CPU counters. */
 struct percpu_defer_count {
-	long delta;			/* change not folded into core->pending yet */
+	long delta;			/* change not yet folded into core->pending */
 	unsigned long cancelled;
 	unsigned long refused;
 };
@@ -97,7 +97,7 @@ static inline bool percpu_defer_add(struct percpu_defer_core *core, long nr)
 		percpu_defer_fold(core, nr);
 }
 
-/* Undo percpu_defer_add() for @nr objects or slots that were not used, or were cancelled. */
+/* Undo percpu_defer_add() for @nr unused words, or slots found dead or cancelled. */
 static inline void percpu_defer_sub(struct percpu_defer_core *core, long nr)
 {
 	long batch = READ_ONCE(core->batch), delta;
@@ -106,7 +106,7 @@ static inline void percpu_defer_sub(struct percpu_defer_core *core, long nr)
 	delta = this_cpu_sub_return(core->count->delta, nr);
 	if (likely(batch > 0 && delta > -batch))
 		return;
-	/* A softirq may have changed the delta meanwhile: subtract only the value read. */
+	/* Subtract only the value read: a softirq may have changed the delta meanwhile. */
 	this_cpu_sub(core->count->delta, delta);
 	atomic_long_add(delta, &core->pending);
 }
@@ -124,11 +124,11 @@ static inline void percpu_defer_alive(struct percpu_defer_core *core)
 
 /*
  * Test whether the timer of @work expires much later than in @delay jiffies, or is overdue
- * because its CPU does not run timers now. Tolerate two jiffies: the work may be polling.
+ * because its CPU does not run timers now. Tolerate two jiffies, because a drain may poll RCU.
  */
 static inline bool percpu_defer_late(struct delayed_work *work, long delay)
 {
-	/* Both reads may race: a later push checks again. */
+	/* Both reads may race, because a later push checks again. */
 	long due = data_race(work->timer.expires) - jiffies;
 
 	return data_race(timer_pending(&work->timer)) &&	/* as above */
@@ -137,8 +137,8 @@ static inline bool percpu_defer_late(struct delayed_work *work, long delay)
 
 /*
  * Make a worker drain within the age bound. The caller has made objects or slots visible
- * and then issued a full barrier. That barrier pairs with the one between clearing
- * WORK_STRUCT_PENDING and running the work: either the work sees the objects or slots, or
+ * and then issued a full barrier. That barrier pairs with the barrier between clearing
+ * WORK_STRUCT_PENDING and running the work. Either the work sees the objects or slots, or
  * this function sees that the work is not pending.
  */
 static inline void percpu_defer_arm(struct percpu_defer_core *core)

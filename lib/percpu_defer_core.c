@@ -4,9 +4,9 @@
  * slots, and inline drains.
  *
  * A push makes its objects or slots visible, and then arms the work of the first stripe
- * unless that is pending. The work runs after the age bound, or earlier if many objects or
- * slots are pending. It drains all stripes except those that are being drained by a flush,
- * by memory reclaim, or by the work of another stripe, which helps if the first takes long.
+ * unless it is pending. The work runs after the age bound, or earlier if many objects or
+ * slots are pending. It drains all stripes except those that a flush, memory reclaim or
+ * another worker is draining. If it runs longer than the age bound, another worker helps.
  */
 #include <linux/debugfs.h>
 #include <linux/export.h>
@@ -31,7 +31,7 @@
 struct workqueue_struct *percpu_defer_wq;
 static struct dentry *percpu_defer_dir;
 static LIST_HEAD(percpu_defer_list);		/* all instances */
-static DECLARE_RWSEM(percpu_defer_sem);		/* for the list; held across drain_some() */
+static DECLARE_RWSEM(percpu_defer_sem);		/* protects the list; held across drain_some() */
 
 /* Count a refused push, and return false. The caller is an RCU reader. */
 bool percpu_defer_refuse(struct percpu_defer_core *core, enum percpu_defer_refusal why)
@@ -50,7 +50,7 @@ void percpu_defer_hurry(struct percpu_defer_core *core, long delay)
 
 	if (!delayed_work_pending(work)) {
 		percpu_defer_alive(core);
-		/* Must not postpone the work if another CPU arms it meanwhile. */
+		/* Unlike mod_delayed_work(), do not postpone work that another CPU arms now. */
 		queue_delayed_work(percpu_defer_wq, work, delay);
 	} else if (percpu_defer_late(work, delay)) {
 		mod_delayed_work(percpu_defer_wq, work, delay);
@@ -83,7 +83,7 @@ bool percpu_defer_fold(struct percpu_defer_core *core, long nr)
 	return true;
 }
 
-/* Drain a stripe. From PERCPU_DEFER_SHARE on, skip it if it is being drained. */
+/* Drain a stripe. From PERCPU_DEFER_SHARE on, skip a stripe that is being drained. */
 static unsigned long percpu_defer_drain(struct percpu_defer_stripe *stripe,
 					unsigned long max, enum percpu_defer_drain how)
 {
@@ -108,7 +108,7 @@ static unsigned long percpu_defer_drain(struct percpu_defer_stripe *stripe,
 	return nr;
 }
 
-/* Drain all stripes until @max is reached. Wait for busy stripes only after all others. */
+/* Drain stripes until @max is reached. Wait for busy stripes after draining the others. */
 static unsigned long percpu_defer_drain_all(struct percpu_defer_core *core, unsigned long max,
 					    enum percpu_defer_drain how)
 {
@@ -131,19 +131,19 @@ static void percpu_defer_work(struct work_struct *work)
 	if (percpu_defer_held(core))
 		return;
 	WRITE_ONCE(stripe->running, true);
-	/* Let the next worker help if this one runs longer than the age bound. */
+	/* Let the next worker help if this worker runs longer than the age bound. */
 	if (more)
 		queue_delayed_work(percpu_defer_wq, &next->work, core->age);
 	percpu_defer_drain_all(core, ULONG_MAX, PERCPU_DEFER_SHARE);
 	WRITE_ONCE(stripe->running, false);
 	if (more)
 		cancel_delayed_work(&next->work);
-	/* The previous worker is still running: help again later. */
+	/* Help again later if the previous worker is still running. */
 	if (stripe > core->stripe && READ_ONCE(stripe[-1].running))
 		queue_delayed_work(percpu_defer_wq, &stripe->work, core->age);
 }
 
-/* Warn and return false if not set up, in an interrupt, or in a drain of the instance. */
+/* Warn and return false in an interrupt, in a drain of @core, or if it is not set up. */
 bool percpu_defer_usable(struct percpu_defer_core *core)
 {
 	bool bad = in_interrupt() || READ_ONCE(core->state) < PERCPU_DEFER_OFF;
@@ -164,7 +164,7 @@ static void __percpu_defer_flush(struct percpu_defer_core *core, bool stop)
 }
 
 /**
- * percpu_defer_flush - drain everything that was pushed before
+ * percpu_defer_flush - drain everything that was pushed earlier
  * @core: the instance
  *
  * Drain inline everything that no worker is draining, and wait for drains in flight.
@@ -192,7 +192,7 @@ EXPORT_SYMBOL_GPL(percpu_defer_flush);
  *
  * Context: process context, may sleep. Must not be called in a drain of @core, or under a
  * lock that the drain waits for.
- * Return: number of objects or slots drained; at most @max plus a page or a word of them.
+ * Return: number of drained objects or slots, at most a page or a word of them above @max.
  */
 unsigned long percpu_defer_reclaim(struct percpu_defer_core *core, unsigned long max)
 {
@@ -205,7 +205,7 @@ EXPORT_SYMBOL_GPL(percpu_defer_reclaim);
  * @max: number of objects or slots of each instance after which to stop
  *
  * For a caller that has just made a task free up to @max pages and needs the memory now.
- * Waits for concurrent drains of an instance if it drains fewer than @max without them.
+ * Waits for concurrent drains of an instance after draining fewer than @max without them.
  * Skips objects that were pushed recently.
  *
  * Context: process context, may sleep. Not in a drain or under a lock that a drain takes.
@@ -224,8 +224,8 @@ EXPORT_SYMBOL_GPL(percpu_defer_drain_some);
 /**
  * percpu_defer_set_enabled - enable or disable an instance
  * @core: the instance
- * @on: true to enable; false to disable: on return, pushes are refused, and everything
- *	pending has been drained
+ * @on: true to enable, false to disable. After disabling, pushes are refused, and
+ *	everything pending has been drained
  *
  * Context: as percpu_defer_flush(), but disabling may sleep for a grace period even if the
  * instance is for slots. Callers must not race with each other.
@@ -246,8 +246,8 @@ EXPORT_SYMBOL_GPL(percpu_defer_set_enabled);
  * @core: the instance
  * @cap: maximum number of pending objects or slots; 0 refuses all pushes
  *
- * CPUs count in batches, so the cap may be exceeded by an eighth, or by 1 per CPU if that
- * is more. A page of objects counts as full. The default is half the number of pages of
+ * The cap may be exceeded by an eighth, or by 1 per CPU if that is more, because CPUs count
+ * in batches. A page of objects counts as full. The default is half the number of pages of
  * RAM. Set the cap before the first push: a later change takes full effect only after each
  * CPU has pushed another batch.
  *
@@ -270,7 +270,7 @@ EXPORT_SYMBOL_GPL(percpu_defer_set_cap);
  * percpu_defer_pending - count the pending objects or slots
  * @core: the instance
  *
- * Do not call this in a hot path: it sums over all CPUs.
+ * Do not call this function in a hot path, because it sums over all CPUs.
  *
  * Context: any; the instance must be set up.
  * Return: the number of objects or slots that were pushed, and neither drained nor
@@ -311,7 +311,7 @@ static unsigned long percpu_defer_shrink_count(struct shrinker *shrinker, struct
 {
 	struct percpu_defer_core *core = shrinker->private_data;
 
-	/* Reclaim scans half of this count, if the half is at least SHRINK_BATCH. */
+	/* Reclaim scans half of this count if that half is at least SHRINK_BATCH. */
 	return max(atomic_long_read(&core->pending), percpu_defer_some_spare ? 256L : 0L);
 }
 
@@ -374,7 +374,7 @@ void percpu_defer_core_destroy(struct percpu_defer_core *core)
 	WRITE_ONCE(core->state, PERCPU_DEFER_DESTROYED);
 	WRITE_ONCE(core->batch, LONG_MIN);
 	__percpu_defer_flush(core, true);
-	/* Wait for memory reclaim, which may arm a work again. */
+	/* Wait for memory reclaim, which may arm work again. */
 	shrinker_free(core->shrinker);
 	for (i = 0; i < core->mode->stripes; i++)
 		disable_delayed_work_sync(&core->stripe[i].work);

@@ -7,13 +7,13 @@
  * of dirty bits, each unless already set. A drain clears a summary bit, then a word of dirty
  * bits, and then reads the dead bits. Setting or clearing a bit is a full barrier; finding
  * a bit set is an acquire. So if a drain misses a dead slot, the dirty and summary bits of
- * that slot are set, and the work is armed. A push must always test both levels: a set
- * dirty bit does not imply that the summary bit is still set.
+ * that slot are set, and the work is armed. A push must always test both levels, because a
+ * set dirty bit does not imply that the summary bit is still set.
  *
- * A push allocates nothing, so it cannot run out of memory. A drain finds the slots of a
- * stripe in ascending order. A slot that a drain sees dead may be cancelled before the
- * drain holds the slot lock: only a claimed slot may be freed. Each word of dirty bits
- * (4096 slots on 64-bit) belongs to one stripe, so two drains never scan the same word.
+ * A push cannot run out of memory, because it allocates nothing. A drain finds the slots of
+ * a stripe in ascending order. It may free only a slot that it has claimed, because a slot
+ * that it sees dead may be cancelled before it holds the slot lock. Two drains never scan
+ * the same word of dirty bits (4096 slots on 64-bit): each word belongs to one stripe.
  */
 #include <linux/export.h>
 #include <linux/log2.h>
@@ -57,7 +57,7 @@ bool percpu_defer_map_next_word(struct percpu_defer_iter *iter)
 	if (iter->offered) {
 		percpu_defer_map_mark(map, BIT_WORD(word), BIT_MASK(word));
 		iter->offered = 0;
-		iter->max -= !!iter->max;	/* limit the locks that reclaim tries */
+		iter->max -= !!iter->max;	/* limit the slot locks that reclaim tries */
 	}
 	while (!iter->dead) {
 		if (iter->claimed >= iter->max || !(iter->dirty || iter->next < map->blocks))
@@ -229,14 +229,14 @@ static noinline bool percpu_defer_map_push_slow(struct percpu_defer_map *map,
  * @first: the first slot
  * @nr: number of slots, at least 1
  *
- * Mark the slots dead; a drain frees their content. A dead slot may be pushed again.
+ * Mark the slots dead. A drain frees their content. A dead slot may be pushed again.
  * Allocates nothing. Disables preemption for the whole range. Warns if the range is empty
  * or not within the map.
  *
  * Context: as percpu_defer_push(), under the lock that keeps the slots from being
  * allocated again.
- * Return: true on success; false if the push is refused and the caller must free the
- * content: @map is disabled, its cap is reached, its drain is overdue, or the context or
+ * Return: true on success. False if the caller must free the content because the push is
+ * refused: @map is disabled, its cap is reached, its drain is overdue, or the context or
  * the range is wrong.
  */
 bool percpu_defer_map_push(struct percpu_defer_map *map, unsigned long first,

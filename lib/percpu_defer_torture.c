@@ -53,8 +53,8 @@ enum { OBJ_FREE, OBJ_ALIVE, OBJ_PUSHED, OBJ_STATES };
 struct torture_slot {
 	spinlock_t lock;	/* protects live and content */
 	bool live;		/* filled and still in use */
-	bool content;		/* the slot holds something to free */
-	atomic_t owned;		/* stands in for the swap cluster lock */
+	bool content;		/* not freed yet */
+	atomic_t owned;		/* serves as the swap cluster lock */
 };
 
 static struct percpu_defer torture_objects;
@@ -85,7 +85,7 @@ do {									\
 		pr_alert("!!! " fmt "\n", ##__VA_ARGS__);		\
 } while (0)
 
-/* Make the @nth next allocation of this task fail; 0: none. */
+/* Make the @nth next allocation of this task fail, or none if @nth is 0. */
 static void torture_fail_allocation(unsigned int nth)
 {
 #ifdef CONFIG_FAULT_INJECTION
@@ -93,7 +93,7 @@ static void torture_fail_allocation(unsigned int nth)
 #endif
 }
 
-/* Count the requested failure if it has happened; otherwise cancel it. */
+/* Count the requested failure if it has happened. Otherwise cancel it. */
 static void torture_end_failure(void)
 {
 #ifdef CONFIG_FAULT_INJECTION
@@ -103,7 +103,7 @@ static void torture_end_failure(void)
 #endif
 }
 
-/* Change an object's state from @from to @to; fail if it is in another state. */
+/* Change an object from state @from to @to. Fail if it is in another state. */
 static bool torture_object_step(unsigned long i, int from, int to)
 {
 	long old = atomic_long_read(&object[i]);
@@ -123,7 +123,7 @@ static void torture_drain_objects(struct percpu_defer *pd,
 			torture_error("object %lu drained but not pushed", *obj);
 }
 
-/* Allocate up to @nr free objects; return their number. */
+/* Allocate up to @nr free objects. Return their number. */
 static unsigned int torture_alloc_objects(struct torture_random_state *rnd,
 					  unsigned long *obj, unsigned int nr)
 {
@@ -138,8 +138,8 @@ static unsigned int torture_alloc_objects(struct torture_random_state *rnd,
 }
 
 /*
- * Push up to @nr objects. Return the number pushed; these are the first in @obj.
- * Unless @state is NULL, store the states of the objects before the pushes.
+ * Push up to @nr objects. Return the number pushed. The pushed objects come first
+ * in @obj. Unless @state is NULL, store the states of objects before the pushes.
  */
 static unsigned int torture_push_objects(struct torture_random_state *rnd,
 					 unsigned long *obj, long *state, unsigned int nr)
@@ -412,12 +412,12 @@ static int torture_start_instances(unsigned int nth)
 	return 0;
 }
 
-/* Time limit for a drain, in seconds: enough for a busy debug kernel. */
+/* Time limit for a drain on a busy debug kernel, in seconds. */
 #define IDLE_SECONDS	20
 
 /*
- * Wait for the workers to drain everything. Pushes have stopped. Do not flush: a flush would
- * hide a worker that was not woken.
+ * Wait for the workers to drain everything after the pushes have stopped. Do not flush,
+ * because a flush would hide a worker that was not woken.
  */
 static void torture_wait_idle(struct percpu_defer_core *core)
 {
@@ -463,7 +463,7 @@ static void torture_stats_print(void)
 		 atomic_long_read(&n_idxs), atomic_long_read(&n_idxs_refused),
 		 atomic_long_read(&n_idxs_drained),
 		 atomic_long_read(&n_idxs_cancelled));
-	pr_alert("flushes: %ld helps: %ld (%ld helped) switches: %ld recycles: %ld failed allocations: %ld errors: %ld ",
+	pr_alert("flushes: %ld helps: %ld (%ld reclaimed) switches: %ld recycles: %ld failed allocations: %ld errors: %ld ",
 		 atomic_long_read(&n_flushes), atomic_long_read(&n_helps),
 		 atomic_long_read(&n_helped), atomic_long_read(&n_switches),
 		 atomic_long_read(&n_recycles), atomic_long_read(&n_fails),
@@ -505,13 +505,13 @@ static void torture_end_of_test(void)
 			      atomic_long_read(&n_idxs_drained),
 			      atomic_long_read(&n_idxs_cancelled));
 	if (!objs || !idxs || !atomic_long_read(&n_idxs_cancelled))
-		torture_error("nothing was pushed or cancelled");
+		torture_error("no pushes or no cancels");
 	if (help_interval > 0 && (!atomic_long_read(&n_flushes) || !atomic_long_read(&n_helps)))
-		torture_error("nothing was flushed or reclaimed");
+		torture_error("no flushes or no reclaims");
 	if (switch_interval > 0 && !atomic_long_read(&n_switches))
-		torture_error("nothing was disabled or enabled");
+		torture_error("no switches");
 	if (recycle_interval > 0 && !atomic_long_read(&n_recycles))
-		torture_error("nothing was destroyed and set up again");
+		torture_error("no recycles");
 
 	torture_stats_print();
 	pr_alert("End of test: %s\n", atomic_long_read(&n_errors) ||

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// Notify the device and zswap of each range of freed slots in one call, and zswap also
-// of slots that are allocated again.
+// Notify the device and zswap of each range of freed slots in one call. Also notify zswap
+// of slots that are about to be allocated.
 
 // Rewriting the unchanged declaration makes Coccinelle remove all of the following line.
 @zswap@

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 // Defer freeing the entries of freed swap slots to a drain (zswap_drain.c.inc). Until
 // then, the dead entries stay in the tree and on the LRU. Swap marks slots dead when it
-// frees them (zswap_push.c.inc), and cancels the deaths before it allocates the slots
-// again (zswap_help.c.inc).
+// frees them (zswap_push.c.inc), and cancels the deferred frees before it allocates the
+// slots again (zswap_help.c.inc).
 
 @drain@
 position p;
@@ -68,7 +68,7 @@ position p;
 -obj_cgroup_may_zswap@p(objcg)
 +zswap_may_store(objcg)
 
-// The old pool stays until its last entry is freed: flush pending entries.
+// Flush pending entries, because the old pool stays until its last entry is freed.
 @compressor@
 expression pool;
 position p;

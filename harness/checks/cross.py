@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Compile the added and changed code for architectures and options that no guest has."""
+"""Compile the added and changed code for architectures and options that no guest covers."""
 
 import functools
 import re
@@ -12,13 +12,12 @@ from shared import BUILD, HARNESS
 
 FRAGMENTS = ("common", "patched", "torture", "cross")
 BITS = HARNESS / "checks/cross/bits.h"
-# Functions without a definition: headers call them if an operand has a wrong size, so that
-# the kernel does not link.
+# Undefined functions, which headers call for operands of a wrong size to make linking fail.
 UNDEFINED = re.compile(r"^(\S+?):\s+U (__\w*bad_?\w*)$", re.M)
 
 
 class Machine(typing.NamedTuple):
-    """Configuration: ARCH, compiler prefix, additional fragments, objects it lacks."""
+    """Configuration: ARCH, compiler prefix, additional fragments, and objects not built."""
 
     arch: str
     prefix: str
@@ -46,8 +45,8 @@ def bit_flags(tree, names):
     """Yield make variables that include bits.h in these objects, and in no others."""
     for name in names:
         path = (tree / name).with_suffix(".c")
-        # Report a bit number where the macro is used, and only as a warning: the kernel's
-        # own code may trigger it.
+        # Report a bit number at the use of the macro, and only as a warning, because the
+        # kernel's own code may trigger it.
         flags = f"-include {BITS} -ftrack-macro-expansion=0 -Wno-error=attribute-warning"
         if "#define pr_fmt(" in path.read_text():
             flags += " -DCROSS_PR_FMT"
@@ -55,7 +54,7 @@ def bit_flags(tree, names):
 
 
 def of_kernel(one, trees):
-    """Return whether a finding is about a bit number on a line of the unmodified file."""
+    """Return whether a finding is about a bit number on a line that the unmodified file has."""
     base = trees.base / one.path
     if "cross_bit_above_int" not in one.text or not base.is_file():
         return False
@@ -64,7 +63,7 @@ def of_kernel(one, trees):
 
 
 def unlinkable(machine, out, names):
-    """Return findings for calls of functions that are deliberately undefined."""
+    """Return findings for calls to functions that are deliberately undefined."""
     run = subprocess.run([f"{machine.prefix}nm", "-u", "-A", *names], cwd=out, text=True,
                          check=True, stdout=subprocess.PIPE)
     return [Finding(path, 0, f"error: calls {name}(), which no kernel defines; use an "

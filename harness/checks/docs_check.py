@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The pages that docs.sh builds, and the warnings about them.
+"""Choose the documentation pages for docs.sh, and check the warnings about them.
 
-The tree comes from make apply: its stamp names all files that are added or changed. Only the
-changed pages and their indices are built, which takes seconds instead of an hour. Therefore, a
-warning about a missing page or label counts only if the tree has no page or label of that name.
+The stamp of make apply names all added and changed files of the tree. Only the changed pages and
+their indices are built, which takes seconds instead of an hour. A warning about a missing page or
+label counts only if the tree contains no page or label of that name.
 """
 
 import pathlib
@@ -27,7 +27,7 @@ def changed(tree):
 
 
 def changed_pages(tree):
-    """Return the changed pages, relative to Documentation."""
+    """Return the changed pages, relative to Documentation; fail if there are none."""
     pages = [path.relative_to(DOCS) for path in changed(tree)
              if path.suffix == ".rst" and path.is_relative_to(DOCS)]
     if not pages:
@@ -46,7 +46,7 @@ def to_build(tree):
 def is_artefact(tree, page, line):
     """Return whether a warning is due only to pages that were not built."""
     if absent := ABSENT.search(line):
-        # A toctree entry is relative to the top; a reference is relative to its page.
+        # A toctree entry is relative to Documentation, a reference to its page.
         return any((folder / f"{absent[1]}.rst").is_file()
                    for folder in (tree / DOCS, (tree / page).parent))
     if unlabelled := UNLABELLED.search(line):
@@ -69,7 +69,7 @@ def warnings(tree, log):
 
 
 def check(tree, out, log):
-    """Print pages that were not built, and warnings; return whether there are none."""
+    """Print unbuilt pages and warnings; return whether there are none of either."""
     missing = [f"{page}: not built" for page in changed_pages(tree)
                if not (out / page.with_suffix(".html")).is_file()]
     found = [*missing, *warnings(tree, log)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Permitted skips of a test run (skips.toml), and the count of its results."""
+"""Count the results of a test run; skips.toml lists the permitted skips."""
 
 import dataclasses
 import fnmatch
@@ -11,16 +11,16 @@ from shared import HARNESS, Error
 
 
 def make(form, where, **values):
-    """Make an object of a table in a TOML file; refuse keys that are missing or unknown."""
+    """Make an object from a table of a TOML file; fail if a key is missing or unknown."""
     try:
         return form(**values)
     except TypeError as error:
-        raise Error(f"{where}: {error}; mend this entry") from error
+        raise Error(f"{where}: {error}; fix this entry") from error
 
 
 @dataclasses.dataclass(frozen=True)
 class Skip:
-    """Entry of skips.toml; without kernels or versions, it is about all."""
+    """Entry of skips.toml; applies to all kernels and versions unless it lists them."""
     test: str
     reason: str
     kernels: tuple = None
@@ -49,9 +49,9 @@ class Count:
 
 
 def judge(results, kind, version, folder=HARNESS / "checks"):
-    """Print the faults among the results of a kind of kernel, and return the Count.
+    """Print the failures and forbidden skips in a kind of kernel; return the Count.
 
-    Only the skips in the directory's skips.toml are permitted.
+    skips.toml in `folder` lists the permitted skips.
     """
     entries = tomllib.loads((folder / "skips.toml").read_text())["skip"]
     skips = [make(Skip, f"skips.toml, entry {number}", **entry)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Distinguish data races of the overlay from those of the unmodified kernel.
 
-Under strict KCSAN rules the unmodified kernel has many. A race belongs to the overlay if
-either access is on a line that the overlay added or changed. The innermost frame decides,
+Under strict KCSAN rules, the unmodified kernel has many races. A race belongs to the overlay
+if either access is on a line that the overlay added or changed. The innermost frame decides,
 including every function inlined into it. If that frame is in a shared helper (lib/,
 include/), the next frame also counts.
 """
@@ -35,7 +35,7 @@ def accesses(report):
             found.append([])
             inside = True
         elif not text:
-            # Verbose reports continue with locks after an empty line.
+            # In verbose reports, held locks follow after an empty line.
             inside = False
         elif inside and (match := FRAME.match(text)):
             found[-1].append((match[1], int(match[2], 16), int(match[3], 16), match[4] or ""))
@@ -43,7 +43,7 @@ def accesses(report):
 
 
 def source_lines(path, address, section):
-    """Return (file, line) of the function at an address and everything inlined there."""
+    """Return [(file, line)] of an address, innermost inlined function first; fail if unknown."""
     # The addresses of a module start from 0 in each section.
     where = ["-j", section] if path.suffix == ".ko" else []
     text = run("addr2line", "-f", "-i", "-p", *where, "-e", path, f"{address:#x}")
@@ -55,7 +55,7 @@ def source_lines(path, address, section):
 
 
 class Races:
-    """Classifier for KCSAN reports; resolves addresses in the build directory of the kernel."""
+    """Classifier of KCSAN reports, which resolves addresses in the kernel's build directory."""
 
     def __init__(self, out, pristine, tree):
         self.out, self.pristine, self.tree = map(pathlib.Path, (out, pristine, tree))
@@ -63,7 +63,7 @@ class Races:
 
     @functools.cache
     def lines(self, name):
-        """Return the numbers of the lines of a file that the overlay added or changed."""
+        """Return the numbers of the lines in a file that the overlay added or changed."""
         old = self.pristine / name
         match = difflib.SequenceMatcher(None, old.read_text().splitlines() if old.exists() else [],
                                         (self.tree / name).read_text().splitlines(), False)
@@ -71,7 +71,7 @@ class Races:
                 if tag in ("replace", "insert") for number in range(first + 1, last + 1)}
 
     def owns(self, path, number):
-        """Return whether the overlay owns a line; compilers vary in how they name files."""
+        """Return whether the overlay owns a line; accept absolute and relative paths."""
         for name in self.files:
             if path == name or path.endswith(f"/{name}"):
                 return number in self.lines(name)
@@ -85,7 +85,7 @@ class Races:
 
     @functools.cache
     def functions(self, path):
-        """Map a name to (address, size, section) of all functions with that name in a file."""
+        """Return {name: [(address, size, section)]} of the functions in an object file."""
         table = {}
         text = run("nm", "--format=sysv", "--defined-only", path)
         for line in text.splitlines():
@@ -99,19 +99,19 @@ class Races:
     def chain(self, frame):
         """Return the source lines of a frame; static functions may share a name.
 
-        The kernel counts the padding after a function as part of it, so its sizes
-        differ from those in the object file.
+        Sizes from the kernel may exceed those in the object file, because the kernel
+        counts the padding after a function as part of the function.
         """
         symbol, offset, size, module = frame
         if not (path := self.objects.get(module)):
-            raise Error(f"{self.out}: has no module {module}; build the kernel that ran")
+            raise Error(f"{self.out}: no module {module}; build the kernel that ran")
         places = [(address, section)
                   for address, least, section in self.functions(path).get(symbol, [])
                   if offset <= least <= size]
         if not places:
-            raise Error(f"{path}: has no {symbol} with this offset and size; build the kernel "
+            raise Error(f"{path}: no {symbol} with this offset and size; build the kernel "
                         "that ran, or give the module that was loaded")
-        # A return address is the one after the call.
+        # A return address follows the call instruction.
         return [line for address, section in places
                 for line in source_lines(path, address + max(offset - 1, 0), section)]
 
@@ -126,6 +126,6 @@ class Races:
         return False
 
     def is_foreign(self, report):
-        """Return whether no access is on a line of the overlay; False without frames."""
+        """Return whether no access is on a line of the overlay; False if one has no frames."""
         found = accesses(report)
         return bool(found) and all(found) and not any(map(self.is_ours, found))

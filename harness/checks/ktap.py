@@ -8,7 +8,7 @@ import typing
 
 
 class Result(typing.NamedTuple):
-    """A single test, or a section as a whole."""
+    """Result of a test, or of a section as a whole."""
     name: str       # "section:test", with parameters "section:test/parameter"
     status: str     # "passed", "failed" or "skipped"
     why: str = ""
@@ -21,21 +21,21 @@ class Section(typing.NamedTuple):
 
 
 def sections(lines):
-    """Yield the sections between BEGIN and END; the next one ends one without END."""
+    """Yield the sections between BEGIN and END; without END, up to the next BEGIN."""
     for found in re.finditer(r"^BEGIN (\S+)\n(.*?)(?:^END (\d+)$|(?=^BEGIN )|\Z)",
                              "".join(f"{line}\n" for line in lines), re.M | re.S):
         yield Section(found[1], found[2].split("\n")[:-1], int(found[3] or -1))
 
 
 def parse(tree, lines):
-    """Parse the tests with the kernel's own parser; return their tree."""
+    """Parse KTAP lines with the kernel's own parser; return the tree of tests."""
     where = str(tree / "tools/testing/kunit")
     if where not in sys.path:
         sys.path.insert(0, where)
     import kunit_parser     # pylint: disable=import-outside-toplevel,import-error
     import kunit_printer    # pylint: disable=import-outside-toplevel,import-error
     silent = kunit_printer.Printer(output=io.StringIO())
-    # The parser of Linux 6.12 prints to a global and rejects a test without a name.
+    # The parser of Linux 6.12 prints to a global object, and rejects a test without a name.
     # kselftest.h prints the name of a skipped test after the directive.
     named = [re.sub(r"^(\s*ok \d+) # SKIP[ #]*([^#]*)", r"\1 - \2 # SKIP \2", line)
              for line in lines]
@@ -59,7 +59,7 @@ def leaves(test, path=""):
 
 
 def results(tree, section):
-    """Return all tests of a section, plus a failed one if the whole section is bad."""
+    """Return the results of all tests of a section, plus one if the section itself failed."""
     if plan := re.search(r"^1\.\.0 # SKIP ?(.*)", "\n".join(section.lines), re.M):
         return [Result(section.name, "skipped", plan[1])]
     root = parse(tree, section.lines)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Checks that compile: added files must have no findings, and converted files only findings
-that the unmodified files have."""
+"""Checks that compile. Added files must have no findings; converted files may have only the
+findings of the unmodified files."""
 
 import collections
 import functools
@@ -71,7 +71,7 @@ class Folder:
         stage(f"  prepare {out.name}")
         script("machine/configure.sh", tree, out, *fragments, *version_fragment(tree),
                env=os.environ | self.env)
-        # This has no effect if this kernel or this compiler lacks the option.
+        # Without effect if the kernel or the compiler lacks the option.
         subprocess.run([tree / "scripts/config", "--file", out / ".config", "-e", CONTEXT],
                        check=True)
         if self.make("olddefconfig", "prepare").returncode:

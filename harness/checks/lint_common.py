@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Common parts of make lint and make cross: findings, and the execution of checks."""
+"""Common code of make lint and make cross: findings, and the execution of checks."""
 
 import collections
 import os
@@ -15,7 +15,7 @@ LINE = re.compile(r"(?:\./)?([^\s:]+):(\d+):(?:\d+(?:-\d+)?:)? *(.*)")
 
 
 class Finding(collections.namedtuple("Finding", "path line text")):
-    """Finding; sorts by place, prints in compiler format."""
+    """Finding of a check; sorted by place, printed in compiler format."""
 
     def __str__(self):
         return f"{self.path}:{self.line}: {self.text}"

@@ -20,22 +20,22 @@ ACCEPTED = {
     # call_usermodehelper() takes pointers to non-const.
     ("lib/tests/percpu_defer_kunit.c", "STATIC_CONST_CHAR_ARRAY"),
 }
-# EXTRAVERSION is a variable in the kernel's Makefile, iput() is a function.
+# Words that codespell must accept, such as EXTRAVERSION and iput() from the kernel.
 WORDS = "extraversion,inflight,iput,nd,nown"
 COPIES = BUILD / "lint/own"
-# "Warning: lib/percpu_defer.c:12 text", possibly with a second line.
+# "Warning: lib/percpu_defer.c:12 text"; a second line may follow.
 KERNEL_DOC = re.compile(r"(?:Warning|Error): ([^\s:]+):(\d+):? (.*)")
 
 
 def tracked(*patterns):
-    """Return the files of the repository, including untracked ones."""
+    """Return the files that git tracks or would add; with patterns, only those that match."""
     paths = parts.git_files(TOP, "--cached", "--others", "--exclude-standard",
                             "--deduplicate", "--", *patterns)
     return [path for path in paths if (TOP / path).is_file()]
 
 
 def run(*command, cwd=TOP, expected=(0, 1)):
-    """Return the output of a tool; exit code 1 only means that it found something."""
+    """Run a tool; return its output. Fail on an unexpected exit code; 1 means findings."""
     done = subprocess.run(command, text=True, cwd=cwd, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT)
     if done.returncode not in expected:
@@ -44,7 +44,7 @@ def run(*command, cwd=TOP, expected=(0, 1)):
 
 
 def findings_of(*command, form=lint_common.LINE, **how):
-    """Return a finding per line; fail if there is output, but none in this form."""
+    """Run a tool; return a finding per line. Fail if no line of the output has this form."""
     output = run(*command, **how)
     found = lint_common.parse(output, form)
     if output.strip() and not found:
@@ -53,7 +53,7 @@ def findings_of(*command, form=lint_common.LINE, **how):
 
 
 def own_c():
-    """Return our C files, headers, and fragments for converted files."""
+    """Return our C files, headers, and C fragments (.inc) for converted files."""
     return [path for path in apply.overlay() if path.suffix in (".c", ".h", ".inc")]
 
 

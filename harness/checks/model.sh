@@ -5,17 +5,17 @@
 set -eu
 . "$(dirname -- "$0")/../machine/common.sh"
 
-# Overridden only in tests of the harness.
+# PD_MODELS is set only by tests of the harness.
 models=${PD_MODELS:-$HARNESS/checks/model}
 depth=100000
 megabytes=2500
 
-# Print the variants: the lines " *   NAME  text" of a model's head
+# variants MODEL: print the names in lines " *   NAME  text" of the model's head
 variants() {
 	sed -n '/^ \*\//q; s/^ \*   \([A-Z][A-Z0-9_]*\) .*/\1/p' "$1"
 }
 
-# Print a line for every million states
+# progress NAME: print a line for every million states that pan reports
 progress() {
 	awk -v name="$1" '/^Depth=/ {
 		sub(/.*States= */, "")
@@ -68,7 +68,7 @@ check_model() {
 check_variant() {
 	name=$(basename -- "$1" .pml)
 	log=$BUILD/model/$name-$2/pan.log
-	# Use -O1: the search is short, and compiling takes most of the time.
+	# Use -O1, because the search is short and compilation takes most of the time.
 	search "$1" -O1 "$2" || return 1
 	errors=$(count '.*errors: \([0-9]*\).*' "$log")
 	why=$(count '^pan:[0-9]*: \([a-z ]*[a-z]\).*' "$log")

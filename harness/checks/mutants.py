@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Break the patched kernel on purpose; the right test must fail each time.
+"""Inject faults into the patched kernel, one at a time; the right test must fail for each.
 
-mutants.toml lists the faults and the test that must detect each. The result of each
-mutant is kept, so an interrupted run can be resumed.
+mutants.toml lists the faults and the test that must detect each. An interrupted run can be
+resumed, because the result of each mutant is kept.
 """
 
 import contextlib
@@ -18,8 +18,8 @@ from machine import vm
 from shared import BUILD, HARNESS, Error
 
 LOG = BUILD / "log/mutant"
-STORE = "each_mutant"   # in build/tested
-SILENCE = 60            # seconds; a mutant may well hang
+STORE = "each_mutant"   # file in build/tested
+SILENCE = 60            # seconds; short, because a mutant may hang
 DEADLINE = 1200
 
 
@@ -28,7 +28,7 @@ class Mutant:
     """Fault; see mutants.toml."""
     name: str           # "file: fault"
     replace: str
-    test: str           # "section:*": any test of the section, or a faulty guest
+    test: str           # "section:*": any test of the section, or a fault of the guest
     text: str = ""
     complaint: str = ""
     kernel: str = ""
@@ -44,7 +44,7 @@ class Mutant:
         return self.kernel or ("perturb" if self.test.endswith(", held") else "plain")
 
     def changed(self, text):
-        """Return the text of its file with the fault in it."""
+        """Inject the fault into the text of the file; fail unless `replace` occurs once."""
         if (count := text.count(self.replace)) != 1:
             raise Error(f"matched {count} times, not 1; adapt it to the file")
         return text.replace(self.replace, self.text)
@@ -60,10 +60,10 @@ def load(path=HARNESS / "checks/mutants.toml"):
 
 
 def choose(mutants, only):
-    """Select mutants by a part of the name; fail if there are none."""
+    """Select mutants by a part of the name; fail if no name matches."""
     chosen = [mutant for mutant in mutants if only in mutant.name]
     if not chosen:
-        raise Error("\n".join([f"ONLY={only}: no mutant has this in its name; there are:",
+        raise Error("\n".join([f"ONLY={only}: no mutant name contains this text; choose from:",
                                *(mutant.name for mutant in mutants)]))
     return chosen
 
@@ -76,7 +76,7 @@ def failed_on_console(section):
 
 
 def symptoms(kernel, mutant, seconds):
-    """Return the failed tests, and the kernel's complaint or the guest's fault, or ''."""
+    """Boot a mutant; return the failed tests, and the complaint or fault of the guest or ''."""
     section, _, case = mutant.test.partition(":")
     seconds = mutant.seconds or seconds
     params = {"pd_seconds": seconds, "pd_torture": 0, "pd_only": section,
@@ -111,15 +111,15 @@ def fault(build, mutant, seconds):
 
 
 def run(build, mutants, seconds, store, tree_of, stage):
-    """Test the mutants that were not tested; return the Count of all.
+    """Test the mutants without a valid result in the store; return the Count of all.
 
-    build(mutate, kind) makes a kernel; tree_of(mutant) is the hash of the files that its
-    result depends on; store: see test_all.py.
+    build(mutate, kind) builds a kernel. tree_of(mutant) hashes the files that the result
+    of the mutant depends on. store is a test_all.Store.
     """
     kept, faults = store.read(STORE), []
     for number, mutant in enumerate(mutants, 1):
         asked = hashlib.sha256(f"{mutant} {seconds}".encode()).hexdigest()[:16]
-        # Before it is built: the tree may change meanwhile.
+        # Compute the key before the build, because the tree may change meanwhile.
         key = store.key(asked, tree_of(mutant))
         if not key or kept.get(mutant.name, {}).get("key") != key:
             stage(f"mutant {number} of {len(mutants)}: {mutant.name}")

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Generate one mutant per statement that cancels, claims, flushes, reclaims, locks, orders,
-waits for RCU or counts, by deleting the statement.
+"""Generate mutants: delete one statement that cancels, claims, flushes, reclaims, locks, orders
+accesses, waits for RCU or counts.
 
 The sources are the library, the inline functions of its headers, and the parts of client
-files that come from .inc files. A call within an expression is replaced by a neutral value;
-a lock is deleted together with its unlocks.
+files that come from .inc files. A call within an expression is replaced by a neutral value.
+A lock is deleted together with its unlocks.
 """
 
 import collections
@@ -14,7 +14,7 @@ import typing
 
 from overlay import apply
 
-# Files of the library; torture is a test and is left out.
+# Files of the library, without its torture test.
 LIBRARY = re.compile(r"(?:lib|include/linux)/percpu_defer(?!_torture)\w*\.[ch]$")
 # Test section of each client file. Library code belongs to the section percpu_defer_map if
 # its path or function name contains "map", else to percpu_defer.
@@ -24,7 +24,7 @@ SECTIONS = {"mm/zsmalloc.c": "zsmalloc", "mm/zswap.c": "zswap_ops",
 # Loop that runs once: break and continue leave it, as in scoped_guard().
 ONCE = "for (bool once = true; once; once = false)"
 # Calls to delete: the kernel to test, the names, and the value in an expression. Faults of
-# order, RCU and locks show only in a kernel with lockdep and KASAN, if at all.
+# ordering, RCU and locks show only in a kernel with lockdep and KASAN, if at all.
 CALLS = (
     ("plain", r"\w*cancel\w*", "false"),
     ("plain", r"(?!\w*reclaim)\w*claim\w*|test_and_clear_bit", "true"),
@@ -41,7 +41,7 @@ LOCK = re.compile(r"(mutex|(?:raw_)?spin|xas?|read|write|rcu_read|slot|local|pre
 # Definition of a function whose body has its braces in the first column.
 FUNCTION = re.compile(r"^\w[^;{}]*?\b(?P<name>\w+)\s*\([^;{}]*\)[^;{}()]*"
                       r"(?P<body>\n\{\n.*?^\})", re.M | re.S)
-# Parentheses and their content, nested up to this depth.
+# Parentheses and their content, nested up to seven levels deep.
 PARENTHESES = r"\([^()]*\)"
 for _level in range(6):
     PARENTHESES = rf"\((?:[^()]++|{PARENTHESES})*+\)"
@@ -54,7 +54,7 @@ class Call(typing.NamedTuple):
     first: int      # start and end in the text
     last: int
     args: str
-    whole: bool     # a statement by itself
+    whole: bool     # whether the call is a statement
 
     def edit(self, value):
         """Return an edit that deletes the statement or inserts the value: (first, last, text)."""

@@ -24,7 +24,7 @@ def model_part(_source, _name, _args):
 
 
 def test_kind(source, kind, args, only=test.Only()):
-    """Run all tests of a kind of kernel, or one test."""
+    """Run all tests, or the selected test, in a kind of kernel."""
     kernel = patched_kernel(source, kind=kind)
     names, left_out = test.expected(apply.kernel_version(kernel.tree), kind)
     for line in left_out:
@@ -58,7 +58,7 @@ def torture_part(source, name, args):
 
 
 def guest_part(source, name, _args):
-    """Run the job of a kind of kernel that has its own."""
+    """Run the job that has the name of its kind of kernel."""
     boot = ("nohz_full=1", "isolcpus=domain,managed_irq,1") if name == "nohz" else ()
     return run_job(source, name, name, {}, test.tests_of(name), boot=boot)
 
@@ -71,7 +71,7 @@ def others(source, names):
     archive = BUILD / "suites.cpio.gz"
     script("machine/rootfs.sh", source.patched_tree(), archive)
     kernels = suites_kernels(source)
-    stage("run the suites of others on both kernels")
+    stage("run third-party suites on both kernels")
     return suites.run(kernels, archive, [suites.load()[name] for name in names], stage)
 
 
@@ -91,7 +91,7 @@ def parts(source, args):
     short, long = f"{args.seconds} s, torture {args.torture} s", f"{args.minutes} min"
     asked = {test_kind: short, mutants_part: short, perturb_part: long, torture_part: long}
     in_guests = tree_of_guests(source)
-    # These depend on more or on fewer files than those that guests depend on.
+    # Parts that depend on other files than guests do; "": on all files.
     trees = {"harness": "", "mutants": "",
              "model": test_all.tree_hash(only=("harness/checks/model",))}
     return {name: test_all.Part(functools.partial(run, source, name, args), asked.get(run, ""),
@@ -103,9 +103,9 @@ def store(source):
 
 
 def tree_of_guests(source, tests=None):
-    """Hash the files that guests depend on; of the selftests only the named ones, if any.
+    """Hash the files that guests depend on; with `tests`, omit the programs of all other tests.
 
-    For the kernel, this is the generated code, not its form in this repository.
+    Of the kernel, hash the generated code, not the patches that generate it.
     """
     version = apply.kernel_version(source.tree)
     made = apply.generate(source.tree, version, apply.read_overlay(version))
@@ -120,7 +120,7 @@ def tree_of_guests(source, tests=None):
 
 
 def test_one(source, args, only):
-    """Run the single test that ONLY= names; its result is not kept."""
+    """Run the test that ONLY= names, and do not keep the result; fail if no kernel has it."""
     count, version = Count(), apply.kernel_version(source.tree)
     for kind in args.kinds:
         if only.section in test.expected(version, kind)[0]:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Run third-party suites on the unmodified and the patched kernel, and compare.
 
-A test that fails on the patched kernel but not on the unmodified one is a regression; tests
-that fail on both are only listed. Some tests are flaky: if there is a regression, the suite
-runs again on the unmodified kernel. See harness/checks/suites.toml.
+A regression is a test that fails only on the patched kernel, or passes only on the unmodified
+one. Tests that fail on both are only listed. If there is a regression, the suite runs again on the
+unmodified kernel, because some tests are flaky. harness/checks/suites.toml lists the suites.
 """
 
 import collections
@@ -22,8 +22,8 @@ BASE_RUNS = 3
 # Two RAM disks, for swap and for a file system, and a second NUMA node.
 BOOT = ("brd.rd_nr=2", "brd.rd_size=1048576", "numa=fake=2")
 
-# Runners prefix the output of their children with "# ", in several levels. kselftest.h
-# prints the name of a skipped test after the directive.
+# Each runner prefixes the output of its children with "# ". kselftest.h prints the name of a
+# skipped test after the directive.
 RESULT = re.compile(r"((?:# ?)*)(not )?ok \d+ ?(?:- )?(.*)")
 DIRECTIVE = re.compile(r"# (SKIP|XFAIL|TODO|TIMEOUT|exit=)\b ?(.*)")
 
@@ -74,7 +74,7 @@ def leaves(lines):
     The result of a test follows those of its subtests. A test that failed although none
     of its subtests did has its own result.
     """
-    open_parts = []     # (level, path, status) without an outer result
+    open_parts = []     # (level, path, status) that still lack an outer result
     for level, name, status in filter(None, map(parse_line, lines)):
         parts = []
         while open_parts and open_parts[-1][0] > level:
@@ -96,12 +96,12 @@ def results(lines, suite):
             seen[name] += 1
             found[f"{name} #{seen[name]}" if seen[name] > 1 else name] = status
         if section.code == -1:
-            found["(the end of the suite)"] = "failed"
+            found["(suite did not end)"] = "failed"
     return found
 
 
 def run_guest(suite, label, kernel, archive, stage):
-    """Return results of a suite on a kernel, and the fault of the guest or ''."""
+    """Run a suite on a kernel; return its results, and the fault of the guest or ''."""
     stage(f"  {suite.name}: {label}")
     initramfs = kernel.initramfs.with_suffix(".suites")
     initramfs.write_bytes(kernel.initramfs.read_bytes() + archive.read_bytes())
@@ -134,7 +134,7 @@ def merge(first, second):
 
 
 def judge(suite, found, faults):
-    """Print regressions, results that are too few, and faults; return the Count of a suite.
+    """Print regressions, missing results and faults of a suite; return its Count.
 
     found: {label: results}; faults: {label: fault of the guest or ''}.
     """
@@ -157,7 +157,7 @@ def judge(suite, found, faults):
 
 
 def run(kernels, archive, suites, stage):
-    """Run suites on both kernels, {label: Kernel}; return a Count."""
+    """Run suites on the kernels {label: Kernel}; return the Count of all."""
     count = Count()
     for suite in suites:
         found, faults = {}, {}

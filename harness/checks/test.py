@@ -22,12 +22,12 @@ SILENCE = 600
 DEADLINE = 5400
 # Kernel complaints that tests provoke on purpose: {section: names in console.EXPECTABLE}.
 EXPECTED = {"planted_leaks": ["planted leak"], "zswap_late.sh": ["OOM kill"]}
-# Sections of test.sh that run in the plain kernel, and in all others.
+# Sections of test.sh for the plain kernel only, and for all other kernels only.
 PLAIN_ONLY, DEBUG_ONLY = {"percpu_defer_bench"}, {"torture.sh", "zram_trace"}
 
 
 def harness_results(result):
-    """Return failures and skips by name; only count the others."""
+    """Return the failures and skips by name, and a nameless result for each pass."""
     found = {}
     for status, cases in (("skipped", result.skipped),
                           ("failed", result.failures + result.errors)):
@@ -42,7 +42,7 @@ def harness_results(result):
 
 
 def run_harness_tests(source):
-    """Run the unit tests; PD_PRISTINE names their kernel, see tests/test_apply.py."""
+    """Run the unit tests; PD_PRISTINE names a kernel source, see tests/test_apply.py."""
     for job in "dkms", "report", "series":
         script("machine/deps.sh", job)
     os.environ["PD_PRISTINE"] = str(source)
@@ -58,7 +58,7 @@ def tests_of(job):
 
 
 def expected(version, kind):
-    """Return the sections of test.sh that must run, and a line for each that cannot."""
+    """Return the sections of test.sh that must run, and the reasons for those that cannot."""
     without = compat_tables.without_tests(version)
     other = DEBUG_ONLY if kind == "plain" else PLAIN_ONLY
     return tests_of("test") - other - without.keys(), sorted(set(without.values()))
@@ -81,12 +81,12 @@ class Only(typing.NamedTuple):
 
 
 def choose(name):
-    """Look up ONLY=; fail and list the valid names."""
+    """Look up ONLY=; fail with a list of the valid names if the name is none of them."""
     chosen = {"": Only(), **{section: Only(section) for section in tests_of("test")}}
     for suite, cases in kunit_cases().items():
         chosen |= {case: Only(suite, case) for case in cases}
     if name not in chosen:
-        raise Error(textwrap.fill(f"ONLY={name}: no test has this name; there are "
+        raise Error(textwrap.fill(f"ONLY={name}: no test has this name; choose from "
                                   f"{', '.join(sorted(filter(None, chosen)))}"))
     return chosen[name]
 

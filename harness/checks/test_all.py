@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Run tests in parts and keep the results: a part that passed is not repeated.
+"""Run tests in parts and keep the results, so that a part that passed is not repeated.
 
 A result is valid for one key: the hash of the files that the part depends on, the kernel
 source, and the parameters of the part.
@@ -22,11 +22,11 @@ from shared import BUILD, TOP, Error, write
 class Part(typing.NamedTuple):
     run: typing.Callable        # returns a Count
     asked: str = ""             # parameters that distinguish runs
-    tree: str = ""              # hash of its dependencies; default: all files
+    tree: str = ""              # hash of the files it depends on; default: all files
 
 
-# Prefixes of the names of kernel files that no guest depends on, and of harness files that run
-# in guests, build guests, or judge their results.
+# Prefixes of kernel files on which no guest depends, and of harness files that run in guests,
+# build guests, or judge their results.
 PROSE = ("MAINTAINERS", "Documentation/", "scripts/coccinelle/")
 IN_GUESTS = ("harness/guest/", "harness/config/", "harness/machine/",
              *(f"harness/checks/{name}" for name in (
@@ -35,7 +35,7 @@ IN_GUESTS = ("harness/guest/", "harness/config/", "harness/machine/",
 
 
 def files_hash(files, without=()):
-    """Hash files, {name: bytes}, except for those whose names have these prefixes."""
+    """Hash files, {name: bytes}, except for those with these prefixes."""
     digest = hashlib.sha256()
     for name, content in sorted(files.items()):
         if not name.startswith(without):
@@ -54,7 +54,7 @@ def without_docstrings(content):
 
 
 def code(name, content):
-    """Return a file without comments and layout, on which no test depends."""
+    """Return a file without layout and, in Python, C and shell, without comments."""
     if name.endswith(".py"):
         return without_docstrings(content)
     if name.endswith((".c", ".h")):
@@ -65,7 +65,7 @@ def code(name, content):
 
 
 def tree_hash(top=TOP, only=("",), form=lambda name, content: content):
-    """Hash a form of the files with these prefixes that git tracks or would add.
+    """Hash, in this form, the files with these prefixes that git tracks or would add.
 
     Return '' if git fails.
     """
@@ -79,7 +79,7 @@ def tree_hash(top=TOP, only=("",), form=lambda name, content: content):
 
 
 class Store:
-    """Results of all parts, in build/tested."""
+    """Store of the results of all parts, in build/tested."""
 
     def __init__(self, tree, kernel, folder=BUILD / "tested"):
         self.tree, self.kernel, self.folder = tree, kernel, folder
@@ -97,7 +97,7 @@ class Store:
         write(self.folder / f"{name}.json", json.dumps(value, indent=1, sort_keys=True) + "\n")
 
     def green(self, name, part):
-        """Return the kept result if it passed and its key matches."""
+        """Return the kept result if the part passed with the same key, else {}."""
         kept, key = self.read(name), self.key(part.asked, part.tree)
         return kept if kept.get("result") == "green" and kept.get("key") == key != "" else {}
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Pack the initramfs of a guest with a stock kernel: busybox, jobs, programs, and from the
-# distribution root ROOT the modules that DKMS installed, with their dependencies.
+# Pack the initramfs of a guest with a stock kernel: busybox, jobs, programs, and the
+# modules that DKMS installed in the root ROOT, with their dependencies.
 # usage: initramfs.sh TREE ROOT RELEASE OUT.cpio.gz
 # TREE is a patched kernel tree; the programs are its selftests.
 set -eu
@@ -16,7 +16,7 @@ out=$4
 root=$out.root
 log=$out.log
 
-# build_programs: build with the headers of the selftests
+# build_programs: build the selftests and stock_rounds
 build_programs() {
 	for program in swap_reuse swap_unmap zram_dead zram_ops; do
 		compile "$selftests/percpu_defer/$program.c" "$root/job/$program" || return
@@ -30,14 +30,14 @@ compile() {
 		"$1" -o "$2"
 }
 
-# modules NAME...: print the files of these modules and of their dependencies
+# modules NAME...: print the files of the modules and of their dependencies
 modules() {
 	for module; do
 		modprobe --dirname "$from" --set-version "$release" --show-depends "$module"
 	done | awk '$1 == "insmod" { print $2 }' | sort -u
 }
 
-# copy_module FILE TARGET-DIRECTORY: decompress; busybox cannot load compressed modules
+# copy_module FILE TARGET-DIRECTORY: decompress and copy, for busybox's insmod
 copy_module() {
 	case $1 in
 	*.xz) xz -dc "$1" >"$2/$(basename -- "$1" .xz)" ;;
@@ -45,7 +45,7 @@ copy_module() {
 	esac
 }
 
-# The stock zram module is the copy that root.sh saved.
+# install_modules: copy the modules, and the stock zram module that root.sh saved
 install_modules() {
 	folder=$root/lib/modules/$release
 	mkdir -p "$folder" "$root/stock"
@@ -63,9 +63,9 @@ rm -rf "$root"
 mkdir -p "$root/bin" "$root/job"
 : >"$log"
 build_programs >>"$log" 2>&1 ||
-	{ tail -n 20 "$log" >&2; die "the programs do not build (see $log)"; }
+	{ tail -n 20 "$log" >&2; die "programs: build failed (see $log)"; }
 install_modules >>"$log" 2>&1 ||
-	{ tail -n 20 "$log" >&2; die "cannot pack the modules of $release (see $log)"; }
+	{ tail -n 20 "$log" >&2; die "modules of $release: packing failed (see $log)"; }
 cp "$("$HARNESS/machine/busybox.sh")" "$root/bin/busybox"
 cp "$HARNESS/guest/init" "$root/init"
 cp "$HARNESS/guest/sections.sh" "$HARNESS"/dkms/guest/*.sh "$root/job/"

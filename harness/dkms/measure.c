@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Measure on this machine the duration of munmap() of memory in swap on zram, and the time
- * until all of the memory is free. Same as test 1 of the RFC "mm/zsmalloc: per-cpu deferred
+ * Measure the duration of munmap() of memory in swap on zram on this machine, and the time
+ * until all of the memory is free, as in test 1 of the RFC "mm/zsmalloc: per-cpu deferred
  * free to accelerate swap entry release".
  *
  * usage: zram_measure [MEGABYTES]     default: 256
  *
  * Needs no privileges. Refuses to run if swap other than zram would be used, or if memory
- * is short. Changes no system settings and affects no other process: if memory still runs
- * short, the OOM killer selects this process first.
+ * is short. Changes no system settings. If memory still runs short, the OOM killer selects
+ * this process first.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -20,7 +20,7 @@
 
 #define RUNS		7
 #define BACK_MS		10000
-/* Memory and swap that must stay free. */
+/* Amount of memory, and of swap, that must stay free. */
 #define SPARE_KB	(128 * 1024UL)
 
 struct swap {
@@ -127,7 +127,7 @@ int main(int argc, char **argv)
 		unmap[i] = now(CLOCK_MONOTONIC) - start;
 		/* Allow for pages that other tasks swapped out meanwhile. */
 		if (!wait_until_back(path, before + size / 100, BACK_MS))
-			errx(1, "not everything is freed after %d s; stop other tasks that swap",
+			errx(1, "memory: not free after %d s; stop other tasks that swap",
 			     BACK_MS / 1000);
 		back[i] = now(CLOCK_MONOTONIC) - start;
 		if (back[i] < unmap[i])

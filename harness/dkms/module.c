@@ -4,7 +4,7 @@
 #include <linux/module.h>
 #include "percpu_defer.h"
 
-/* All instances are gone: they belong to modules that depend on this one. */
+/* No instance is left: all belong to modules that depend on this module. */
 static void __exit percpu_defer_exit(void)
 {
 	debugfs_lookup_and_remove("percpu_defer", NULL);

@@ -38,11 +38,11 @@ def make_sources(tree, out, version):
     for pattern, name in FILES.items():
         found = sorted(tree.glob(pattern))
         if not found:
-            raise Error(f"{tree}: no {pattern}; was percpu_defer applied?")
+            raise Error(f"{tree}: no {pattern}; apply percpu_defer first")
         (out / name).mkdir(parents=True, exist_ok=True)
         for path in found:
             shutil.copy(path, out / name)
-    # An object must not have the name of its module.
+    # An object file must not have the name of its module.
     (out / "percpu_defer.c").rename(out / "percpu_defer_objects.c")
     for name in ("module.c", "stock.h"):
         shutil.copy(HERE / name, out)
@@ -94,7 +94,7 @@ def patched_tree(kernel):
 
 
 def build():
-    """Build the package for all tested kernels in build/; return its path."""
+    """Build the package for all tested kernels, in build/. Return its path."""
     script("machine/deps.sh", "dkms")
     version = version_of_repository()
     trees = {apply.kernel_version(tree): tree for tree in map(patched_tree, KERNELS)}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Use one worker per instance: several would contend in zs_free() of a stock kernel.
+// Use one worker per instance, because several would contend in zs_free() of a stock kernel.
 @@
 expression core;
 @@

@@ -4,8 +4,8 @@
 # headers and DKMS.
 # usage: root.sh install VERSION DEB    install the package of "make dkms" as a user
 #                                       would; print the root and the kernel release
-#        root.sh remove VERSION         remove it; check that the stock module is restored
-# VERSION is e.g. 7.3.4.
+#        root.sh remove VERSION         remove the package; expect the stock module
+# VERSION is a full kernel version, e.g. 7.3.4.
 set -eu
 . "$(dirname -- "$0")/../machine/common.sh"
 . "$(dirname -- "$0")/../machine/apt.sh"
@@ -37,20 +37,20 @@ in_root() {
 		"$root" "$@" </dev/null >>"$log" 2>&1
 }
 
-# step TEXT COMMAND...: run the command; if it fails, show the end of the log and die
+# step TEXT COMMAND...: run the command; on failure, print the end of the log and die
 step() {
 	stage "$suite: $1 (log: $log)"
 	shift
 	"$@" || {
 		tail -n 20 "$log" >&2
-		die "$suite: the command failed; see $log, and check the network"
+		die "$suite: command failed; see $log, and check the network"
 	}
 }
 
 make_root() {
 	rm -rf "$root.tmp"
 	debootstrap --variant=minbase "$suite" "$root.tmp" "$(mirror)" >>"$log" 2>&1 || return
-	# If the suite is the host's, use the host's sources, including security updates.
+	# Use the host's sources, including security updates, if the suite is the host's.
 	if [ -z "$backports" ]; then
 		cp -r /etc/apt/sources.list* "$root.tmp/etc/apt/"
 	else
@@ -60,7 +60,7 @@ make_root() {
 	mv "$root.tmp" "$root"
 }
 
-# Print the newest release of this version that is available in the root.
+# find_release: print the newest release of VERSION that is available in the root
 find_release() {
 	chroot "$root" apt-cache search --names-only "^linux-headers-${version}[^ ]*-amd64\$" |
 		sed 's/ .*//; s/linux-headers-//' | grep -v 'cloud\|rt' | sort -V | tail -n 1
@@ -71,7 +71,7 @@ module_of() {
 	modinfo --basedir "$root" -k "$release" -F filename "$1"
 }
 
-# Print the path of the distribution's module; die if modprobe would load another one.
+# stock_module: print the path of the stock zram; die if modprobe would load another zram
 stock_module() {
 	module=$(module_of zram)
 	case $module in
@@ -96,7 +96,7 @@ install_package() {
 	if chroot "$root" dpkg-query -W "$package" >/dev/null 2>&1; then
 		step "remove an earlier package" in_root apt-get -qq -y purge "$package"
 	fi
-	# Save the stock module first: DKMS moves it away.
+	# Save the stock module before DKMS moves it away.
 	stock=$(stock_module)
 	cp "$stock" "$root/tmp/"
 	cp "$deb" "$root/tmp/package.deb"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Bulk free for zram on a stock kernel, whose built-in zsmalloc has none. */
+/* Bulk free for zram on a stock kernel, whose built-in zsmalloc lacks it. */
 #ifndef PERCPU_DEFER_STOCK_H
 #define PERCPU_DEFER_STOCK_H
 
@@ -16,7 +16,7 @@ static inline void zs_free_bulk(struct zs_pool *pool, unsigned long *handles, un
 		zs_free(pool, *handles++);
 }
 
-/* DKMS does not replace a module with one of the same version. */
+/* DKMS does not replace a module with a module of the same version. */
 MODULE_VERSION(PERCPU_DEFER_VERSION);
 
 #endif

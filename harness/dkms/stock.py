@@ -19,7 +19,7 @@ TIMES = ("munmap", "back", "cpu", "workers")
 
 
 class Stock:
-    """Kernel of the distribution with both modules, to run jobs in."""
+    """Stock kernel and initramfs with both modules, to run jobs."""
 
     def __init__(self, version):
         deb = package.build()
@@ -46,7 +46,7 @@ def test_module(stock, seconds):
 
 
 def table(samples):
-    """Yield the lines of a table; the ratios are stock/ours."""
+    """Yield the lines of a table. The ratios are stock/ours."""
     yield ("| processes x MB | munmap, ms: stock | ours | ratio | all back, ms: stock | ours "
            "| ratio | CPU, ms: stock | ours | ratio |")
     yield "|---|---|---|---|---|---|---|---|---|---|"

@@ -3,11 +3,11 @@
  * Check that zram as a module of a stock kernel survives reset, hot_remove, unloading and
  * suspend while slots are pending.
  *
- * usage: stock_rounds ROUNDS      number of unloads; the other tests run a fifth of that
+ * usage: stock_rounds ROUNDS      number of unloads; the other tests run ROUNDS/5 times
  *
- * There are no test hooks. To keep slots pending, all workers are bound to one CPU, which a
- * task of higher priority occupies. The task ends just before the operation under test, so
- * the drain races with the operation.
+ * A stock kernel has no test hooks. To keep slots pending, all workers are bound to one CPU,
+ * which a task of higher priority occupies. The drain races with the operation under test,
+ * because the task ends just before the operation.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -50,10 +50,10 @@ static void hold_workers(void)
 		usleep(100);
 }
 
-/* Let the workers run; return true if slots were still pending. */
+/* Let the workers run. Return true if slots were still pending. */
 static bool release_workers(void)
 {
-	unsigned long long nr = waiting();
+	unsigned long long nr = pending();
 
 	if (!nr)
 		ksft_print_msg("nothing is pending\n");
@@ -62,7 +62,7 @@ static bool release_workers(void)
 	return nr;
 }
 
-/* Swap off a device with pending slots; return true if slots were still pending. */
+/* Disable swap on a device with pending slots. Return true if slots were still pending. */
 static bool leave_waiting(void)
 {
 	struct region freed;
@@ -117,7 +117,7 @@ static bool unload(void)
 	return !system("modprobe -r percpu_defer && modprobe zram") && good;
 }
 
-/* Run the whole suspend path of the driver and the library; the CPUs stay online. */
+/* Run the whole suspend path of the driver and the library. The CPUs stay online. */
 static bool suspend(void)
 {
 	struct region kept, freed;
@@ -134,7 +134,7 @@ static bool suspend(void)
 		ksft_print_msg("cannot suspend\n");
 		good = false;
 	}
-	good &= becomes("waiting", waiting, 0);
+	good &= becomes("pending", pending, 0);
 	good &= check_pages(&kept, 0, kept.pages);
 	unmap(&kept);
 	zram_swapoff();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-// Swap of a stock kernel notifies zram of one slot at a time.
+// The swap code of a stock kernel notifies zram of one slot at a time.
 @notify@
 identifier devops;
 @@

@@ -1,16 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Guest job: measure munmap() of swapped-out memory while all CPUs are busy. For each
-# kind of hogs, print a line
+# kind of hogs and each column, print a line
 #   busy COLUMN HOGS MUNMAP BACK CPU WORKERS LEFT HELD PENDING CAP REFUSED
-# with the results of swap_busy. The kinds are "other", "fifo" and "starve". "starve" is
-# SCHED_FIFO without the share of CPU time that the kernel reserves for other tasks. The
-# last three numbers are counters of the swap device's percpu_defer instance after the
-# measurement, or zeros without one; REFUSED counts from the start of the measurement.
+# MUNMAP to HELD are the results of swap_busy. The kinds are "other", "fifo" and "starve".
+# "starve" is SCHED_FIFO without the share of CPU time that the kernel reserves for other tasks.
+# The last three numbers are statistics of the swap device's percpu_defer instance after the
+# measurement, or zeros without an instance. REFUSED counts from the start of the measurement.
 # Kernel parameters, in addition to those of swap_variants.sh:
 #   pd_mb    megabytes to unmap
 #   pd_hogs  kinds of hogs
-#   pd_ms    milliseconds until the hogs end; they end earlier if everything is freed
+#   pd_ms    milliseconds until the hogs are killed, unless everything is freed earlier
 #   pd_cols  columns
 # shellcheck disable=SC2154 # set in the environment
 
@@ -21,8 +21,8 @@ fair=/sys/kernel/debug/sched/fair_server
 limit=/proc/sys/kernel/sched_rt_runtime_us
 usual_fair=$(cat $fair/cpu0/runtime) usual_limit=$(cat $limit)
 
-# keep FAIR LIMIT: set the runtime of the fair server and the RT limit, which both reserve
-# CPU time for tasks that are not SCHED_FIFO
+# keep FAIR LIMIT: set the runtime of the fair server, and the RT limit. Both reserve CPU time
+# for tasks that are not SCHED_FIFO.
 keep() {
 	echo "$2" >$limit || exit 1
 	for cpu in "$fair"/cpu*; do

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Guest job: measure the maximum amount of swap that an unprivileged process occupies while
-# it frees memory on busy CPUs. For each column, print a line
+# it frees memory on busy CPUs. Print lines
 #   churn COLUMN ROUNDS MOST BACK KILLS
-# with the results of swap_churn and the number of OOM kills.
+# with the results of swap_churn and the number of OOM kills, for each column in pd_cols.
 # Kernel parameters, in addition to those of swap_variants.sh:
 #   pd_mb        megabytes freed per round
 #   pd_seconds   duration

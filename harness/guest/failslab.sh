@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Prepare fault injection for the tests if the kernel has it: let allocations of all kinds
-# fail, and print no stack dump, which the console check would report.
+# Prepare fault injection for the tests if the kernel supports it: let allocations of all kinds
+# fail, and suppress stack dumps, which the console check would report.
 
 set_attribute() {
 	[ ! -e "/sys/kernel/debug/$1" ] || echo "$2" >"/sys/kernel/debug/$1"

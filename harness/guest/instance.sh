@@ -3,7 +3,7 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2154 # pd_backend comes from the kernel command line
 
-# instance_stat NAME...: print the sum of these statistics; 0 without percpu_defer
+# instance_stat NAME...: print the sum of these statistics, or 0 without percpu_defer
 instance_stat() {
 	for name; do
 		cat /sys/kernel/debug/percpu_defer/"$pd_backend"[0-9]* 2>/dev/null |

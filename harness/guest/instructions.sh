@@ -1,21 +1,21 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Guest job: count the instructions to free a slot, and to swap out a page to a slot that was
-# just freed. Requires a guest where a nanosecond of CPU time is an instruction.
+# just freed. In the guest, a nanosecond of CPU time must correspond to one instruction.
 # Kernel parameters, in addition to those of swap_variants.sh:
 #   pd_cols   the column
 #   pd_mb     megabytes to unmap
 #   pd_runs   lengths of the runs in swap, in pages, or "long"
-#   pd_again  megabytes to swap out again, few enough to finish before a drain begins
-#   pd_state  states of the slots at that time: "empty", or "waiting" for a drain
+#   pd_again  megabytes to swap out again; must finish before a drain begins
+#   pd_state  states of the slots before the second swap-out: "empty" or "pending"
 #   pd_reps   number of repetitions
-# Prints lines
+# Print lines
 #   free LENGTH MUNMAP BACK CPU WORKERS MEDIAN PERCENTILE90 PAGES...
-#                                              results of swap_unmap
-#   again CONTENT STATE INSTRUCTIONS CANCELLED  CANCELLED is the number of slots whose
-#                                              death was cancelled, CONTENT is "filled"
-#                                              or "zero"
+#   again CONTENT STATE INSTRUCTIONS CANCELLED
 # with totals over all pages.
+# MUNMAP and the numbers after it are the results of swap_unmap. INSTRUCTIONS is the result of
+# swap_again. CONTENT is "filled" or "zero". CANCELLED is the number of slots whose pending free
+# was cancelled.
 # shellcheck disable=SC2154 # set in the environment
 
 . "$(dirname -- "$0")/swap_variants.sh"
@@ -35,7 +35,7 @@ unmap() {
 again() {
 	resize $((pd_again * 1024 + 64))
 	content=$1 state=$2 pause=0
-	[ "$state" = waiting ] || pause=500
+	[ "$state" = pending ] || pause=500
 	set -- "$pd_again" $pause
 	[ "$content" = filled ] || set -- -z "$@"
 	before=$(instance_stat cancelled)

@@ -3,7 +3,7 @@
 # Guest job: count the processes that a low-memory killer in user space kills, and print
 #   edge COLUMN EXTRA
 #   try COLUMN KILLS OOM_KILLS ONE
-# EXTRA is the argument of swap_killer, in kilobytes; the other numbers are its results.
+# EXTRA is an argument of swap_killer, in kilobytes; the other numbers are its results.
 # Kernel parameters, in addition to "mem" and those of swap_variants.sh:
 #   pd_mb     megabytes of each holder in swap
 #   pd_low    kilobytes of MemAvailable below which the killer kills

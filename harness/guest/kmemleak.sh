@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Last test: check that earlier tests leaked no memory, and that kmemleak finds the leaks
-# planted by the kernel's samples/kmemleak.
+# that the kernel's samples/kmemleak plants.
 found=/sys/kernel/debug/kmemleak
 
-# kmemleak does not report objects younger than five seconds. Scan twice: one scan may see
-# a stale pointer.
+# scan: wait, because kmemleak does not report objects younger than five seconds. Scan twice,
+# because a stale pointer may hide a leak from a single scan.
 scan() {
 	sleep 6
 	echo scan >$found
@@ -29,7 +29,7 @@ else
 	echo "ok 1 no leak"
 fi
 echo clear >$found
-# From here on, leaks on the console are expected: see EXPECTED in test.py.
+# From here on, the console may report leaks: see EXPECTED in test.py.
 echo "pd_section: planted_leaks" >/dev/kmsg
 modprobe kmemleak-test && scan
 if grep -q kmemleak_test_init $found; then

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Guest job: run all KUnit tests that are modules. Print the KTAP of each one between
+# Guest job: run all KUnit suites that are modules. Print the KTAP of each suite between
 # BEGIN and END.
 
 find /lib/modules -name '*_kunit.ko' | sort | while read -r path; do

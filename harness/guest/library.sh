@@ -3,7 +3,7 @@
 # Guest job: print the number of instructions that the KUnit benchmark counts on one CPU
 # for each way to defer an object, as lines
 #   library NAME INSTRUCTIONS
-# Requires a guest where a nanosecond of CPU time is an instruction.
+# In the guest, a nanosecond of CPU time must correspond to one instruction.
 
 modprobe percpu_defer_bench_kunit || exit 1
 sed -n 's/.*# bench_one_cpu: \(percpu_defer.*[^ ]\)  *\([0-9.]*\) ns .*/library \1 \2/p' \

@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Guest job: measure when compressed swap frees unmapped memory. For each case, print
+# Guest job: measure when compressed swap frees unmapped memory. For each case and column, print
 #   case COLUMN WAY MEGABYTES LIMIT
 # followed by the output of swap_memory.
 # Kernel parameters, in addition to those of swap_variants.sh:
 #   pd_cases  "WAY:MEGABYTES:LIMIT ..." with commas instead of spaces; WAY is "munmap" or
-#             "exit", LIMIT the memory.max of a cgroup in megabytes, or 0 for none
+#             "exit"; LIMIT is the memory.max of a cgroup in megabytes, 0: no cgroup
 #   pd_cols   columns, alternating within a repetition
 #   pd_reps   number of repetitions
 # shellcheck disable=SC2154 # set in the environment
@@ -14,7 +14,7 @@
 . "$(dirname -- "$0")/pool.sh"
 . "$(dirname -- "$0")/cgroup.sh"
 
-# Set up the device again, with a fresh instance.
+# renew: set up the device again, with a new percpu_defer instance
 renew() {
 	[ -z "$swap" ] || swapoff "$swap"
 	swap=

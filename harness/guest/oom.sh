@@ -1,15 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Guest job: check whether the OOM killer kills processes for lack of memory that
-# compressed swap is about to free, and print
+# Guest job: check whether the OOM killer runs although compressed swap is about to free
+# enough memory, and print
 #   edge WHERE EXTRA
 #   try WHERE KILLS CGROUP_KILLS NEEDED TIME
 # EXTRA is the number of kilobytes allocated beyond the freed memory; the other numbers
 # are the results of swap_oom.
-# Kernel parameters, in addition to those of swap_variants.sh and to "mem", which should be small:
+# Kernel parameters, in addition to "mem", which should be small, and those of swap_variants.sh:
 #   pd_where  "machine" or "cgroup": where memory is short
 #   pd_mb     megabytes in swap of the processes that exit
-#   pd_left   kilobytes available at the start
+#   pd_left   kilobytes that are free when the processes exit
 #   pd_extra  EXTRA, or "search": the largest value, from 2 * pd_left downwards in steps of
 #             pd_step, without a kill in pd_good consecutive tries
 #   pd_tries  number of tries after the search
@@ -20,8 +20,8 @@
 . "$(dirname -- "$0")/edge.sh"
 . "$(dirname -- "$0")/cgroup.sh"
 
-# Messages of an unhealthy kernel: dmesg -n 1 hides them from the console, so try() looks
-# for them.
+# Messages of an unhealthy kernel. try() searches for them, because dmesg -n 1 hides them from
+# the console.
 complaints='BUG:|WARNING:|INFO:|Oops|general protection|Unable to handle'
 
 # try EXTRA: set $told to the results
@@ -35,11 +35,11 @@ try() {
 	fi
 }
 
-# Keep the call traces of OOM kills, which are expected, off the console.
+# Hide the call traces of OOM kills, which are expected, from the console.
 dmesg -n 1
 if [ "$pd_where" = machine ]; then
-	# Without this, fragmentation raises the watermarks for a while, and one CPU can
-	# keep megabytes on its lists while another runs out of memory.
+	# By default, fragmentation temporarily raises the watermarks, and a CPU can keep
+	# megabytes on its free lists while another CPU runs out of memory.
 	echo 0 >/proc/sys/vm/watermark_boost_factor &&
 		echo 1000 >/proc/sys/vm/percpu_pagelist_high_fraction || exit 1
 fi

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# Sourced by the jobs perturb-*.sh: tests under perturbation, for a guest with more CPUs
+# Sourced by the jobs perturb-*.sh: run tests under perturbation, in a guest with more CPUs
 # than the host. Kernel parameters:
 #   pd_seconds  total duration of the long tests
 #   pd_seed     seed of the delays
@@ -11,7 +11,7 @@ gate=/sys/kernel/debug/percpu_defer_perturb
 seed=${pd_seed:-1}
 export PD_SEED="$seed"
 
-# perturb N: delay about one in N passes of a site; 0: none
+# perturb N: delay about one in N passes through each delay site; 0: no delays
 perturb() {
 	echo "$seed" >$gate/seed
 	echo 100 >$gate/max_us

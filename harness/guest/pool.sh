@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-# Sourced by guest jobs, after swap_variants.sh: $pool is the file that shows the memory usage
-# of compressed swap.
+# Sourced by guest jobs, after swap_variants.sh: set $pool to the file with the memory usage of
+# compressed swap.
 # shellcheck shell=sh
 # shellcheck disable=SC2034,SC2154 # shared with the scripts that source this
 

@@ -1,15 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Guest job: count the instructions to free a slot while pending frees are at the cap.
-# Requires a guest where a nanosecond of CPU time is an instruction.
+# In the guest, a nanosecond of CPU time must correspond to one instruction.
 # Kernel parameters, in addition to those of swap_variants.sh:
 #   pd_mb    megabytes to unmap
 #   pd_runs  lengths of the runs in swap, in pages, or "long"
 #   pd_reps  number of repetitions
-# The cap is half of the memory, so the guest should have little memory.
-# Prints lines
+# The guest should have little memory, because the cap is half of it.
+# Print lines
 #   refused LENGTH REFUSED MUNMAP BACK CPU WORKERS MEDIAN PERCENTILE90 PAGES...
-# with the number of refused pushes and the results of swap_unmap.
+# REFUSED is the number of refused pushes; the numbers after it are the results of swap_unmap.
 # shellcheck disable=SC2154 # set in the environment
 
 . "$(dirname -- "$0")/swap_variants.sh"
@@ -28,7 +28,7 @@ unmap() {
 
 setup_columns
 select_column on
-# Warm up: in the first run all caches are cold.
+# Warm up: in the first run, all caches are cold.
 /job/swap_unmap 1 8 >/dev/null || exit 1
 # MB to unmap first: the cap, an excess of up to an eighth, and 2 MB that are unmapped page
 # by page.

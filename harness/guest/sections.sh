@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
-# Sourced by guest jobs that run tests. The KTAP of each test is printed between BEGIN and
-# END. Kernel parameters:
+# Sourced by guest jobs that run tests: print the KTAP of each test between BEGIN and END.
+# Kernel parameters:
 #   pd_only  if set, name of the only test to run
-#   pd_case  if set, only case of that KUnit suite to run
+#   pd_case  if set, name of the only case to run in the KUnit suite pd_only
 # shellcheck shell=sh
 
 wanted() {
 	[ -z "${pd_only-}" ] || [ "$pd_only" = "$1" ]
 }
 
-# Mark the start of a test on both ports: the console parser expects warnings from some
-# tests.
+# begin NAME: mark the start of a test on both ports. The console check accepts some warnings
+# in specific tests.
 begin() {
 	echo "pd_section: $1" >/dev/kmsg
 	echo "BEGIN $1"

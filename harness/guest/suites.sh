@@ -14,7 +14,7 @@
 . /kselftest/ktap_helpers.sh
 export PATH=/usr/bin:/bin
 
-# zswap uses a RAM disk, on which freeing a slot does no work: only zswap frees anything.
+# make_swap: set up the swap device. On the RAM disk behind zswap, freeing a slot does no work.
 make_swap() {
 	case $pd_swap in
 	none)
@@ -32,7 +32,7 @@ make_swap() {
 	mkswap "$device" >/dev/null && swapon "$device"
 }
 
-# Print the number of pages stored by the swap backend under test.
+# swapped: print the number of pages swapped out so far to the backend under test
 swapped() {
 	case $pd_swap in
 	zram) awk '$1 == "pswpout" { print $2 }' /proc/vmstat ;;
@@ -40,7 +40,7 @@ swapped() {
 	esac
 }
 
-# Fail unless the suite swapped out pages: otherwise it tested no swap code.
+# check_swapped: fail if the suite swapped out no pages, because it then tested no swap code
 check_swapped() {
 	[ "$pd_swap" != none ] || return 0
 	number=$(swapped)
@@ -57,7 +57,7 @@ make_fs() {
 	mkfs.ext4 -q "$disk" && mount -t ext4 "$@" "$disk" /mnt
 }
 
-# quiet COMMAND...: print its output as comments; return its exit code.
+# quiet COMMAND...: run COMMAND; print its output as comments; return its exit code
 quiet() {
 	"$@" >/tmp/quiet 2>&1
 	code=$?
@@ -65,7 +65,7 @@ quiet() {
 	return $code
 }
 
-# report CODE NAME: stress-ng exits with 3 or 4 if it lacks resources or a system call.
+# report CODE NAME: print a result. stress-ng exits with 3 or 4 if it lacks resources or a syscall.
 report() {
 	case $1 in
 	0) ktap_test_pass "$2" ;;
@@ -74,7 +74,7 @@ report() {
 	esac
 }
 
-# Run from ext4: some tests need files in the page cache, and files in an initramfs are not.
+# kselftest: run the tests from ext4, because some tests need files of a disk file system
 kselftest() {
 	make_fs /dev/ram1 && cp -r /suites /mnt || return
 	set --
@@ -84,9 +84,9 @@ kselftest() {
 	bash /mnt/suites/run_kselftest.sh -o "$pd_seconds" "$@"
 }
 
-# stressor NAME: run in a cgroup whose limit is below the memory use of most stressors.
-# "mmap" locks the memory that it maps, which therefore must fit. stress-ng may report a
-# failure and exit with 0.
+# stressor NAME: run a stressor in a cgroup whose limit is below the memory usage of most
+# stressors. The memory of "mmap" must fit into the cgroup, because "mmap" locks it. Search the
+# output for failures: stress-ng may report a failure and exit with 0.
 stressor() {
 	(
 		echo 0 >"$cgroup/cgroup.procs"
@@ -100,7 +100,7 @@ stressor() {
 	return $code
 }
 
-# The stressor "swap" creates swap files, so it needs a file system that supports them.
+# stress: run the stressors on ext4, because the stressor "swap" creates swap files
 stress() {
 	make_fs /dev/ram1 || return
 	cgroup=$(make_cgroup stress 128M) || return
@@ -122,7 +122,7 @@ fio_verify() {
 		--buffer_compress_percentage=50 --refill_buffers "$@"
 }
 
-# fio_test NAME: tests in /mnt use ext4 with discard on deletion.
+# fio_test NAME: run a test on the raw device, or in /mnt, an ext4 file system with online discard
 fio_test() {
 	case $1 in
 	write)
@@ -156,7 +156,7 @@ fio_suite() {
 	ktap_finished
 }
 
-# The kselftest runner writes to /dev/stdout.
+# Create /dev/stdout, to which the kselftest runner writes.
 ln -sf /proc/self/fd /dev/fd
 ln -sf /proc/self/fd/1 /dev/stdout
 ln -sf /proc/self/fd/2 /dev/stderr

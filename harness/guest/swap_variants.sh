@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-# Sourced by guest jobs: the columns of a table. Each is a swap configuration.
-#   base, off, on  swap on zram, or on a RAM disk behind zswap, which stores everything;
-#                  off and on are the settings of the patched kernel's switch
-#   limit          swap on the RAM disk, with nothing to free
+# Sourced by guest jobs: set up the swap configuration of a column of the report.
+#   base       swap on zram, or zswap in front of a RAM disk; zswap stores all pages
+#   off, on    like base, on the patched kernel with deferral off or on
+#   limit      swap on the RAM disk without zswap, with nothing to free
 # Kernel parameters:
-#   pd_backend  zram or zswap
+#   pd_backend   zram or zswap
 #   brd.rd_size  size of each device in KB
 # shellcheck shell=sh
 # shellcheck disable=SC2154 # set in the environment
@@ -13,8 +13,8 @@ zram=/sys/block/zram0
 zswap=/sys/module/zswap/parameters
 swap=
 
-# Set up the devices. $file begins with a number that is back at its initial value when
-# everything is freed.
+# setup_columns: set up the devices, and set $device, $switch and $file. $file begins with a
+# number that is back at its initial value when everything is freed.
 # shellcheck disable=SC2034 # used by the scripts that source this
 setup_columns() {
 	mkswap /dev/ram0 >/dev/null || exit 1
@@ -33,13 +33,13 @@ setup_columns() {
 	esac || exit 1
 }
 
-# resize KB: replace the column's swap space with a fresh one of this size
+# resize KB: replace the column's swap space with new swap space of this size
 resize() {
 	swapoff "$swap" && mkswap "$swap" "$1" >/dev/null && swapon "$swap" || exit 1
 }
 
-# select_column COLUMN: set the switches and the swap device for a column. swapon starts
-# from fresh clusters, so no column profits from a better cluster order.
+# select_column COLUMN: set the switches and the swap device for a column. swapon resets the
+# order of clusters, so that all columns start under equal conditions.
 select_column() {
 	[ -z "$swap" ] || swapoff "$swap"
 	case $1 in

@@ -1,22 +1,22 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Guest job: run the tests.
+# Guest job: run all tests that apply to a kernel with CONFIG_PERCPU_DEFER.
 # Kernel parameters, in addition to those of sections.sh:
-#   pd_seconds  duration of the reuse tests
-#   pd_torture  duration of the torture test; 0: none
+#   pd_seconds  duration of each slot reuse test
+#   pd_torture  duration of the torture test in seconds; 0 in the plain kernel, without torture
 # shellcheck disable=SC2154 # set in the environment
 
 . "$(dirname -- "$0")/sections.sh"
 
 sh /job/failslab.sh
 [ -d /sys/class/zram-control ] || modprobe zram
-# Must run before anything else enables zswap.
+# Run zswap_late.sh before any other test enables zswap.
 selftest zswap_late.sh
 kunit percpu_defer
 kunit percpu_defer_map
 kunit zsmalloc
 if [ "$pd_torture" = 0 ]; then
-	# Times are meaningful only in a plain kernel.
+	# Run the benchmark, whose results are meaningful only in the plain kernel.
 	kunit percpu_defer_bench
 else
 	selftest torture.sh

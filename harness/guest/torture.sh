@@ -1,13 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# One of the tests: run the torture test of percpu_defer; print KTAP.
+# Test: run the torture test of percpu_defer; print KTAP.
 # Kernel parameters:
 #   pd_torture  duration in seconds
-#   pd_perturb  1 for random delays
-#   pd_seed     seed of the delays
+#   pd_perturb  1: inject random delays
+#   pd_seed     seed of the delays; default: 1
 # shellcheck disable=SC2154 # set in the environment
 
-# A CPU goes offline or online every 250 jiffies.
+# Take a random CPU offline or online every 250 jiffies.
 options="onoff_holdoff=0 onoff_interval=250 stat_interval=15"
 
 stats() {

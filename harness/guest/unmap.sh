@@ -19,7 +19,7 @@ measure() {
 }
 
 setup_columns
-# Warm up: in the first run all caches are cold, including QEMU's.
+# Warm up: in the first run, all caches are cold, including QEMU's.
 for row in 1:32 $(echo "$pd_rows" | tr , ' '); do
 	for column in $(echo "$pd_cols" | tr , ' '); do
 		measure "$column" "${row%:*}" "${row#*:}"

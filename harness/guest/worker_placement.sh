@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Guest job: measure munmap() of swapped-out memory with different settings of the
-# workqueue that frees it. For each measurement, print a line
+# percpu_defer workqueue. For each measurement, print a line
 #   worker_placement COLUMN NICE CPUMASK MUNMAP BACK CPU WORKERS
-# with the four times of swap_unmap. The settings have no effect in a kernel without that
-# workqueue. Kernel parameters, in addition to those of swap_variants.sh:
+# MUNMAP to WORKERS are the four times of swap_unmap. The settings have no effect in a kernel
+# without that workqueue. Kernel parameters, in addition to those of swap_variants.sh:
 #   pd_mb        megabytes to unmap
 #   pd_settings  "NICE:CPUMASK ..." with commas instead of spaces
 #   pd_cols      columns, alternating within a repetition

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# One of the tests: run the kernel's own zram selftests, whose exit codes are meaningless.
+# Test: run the kernel's own zram selftests, whose exit codes are meaningless.
 
-# Provide mkfs.ext2: busybox has only mke2fs, with a default block size too small for zram.
+# Provide mkfs.ext2: busybox has only mke2fs, whose default block size is too small for zram.
 printf '#!/bin/sh\nexec mke2fs -b 4096 "$@"\n' >/bin/mkfs.ext2
 chmod +x /bin/mkfs.ext2
 

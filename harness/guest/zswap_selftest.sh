@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# One of the tests: run the kernel's own zswap selftest, which needs swap space.
+# Test: run the kernel's own zswap selftest, with swap space on a new zram device.
 
 # With 64K pages, the per-CPU charge caches exceed the smallest memory.max of the test, 1 MB.
 if [ "$(awk '/^KernelPageSize/ { print $2; exit }' /proc/self/smaps)" != 4 ]; then

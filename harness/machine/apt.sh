@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# Sourced, after common.sh: get packages of other suites or architectures without touching
+# Sourced after common.sh: download packages of other suites or architectures without changing
 # the package management of the host.
 # shellcheck shell=sh
 
@@ -18,14 +18,14 @@ apt() {
 		-o APT::Architectures="$APT_ARCH"} "$@"
 }
 
-# Print the Debian mirror that the host uses.
+# mirror: print the URL of the Debian mirror that the host uses
 mirror() {
 	# shellcheck disable=SC2016 # apt's variables, not the shell's
 	apt-get indextargets --format '$(SITE) $(LABEL) $(COMPONENT)' |
 		awk '$2 == "Debian" && $3 == "main" { print $1; exit }'
 }
 
-# update_lists SUITES: fetch their package lists from the mirror.
+# update_lists SUITES: fetch the package lists of these suites from the mirror
 update_lists() {
 	mkdir -p "$APT/lists/partial" "$APT/cache/archives/partial"
 	site=$(mirror)
@@ -38,7 +38,7 @@ update_lists() {
 	for suite in $1; do
 		echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $site $suite main"
 	done >"$APT/sources.list"
-	# Missing suites are only warnings; one suite is enough.
+	# Ignore errors: a single suite is enough, and others may not exist.
 	apt apt-get update >"$APT/update.log" 2>&1 || true
 	ls "$APT"/lists/*_Packages* >/dev/null 2>&1 ||
 		die "the mirror does not answer (see $APT/update.log): network? or give KSRC=<kernel tree>"

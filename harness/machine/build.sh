@@ -3,8 +3,8 @@
 # Configure and build a kernel out of tree.
 # usage: build.sh TREE OUT FRAGMENT...
 # FRAGMENT is a name in harness/config, or a path.
-# ARCH and CROSS_COMPILE are taken from the environment.
-# Prints nothing on stdout.
+# The environment may set ARCH and CROSS_COMPILE.
+# Nothing is printed on stdout.
 set -eu
 . "$(dirname -- "$0")/common.sh"
 
@@ -16,8 +16,8 @@ log=$out.log
 # Approximate number of lines that a build prints, for the progress report.
 usual_steps=1900
 
-# Report progress until the build ends. tail ends by itself, also if this script is killed:
-# it holds the lock of run.py.
+# Report progress until the build ends. --pid makes tail exit even if this script is killed:
+# tail inherits the lock of run.py, and would keep it.
 show_progress() {
 	step=0
 	tail -f -n +1 --pid="$build" "$log" | while read -r _; do
@@ -26,7 +26,7 @@ show_progress() {
 	done
 }
 
-# stop CODE: kill all children and exit. make stops its own children.
+# stop CODE: kill make, which stops its own children; wait for all children, and exit
 # shellcheck disable=SC2317 # called by traps
 stop() {
 	trap '' INT TERM HUP
@@ -49,7 +49,7 @@ build=
 trap 'stop 130' INT
 trap 'stop 143' TERM HUP
 : >"$log"
-# Run in the background: a shell handles no signals while a foreground command runs.
+# Run make in the background: a shell runs no traps while it waits for a foreground command.
 make -C "$tree" O="$out" -j"$JOBS" "$image" modules >"$log" 2>&1 &
 build=$!
 show_progress &

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Print the path of a static busybox for ARCH, or for the host if ARCH is not in the
-# environment.
+# Print the path of a static busybox: that of the host, or, if the environment sets ARCH, a
+# busybox for ARCH, which is fetched if necessary.
 set -eu
 . "$(dirname -- "$0")/common.sh"
 
@@ -19,7 +19,7 @@ if [ ! -x "$out" ]; then
 	(cd "$out.tmp" && apt apt-get download busybox-static >&2 &&
 		dpkg-deb -x busybox-static_*.deb .) ||
 		die "cannot download busybox-static for $ARCH: network?"
-	# The file is in /bin or in /usr/bin.
+	# The package contains busybox in /bin or in /usr/bin.
 	mv "$(find "$out.tmp" -type f -path '*bin/busybox' | head -n 1)" "$out"
 	rm -rf "$out.tmp"
 fi

@@ -5,7 +5,7 @@
 
 HARNESS=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 TOP=$(dirname -- "$HARNESS")
-# Overridden only by tests of the harness.
+# Only tests of the harness set PD_BUILD.
 BUILD=${PD_BUILD:-$TOP/build}
 JOBS=$(nproc)
 
@@ -23,20 +23,20 @@ stage() {
 		$(((now - PD_START) % 60)) "$*" >&2
 }
 
-# need_space DIR MEGABYTES WHAT: die unless there is enough free space for WHAT
+# need_space DIR MEGABYTES WHAT: die unless this much space for WHAT is free below DIR
 need_space() {
 	free=$(df -Pm "$1" | awk 'NR == 2 { print $4 }')
 	[ "$free" -ge "$2" ] ||
 		die "$3 needs $2 MB below $1, only $free MB are free: make room"
 }
 
-# need_build: die unless the build directory is usable for kernel builds and writable
+# need_build: die unless the build directory is writable and its path is valid for kernel builds
 need_build() {
 	case $TOP$BUILD in
 	*[[:space:]:]*)
 		die "$TOP: the kernel's make takes no path with blanks or colons; move the repository" ;;
 	esac
-	# The subshell hides the shell's own error messages.
+	# Use a subshell to hide the shell's own error messages.
 	(mkdir -p "$BUILD" && : >"$BUILD/.writable" && rm "$BUILD/.writable") 2>/dev/null ||
 		die "$BUILD: cannot be written; clone the repository to where it can"
 }

@@ -3,8 +3,8 @@
 # Configure a kernel for an out-of-tree build.
 # usage: configure.sh TREE OUT FRAGMENT...
 # FRAGMENT is a name in harness/config, or a path.
-# ARCH and CROSS_COMPILE are taken from the environment.
-# Prints nothing on stdout.
+# The environment may set ARCH and CROSS_COMPILE.
+# Nothing is printed on stdout.
 set -eu
 . "$(dirname -- "$0")/common.sh"
 
@@ -27,7 +27,7 @@ mkdir -p "$out"
 (cd "$tree" && ./scripts/kconfig/merge_config.sh -n -Q -O "$out" $fragments) \
 	>"$out.config.log" 2>&1 ||
 	die "cannot configure the kernel (see $out.config.log)"
-# Unknown options that must not be set are fine; older kernels report them.
+# Ignore unknown options that must not be set: merge_config.sh of older kernels reports them.
 if awk '/not in final/ { what = $0 }
 	/^Requested value:/ { asked = $0 }
 	/^Actual value:/ && !(asked ~ / is not set$/ && NF == 2) {

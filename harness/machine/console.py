@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Check the console output of a kernel.
 
-A line that no healthy kernel prints is a complaint, unless the caller expects it in the
-current section of the guest's tests. Expected lines are named by kind, see EXPECTABLE. A
-section begins with a line "pd_section: <name>", which test.sh writes to /dev/kmsg.
+A line that no healthy kernel prints is a complaint, unless the caller expects this kind of line,
+a key of EXPECTABLE, in the current section of the guest's tests. A section begins with a line
+"pd_section: <name>", which the guest writes to /dev/kmsg.
 """
 
 import re
@@ -15,10 +15,10 @@ COMPLAINTS = re.compile(
     r"|soft lockup|hard LOCKUP|suspicious RCU|inconsistent lock state"
     r"|-torture:.*!!!|End of test: (?!SUCCESS)"
     r"|Call [Tt]race:|DEBUG_LOCKS_WARN_ON|stack-protector|slab.* (?:corrupt|Poison)"
-    # kmemleak: leaks, and kmemleak disabled itself.
+    # kmemleak: leaks; kmemleak has disabled itself.
     r"|kmemleak: \d|kmemleak: Cannot allocate a kmemleak_object"
     r"|Kernel memory leak detector disabled"
-    # zsmalloc: pool destroyed while it contains objects.
+    # zsmalloc: destruction of a pool that contains objects.
     r"|Class-\d+ fullness group \d+ is not empty"
     # Swap: invalid entries; failed reads and writes.
     r"|(?:Bad|Unused) swap (?:file|offset) entry|unrecognized swap entry"
@@ -28,11 +28,11 @@ COMPLAINTS = re.compile(
     # Corrupted contents.
     r"|Decompression error from zswap|zram: (?:Dec|C)ompression failed")
 
-# Planted leaks come from the kernel's own sample. The test checks
-# /sys/kernel/debug/kmemleak before it plants them, so they hide no other leak.
+# Lines about leaks from samples/kmemleak. They hide no other leak, because the test reads
+# /sys/kernel/debug/kmemleak before it plants them.
 EXPECTABLE = {
     "planted leak": re.compile(r"kmemleak: \d+ new suspected memory leaks"),
-    # Stack of a task that hits its limit. An actual fault prints more than a stack.
+    # Stack dump of a memcg OOM kill. A fault prints another complaint in addition.
     "OOM kill": re.compile(r"Call Trace:"),
 }
 
@@ -42,7 +42,7 @@ RACE_END = re.compile(r"={60,}$")
 
 
 def race_report(lines, first):
-    """Return the lines of a report, without the ruler that ends a complete one."""
+    """Return the lines of a race report, without the ruler that ends a complete report."""
     for last in range(first + 1, len(lines)):
         if RACE_END.search(lines[last]) or RACE in lines[last]:
             return lines[first:last]
@@ -52,8 +52,8 @@ def race_report(lines, first):
 def complaints(lines, expected=None, is_foreign_race=None):
     """Yield the numbers of all lines that are complaints.
 
-    expected: {section: names of EXPECTABLE}. is_foreign_race: returns whether a reported
-    race exists in the unmodified kernel; without it, all races are complaints.
+    expected: {section: keys of EXPECTABLE}. is_foreign_race: function that returns whether
+    the unmodified kernel has a reported race; without it, all races are complaints.
     """
     section, skip = "", 0
     for number, line in enumerate(lines):

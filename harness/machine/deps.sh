@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Check that build/ is usable, and install the packages that the harness needs. The
-# argument "arm64", "cross", "dkms", "docs", "lint", "report", "series" or
-# "suites" adds the packages for that job.
+# Check that build/ is usable, and install the packages that the harness needs. With an
+# argument "arm64", "cross", "dkms", "docs", "lint", "report", "series" or "suites", also
+# install the packages for that job.
 set -eu
 . "$(dirname -- "$0")/common.sh"
 

@@ -1,21 +1,21 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Fetch the kernel source of the distribution; print its path.
+# Fetch the distribution's kernel source unless it exists; print its path.
 # usage: fetch.sh [VERSION]     VERSION is 7.3 (default), 7.2, 6.12, ...
 set -eu
 . "$(dirname -- "$0")/common.sh"
 . "$(dirname -- "$0")/apt.sh"
 
 VERSION=${1:-7.3}
-# Suites with 7.x kernels, newer than the host's, and the suite that keeps an older kernel
+# Suites to search: 7.x is in suites that are newer than the host's; trixie keeps its 6.x kernel
 # permanently.
 case $VERSION in
 6.*) SUITES=trixie wanted=linux-source-$VERSION ;;
 *) SUITES='sid forky trixie-backports' wanted="linux-source-$VERSION or newer" ;;
 esac
 
-# Print the version of the package to use: the requested one, or the next newer 7.x. For
-# older kernels there is no such fallback: our changes fit that version only.
+# Print the version of the package to use: the requested version, or the next newer 7.x. A 6.x
+# version has no fallback, because the overlay is adapted to this version only.
 choose_package() {
 	apt apt-cache search --names-only '^linux-source-[0-9]+[.][0-9]+$' |
 		sed 's/ .*//; s/linux-source-//' | sort -V |
@@ -27,7 +27,7 @@ choose_package() {
 		}'
 }
 
-# unpack DEB TREE: create TREE only when it is complete.
+# unpack DEB TREE: unpack the kernel source; TREE exists only if it is complete
 unpack() {
 	need_space "$BUILD" 4000 "the kernel source"
 	rm -rf "$2.tmp"

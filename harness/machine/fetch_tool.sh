@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Unpack a tool that is newer than the host's below build/newer, with the libraries it
-# needs; print the path of its wrapper. Nothing is installed.
+# Fetch a tool that is newer than the host's, unpack it with its libraries below build/newer, and
+# print the path of its wrapper. Nothing is installed.
 # usage: fetch_tool.sh PACKAGE COMMAND
 # PACKAGE is a regular expression, such as 'clang-[0-9]+'; the matching package with the
 # highest number is used.
@@ -33,7 +33,7 @@ libraries() {
 	echo "$all"
 }
 
-# wrap ROOT COMMAND: write a script that runs it with its own libraries, including libc
+# wrap ROOT COMMAND: write a script that runs COMMAND with the unpacked libraries and libc
 wrap() {
 	loader=$(find "$1" -name 'ld-linux*.so.*' | head -n 1)
 	program=$(find "$1/usr/bin" -name "$2" -o -name "$2-[0-9]*" | sort -V | tail -n 1)

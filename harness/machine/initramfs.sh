@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Pack the initramfs of a guest: busybox, jobs, selftests, kernel modules.
 # usage: initramfs.sh TREE KERNEL_BUILD OUT.cpio.gz [SELFTEST_TREE]
-# ARCH and CROSS_COMPILE are taken from the environment.
-# The selftests are those of SELFTEST_TREE; default: TREE.
+# The environment may set ARCH and CROSS_COMPILE.
+# The percpu_defer selftests are those of SELFTEST_TREE; default: TREE.
 set -eu
 . "$(dirname -- "$0")/common.sh"
 

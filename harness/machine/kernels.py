@@ -12,7 +12,7 @@ from machine import uml, vm
 from overlay import apply
 from shared import BUILD, HARNESS, script, stage
 
-# Kernels to test: kind, and its fragments in harness/config.
+# Kernels to test: {kind: fragments in harness/config}.
 KINDS = {
     "plain": ("x86_64", "symbols"),
     "kasan": ("x86_64", "debug", "torture", "kasan"),
@@ -38,18 +38,18 @@ class Source:
         self.own = bool(args.ksrc)
 
     def patched_tree(self, out=None, force=True):
-        """Make the patched tree. force: accept an untested version, to test it."""
+        """Make the patched tree; return its path. force: accept an untested version."""
         out = out or BUILD / "tree" / f"patched-{self.name}"
         stage("apply percpu_defer to the kernel")
         apply.apply(self.tree, out, False, force)
         return out
 
     def identity(self):
-        """Return a string that changes when the kernel source does."""
+        """Return a string that changes whenever the kernel source changes."""
         return apply.origin(self.tree).strip() if self.own else apply.kernel_version(self.tree)
 
     def base_tree(self):
-        """Return an unmodified tree. A fetched tree is used directly, a user's is copied."""
+        """Return an unmodified tree: the fetched tree itself, or a copy of the user's tree."""
         if not self.own:
             return self.tree
         out = BUILD / "tree" / f"base-{self.name}"
@@ -58,7 +58,7 @@ class Source:
 
 
 def version_fragment(tree):
-    """Return the fragment with version-specific configuration, as a list."""
+    """Return a list of the configuration fragment for this version, or an empty list."""
     name = ".".join(apply.kernel_version(tree).split(".")[:2])
     return [name] if (HARNESS / f"config/{name}.config").exists() else []
 
@@ -99,7 +99,7 @@ def base_kernel(source, selftests):
 
 
 def native_kernels(source, patched):
-    """Build both kernels for user-mode Linux, with the programs of the patched kernel."""
+    """Build both kernels for user-mode Linux; they run the initramfs of the patched kernel."""
     def build(name, tree, *fragments):
         out = BUILD / "kernel" / f"{name}-{source.name}"
         script("machine/build.sh", tree, out, *fragments, env=os.environ | {"ARCH": "um"})
@@ -110,7 +110,7 @@ def native_kernels(source, patched):
 
 
 def suites_kernels(source):
-    """Build the kernels for the suites; the options of the mm selftests come first."""
+    """Build the kernels for the suites; "suites" may override options of the mm selftests."""
     patched, base = source.patched_tree(), source.base_tree()
 
     def build(name, tree, *more):

@@ -4,7 +4,7 @@
 #
 # usage: modular.sh TREE KERNEL OUT
 #
-# KERNEL is the build directory of TREE. OUT is the directory to build in; it is emptied
+# KERNEL is the build directory of TREE. OUT is the directory to build in, which is emptied
 # first.
 set -eu
 . "$(dirname -- "$0")/common.sh"
@@ -21,7 +21,7 @@ cat >"$out/module.c" <<'END'
 MODULE_DESCRIPTION("percpu_defer as a module");
 MODULE_LICENSE("GPL");
 END
-# Disable the exports of the module: the kernel exports the same names.
+# Disable the exports of the module, because the kernel exports the same names.
 cat >"$out/Kbuild" <<'END'
 obj-m := percpu_defer_modular.o
 percpu_defer_modular-y := module.o percpu_defer_core.o percpu_defer.o percpu_defer_map.o

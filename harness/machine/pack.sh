@@ -2,8 +2,8 @@
 # Sourced by scripts that pack programs for the guest.
 # shellcheck shell=sh
 
-# pack_libraries ROOT PROGRAM...: copy the shared libraries that these programs need.
-# Static programs and scripts need none.
+# pack_libraries ROOT PROGRAM...: copy the shared libraries of these programs to ROOT; ignore
+# static programs and scripts
 pack_libraries() {
 	root=$1
 	shift
@@ -15,7 +15,7 @@ pack_libraries() {
 	done
 }
 
-# pack_archive ROOT OUT: write the archive and remove ROOT.
+# pack_archive ROOT OUT: pack ROOT into the cpio archive OUT; remove ROOT
 pack_archive() {
 	(cd "$1" && find . | cpio -o -H newc --quiet | gzip -1) >"$2.tmp"
 	mv "$2.tmp" "$2"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Pack the suites of "make test-others": the kernel's selftests, and programs of the
-# distribution with the libraries they need. The archive is appended to an initramfs.
+# distribution with their libraries. The archive will be appended to an initramfs.
 # usage: rootfs.sh TREE OUT.cpio.gz
 set -eu
 . "$(dirname -- "$0")/common.sh"
@@ -16,7 +16,7 @@ log=$out.log
 PROGRAMS='bash bc e2fsck fio mkfs.ext4 stdbuf stress-ng timeout'
 TARGETS='mm cgroup'
 
-# install_selftests: clean up after mm, which writes its liburing check to the source tree
+# install_selftests: install the selftests below $root; remove the files that mm writes to $tree
 install_selftests() {
 	mm=$tree/tools/testing/selftests/mm
 	trap 'rm -f "$mm/local_config.mk" "$mm/local_config.h_gen"' EXIT
@@ -25,7 +25,7 @@ install_selftests() {
 			TARGETS="$TARGETS" FORCE_TARGETS=1 INSTALL_PATH="$root/suites" install
 }
 
-# pack_program NAME: copy it to /usr/bin/NAME, even if it is a symlink
+# pack_program NAME: copy the program, or the target of a symlink, and its libraries to $root
 pack_program() {
 	path=$(command -v "$1") || die "$1: not found; install it"
 	cp -L "$path" "$root/usr/bin/$1"

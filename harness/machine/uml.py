@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Boot a kernel as a process of the host: user-mode Linux.
 
-It runs natively, with real caches, where QEMU has to emulate. It has one CPU, so it
-can measure latencies and CPU time, but not drains that run concurrently with an unmap.
+User-mode Linux runs natively, with real caches, even without KVM. It has a single CPU,
+which is enough to measure latencies and CPU time, but not drains concurrent with an unmap.
 """
 
 import subprocess
@@ -15,7 +15,7 @@ MEMORY = "3G"
 class Machine(subprocess.Popen):
     """Running kernel; its second console is on stdin and stdout.
 
-    Consoles poll, and files do not support that: cat copies the output to a file.
+    cat copies the output to a file, because a console needs a pollable file descriptor.
     """
 
     def __init__(self, command, messages, output):

@@ -18,16 +18,16 @@ DEADLINE = 7200     # seconds until a guest that still prints is killed
 CPUS = 2
 MEMORY = "6G"
 
-# No "fast" string operations: with them the kernel fills pages in bytes, which TCG
-# emulates one by one; without them it uses words. Four levels of page tables: while the
-# kernel identifies the CPU, it temporarily ignores the fifth level, and KASAN reports
-# writes of interrupts at that time.
+# erms, fsrm: without "fast" string operations, the kernel fills pages word by word. TCG
+# emulates "fast" operations byte by byte. la57: with five levels of page tables, KASAN reports
+# writes of interrupts while the kernel identifies the CPU, because the kernel ignores the fifth
+# level at that time.
 TCG_CPU = "max,-erms,-fsrm,-la57"
 
 ACCEL = {
     "kvm": ["-accel", "kvm", "-cpu", "host"],
     "tcg": ["-accel", "tcg,thread=multi", "-cpu", TCG_CPU],
-    # Each instruction takes one nanosecond, on one CPU; idle time is skipped.
+    # One CPU, on which each instruction takes a nanosecond; idle time is skipped.
     "icount": ["-accel", "tcg,thread=single", "-cpu", TCG_CPU, "-icount", "shift=0,sleep=off"],
 }
 
@@ -38,18 +38,18 @@ class Arch(typing.NamedTuple):
     image: str          # path in the kernel's build directory
     console: str
     job: str
-    job_port: tuple     # options, with {} in place of the file
+    job_port: tuple     # options of the port for the job; {}: output file
 
 
 X86_64 = Arch("qemu-system-x86_64", "arch/x86/boot/bzImage", "ttyS0", "ttyS1",
               ("-serial", "file:{}"))
-# A specific core model: the generic "max" has pointer authentication, which is slow.
+# neoverse-n1 is faster than "max", whose pointer authentication is slow.
 ARM64 = Arch("qemu-system-aarch64 -M virt -cpu neoverse-n1 -accel tcg,thread=multi",
              "arch/arm64/boot/Image", "ttyAMA0", "ttyS0",
              ("-chardev", "file,id=job,path={}", "-device", "pci-serial,chardev=job"))
 
-# Arguments of run() for more vCPUs than host CPUs, where a vCPU that waits for a CPU is not
-# stuck. The timeouts are the maximum values; 0 means the value of rcu_cpu_stall_timeout.
+# Arguments of run() for more vCPUs than host CPUs. The timeouts have their maximum values,
+# because a vCPU may wait for a host CPU; 0 means the value of rcu_cpu_stall_timeout.
 PATIENT = {"cpus": 6, "boot": (
     "rcupdate.rcu_cpu_stall_timeout=300", "rcupdate.rcu_exp_cpu_stall_timeout=0",
     "watchdog_thresh=60", "sysctl.kernel.hung_task_timeout_secs=600")}
@@ -58,8 +58,8 @@ PATIENT = {"cpus": 6, "boot": (
 def command(kernel, append, accel=None, arch=X86_64, cpus=CPUS):
     machine = arch.qemu.split()
     if arch is X86_64:
-        # Disable the clocksource watchdog. QEMU derives TSC and HPET from two host clocks,
-        # which drift, and a guest may not survive a clocksource switch.
+        # Disable the clocksource watchdog: it may see TSC and HPET drift apart, because QEMU
+        # derives them from two host clocks. A guest may not survive a clocksource switch.
         append += " tsc=reliable"
         machine += ACCEL[accel or accelerator(kernel)]
     return [*machine, "-m", MEMORY, "-smp", str(cpus), "-no-reboot",
@@ -68,7 +68,7 @@ def command(kernel, append, accel=None, arch=X86_64, cpus=CPUS):
 
 
 def boots(kernel):
-    """Return whether KVM boots a kernel, which ends when it finds no root file system."""
+    """Return whether KVM boots the kernel, which then panics for lack of a root file system."""
     probe = [*command(kernel, "earlyprintk=serial", "kvm"), "-serial", "file:/dev/stdout"]
     try:
         said = subprocess.run(probe, stdin=subprocess.DEVNULL, capture_output=True,
@@ -90,7 +90,7 @@ def accelerator(kernel):
 
 
 class Tail:
-    """Reader of the lines of a growing file, which is empty at first."""
+    """Reader of the lines of a growing file, which is created empty."""
 
     def __init__(self, path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -98,7 +98,7 @@ class Tail:
         self.path, self.position, self.lines = path, 0, []
 
     def new(self):
-        """Return the lines that were completed since the last call."""
+        """Return the lines that were completed since the previous call."""
         with self.path.open("rb") as file:
             file.seek(self.position)
             *lines, rest = file.read().split(b"\n")
@@ -108,7 +108,7 @@ class Tail:
         return lines
 
     def show(self, first=None):
-        """Show the lines near one of them; by default the last lines."""
+        """Print CONTEXT lines around the line with this number, or by default the last lines."""
         first = len(self.lines) - CONTEXT if first is None else first - 5
         for line in self.lines[max(0, first):][:CONTEXT]:
             print("  |", line, file=sys.stderr)
@@ -122,7 +122,7 @@ def logs(job, log=None):
 
 def run(kernel, initramfs, job, params, log=None, arch=X86_64, cpus=CPUS, accel=None, boot=(),
         **more):
-    """Run a job to its end; return the lines it printed.
+    """Run a job to its end; return the lines that it printed.
 
     boot: more kernel parameters; more: arguments of follow()
     """
@@ -137,7 +137,7 @@ def run(kernel, initramfs, job, params, log=None, arch=X86_64, cpus=CPUS, accel=
 
 
 def wait_for(machine, messages, output, on_line, silence, deadline):
-    """Read the output of the guest until it ends; return a timeout as text, or ''."""
+    """Read the output until the guest ends or a timeout expires; return an error text or ''."""
     began = last = time.monotonic()
     while True:
         over = machine.poll() is not None
@@ -150,9 +150,9 @@ def wait_for(machine, messages, output, on_line, silence, deadline):
         if said or lines:
             last = now
         if now - last > silence:
-            return f"the guest said nothing for {silence} s"
+            return f"guest: no output for {silence} s"
         if now - began > deadline:
-            return f"the guest did not end within {deadline} s"
+            return f"guest: still running after {deadline} s"
         time.sleep(0.2)
 
 
@@ -174,13 +174,13 @@ def follow(machine, messages, output, on_line=lambda line: None, silence=300,
         raise Error(str(error), output.lines) from error
     if complaint is not None:
         messages.show(complaint)
-        # A guest that hangs has often printed the reason.
-        raise Error(f"the kernel complains: {messages.lines[complaint].strip()}"
+        # Report the complaint first: it is often the reason for a timeout.
+        raise Error(f"kernel: {messages.lines[complaint].strip()}"
                     f"{late and '; ' + late}", output.lines)
     if late or output.lines[-1:] != ["EXIT 0"]:
         messages.show()
         output.show()
-        raise Error(late or f"the job did not end well (see {output.path})", output.lines)
+        raise Error(late or f"job: did not exit with 0 (see {output.path})", output.lines)
     return output.lines[:-1]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Make a kernel tree with percpu_defer from one without.
+"""Generate a kernel tree with percpu_defer from a tree without it.
 
 KSRC is copied, never changed. From this repository,
   <file>             is copied to the same path;
@@ -11,15 +11,15 @@ KSRC is copied, never changed. From this repository,
                      refers to some of them by name;
   <name>.inc         is C code that replaces its #include, which a semantic patch inserts.
 Each edit must match once; each rule must match once, or as often as its comment specifies.
-Otherwise, nothing is done and all mismatches are listed.
+Otherwise, all mismatches are listed, and OUT is not changed.
 
 For some kernels, compat_tables.py first adapts the overlay. A kernel that is not in TESTED
 requires FORCE, because an additional way to fill a slot would lose data. The findings of
 CHECKERS in such a kernel are printed.
 
-OUT is created, or updated if an earlier run made it from the same KSRC; if KSRC has changed
-since, it is copied again. Unchanged files keep their time stamps, so a rebuild is short.
-For a pristine tree, OUT is a plain copy of KSRC.
+OUT is created, or updated if an earlier run made it from the same KSRC. If KSRC has changed
+since that run, KSRC is copied again. Unchanged files keep their time stamps to shorten
+rebuilds. For a pristine tree, OUT is a plain copy of KSRC.
 """
 
 import functools
@@ -43,14 +43,14 @@ KERNEL_DIRS = (
     "io_uring", "ipc", "kernel", "lib", "mm", "net", "rust", "samples", "scripts", "security",
     "sound", "tools", "usr", "virt")
 TESTED = ((6, 12), (7, 2), (7, 3))
-# Semantic patches that find ways to lose data, and the calls that each one checks.
+# Semantic patches that find ways to lose data: {path: calls that the patch checks}.
 CHECKERS = {"harness/overlay/checkers/zram_filled.cocci": "set_slot_handle|zram_set_handle",
             "harness/overlay/checkers/swap_handed_out.cocci": "swap_range_alloc",
             "scripts/coccinelle/api/percpu_defer/look_before_claim.cocci":
                 "percpu_defer_map_claim"}
 CHECKED = ("drivers/block/zram/*.c", "mm/*.c")
-STAMP = ".percpu_defer"     # in OUT: its origin, and the files that the overlay writes
-COPIED = STAMP + ".copied"  # in OUT: the files of the copy, with sizes and times
+STAMP = ".percpu_defer"     # in OUT: origin of OUT, and the files that the overlay writes
+COPIED = STAMP + ".copied"  # in OUT: files of the copy, with sizes and times
 INCLUDE = re.compile(r'^#include "([^"]+\.inc)"\n+', re.M)
 
 
@@ -61,7 +61,7 @@ def kernel_version(tree):
     found = dict(re.findall(
         r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION) *= *(\S*)$", text, re.M))
     if not {"VERSION", "PATCHLEVEL"} <= found.keys() or not (tree / "Kbuild").is_file():
-        raise Error(f"{tree} is not a kernel tree; give KSRC=<top of a kernel source>")
+        raise Error(f"{tree}: not a kernel tree; give KSRC=<top of a kernel source>")
     names = ("VERSION", "PATCHLEVEL", "SUBLEVEL")
     version = ".".join(found[name] for name in names if found.get(name))
     if (oldest := TESTED[0]) > (int(found["VERSION"]), int(found["PATCHLEVEL"])):
@@ -73,7 +73,7 @@ def kernel_version(tree):
 def overlay():
     """Return all files of this repository that belong to the overlay.
 
-    Untracked files are excluded: they would end up in the kernel and in a patch.
+    Exclude untracked files, which would otherwise end up in the kernel and in a patch.
     """
     return [*files_below(TOP, KERNEL_DIRS), pathlib.Path("MAINTAINERS.edit.toml")]
 
@@ -94,7 +94,7 @@ def run_spatch(cocci, source, *options):
 
 
 def mismatches(path, rules, said, text):
-    """Return messages about rules that did not match the wanted number of times."""
+    """Return messages about rules with an unexpected number of matches."""
     lines, problems = text.splitlines(), []
     for name, rule in rules:
         asked = re.search(r"^// matches: (\d+)$", rule, re.M)
@@ -109,7 +109,7 @@ def mismatches(path, rules, said, text):
 
 @functools.cache
 def convert(path, cocci, text):
-    """Run a semantic patch over the text of a file; return the new text, and mismatches."""
+    """Apply a semantic patch to the text of a file; return the new text, and mismatches."""
     rules = split(path, cocci)[1]
     if not rules:
         raise Error(f"{path}: no named rule")
@@ -158,7 +158,7 @@ def edit_file(path, toml, text):
 
 
 def change(ksrc, files, suffix, text_of):
-    """Apply all patches with this suffix, and update text_of; return mismatches."""
+    """Apply all patches with this suffix; update text_of; return the mismatches."""
     problems = []
     for path, content in files.items():
         if not path.name.endswith(suffix):
@@ -176,7 +176,7 @@ def change(ksrc, files, suffix, text_of):
 
 
 def generate(ksrc, version, files):
-    """Return the files that an overlay changes or adds, {path: bytes} like the overlay."""
+    """Return the files that an overlay changes or adds as {path: bytes}; fail on mismatches."""
     text_of, problems = {}, []
     for suffix in (*COCCI, EDITS):
         problems += change(ksrc, files, suffix, text_of)
@@ -186,13 +186,13 @@ def generate(ksrc, version, files):
                  if (ksrc / path).exists()]
     if problems:
         raise Error("\n".join([
-            f"the overlay does not apply to Linux {version}, nothing was done; see HACKING.md:",
+            f"the overlay does not apply to Linux {version}, nothing was written; see HACKING.md:",
             *problems]))
     return result | {name: text.encode() for name, text in text_of.items()}
 
 
 def check(ksrc, files):
-    """Run the checkers on a patched kernel; return their findings."""
+    """Run CHECKERS on a patched kernel; return their findings."""
     found = []
     paths = {path for pattern in CHECKED for path in (
         *(path.relative_to(ksrc) for path in ksrc.glob(pattern)),
@@ -212,13 +212,13 @@ def check(ksrc, files):
 
 
 def check_untested(ksrc, version, files, force):
-    """Print the findings of the checkers on an untested version; fail without force."""
+    """Print the findings of CHECKERS on an untested version; fail without force."""
     if tuple(map(int, re.findall(r"\d+", version)[:2])) in TESTED:
         return
     found = check(ksrc, files)
     for line in found:
         print(f"warning: {line}", file=sys.stderr)
-    text = (f"Linux {version} was never tested. All rules match. Findings of the checkers, "
+    text = (f"Linux {version}: untested; all rules match; findings of the checkers, "
             f"which cannot find every way to lose data: {len(found) or 'none'}")
     if not force:
         raise Error(f"{text}; do step 3 of \"Another version of Linux\" in HACKING.md, then "
@@ -227,22 +227,22 @@ def check_untested(ksrc, version, files, force):
 
 
 def check_place(ksrc, out):
-    """Refuse a KSRC that contains OUT or TOP, and an OUT that the kernel's make refuses."""
+    """Fail if KSRC contains OUT or TOP, or if the kernel's make would refuse OUT."""
     for path in out, TOP:
         if path.is_relative_to(ksrc):
-            raise Error(f"{path} is inside the kernel tree; choose another place")
+            raise Error(f"{path}: inside the kernel tree; choose a directory outside")
     if re.search(r"[\s:]", str(out)):
         raise Error(f"OUT={out}: the kernel's make accepts no path with blanks or colons; "
                     "give another OUT")
 
 
 def unfinished(out):
-    """Return the name of an incomplete OUT; no user directory has such a name."""
+    """Return the temporary path of an incomplete OUT; no user directory has such a name."""
     return out.with_name(f"{out.name}{STAMP}.tmp")
 
 
 def copy_tree(ksrc, out):
-    """Copy KSRC without its repository; OUT appears only when the copy is complete."""
+    """Copy KSRC without .git; rename the copy to OUT when it is complete."""
     tmp = unfinished(out)
     if tmp.exists():
         shutil.rmtree(tmp)
@@ -268,7 +268,7 @@ def clean(tree):
 
 
 def contents(tree, *prune):
-    """Return b"size time path" of all files and links below a tree, except for pruned ones."""
+    """Return sorted b"size time path" of all files and links in a tree that are not pruned."""
     run = subprocess.run(["find", tree, *prune, "!", "-type", "d", "-printf", r"%s %T@ %P\0"],
                          capture_output=True)
     if run.returncode:
@@ -278,17 +278,17 @@ def contents(tree, *prune):
 
 
 def origin(ksrc):
-    """Return a line that changes when any file of the source tree does."""
+    """Return a line that changes whenever a file of the source tree changes."""
     listed = b"\0".join(contents(ksrc, "-name", ".git", "-prune", "-o"))
     return f"{ksrc} {hashlib.sha256(os.fsencode(ksrc) + listed).hexdigest()}\n"
 
 
 def remove(out):
-    """Remove OUT; refuse if the user has added files to the copy, or changed files in it."""
+    """Remove OUT; fail if files of the copy were changed, or if files were added to it."""
     touched = (out / STAMP).read_text().splitlines()[1:]
     copied = (out / COPIED).read_bytes().split(b"\0") if (out / COPIED).exists() else ()
     if len(copied) == 1:
-        raise Error(f"{out} was made by an older version of this repository: remove it")
+        raise Error(f"{out}: made by an older version of this repository; remove it")
     changed = [os.fsdecode(line.split(b" ", 2)[2])
                for line in set(contents(out)).difference(copied)]
     lost = sorted(path for path in changed if path not in (STAMP, COPIED, *touched)
@@ -313,7 +313,7 @@ def write_if_changed(path, content):
 
 
 def update(ksrc, out, files):
-    """Update OUT to KSRC plus files; the stamp always lists all files that may differ."""
+    """Update OUT to KSRC plus files; at any time, the stamp lists all files that may differ."""
     stamp = out / STAMP
     first, *touched = stamp.read_text().splitlines()
     touched = set(map(pathlib.Path, touched))
@@ -338,15 +338,15 @@ def report(version):
 
 
 def report_untracked():
-    """Print the files that are left out."""
+    """Print the untracked files, which are not applied."""
     if (TOP / ".git").exists():
         for path in git_files(TOP, "--others", "--exclude-standard", "--", *KERNEL_DIRS,
                               "harness/overlay/compat/*/"):
-            print(f"{path}: not tracked, so left out; git add it, or remove it", file=sys.stderr)
+            print(f"{path}: untracked, not applied; git add it, or remove it", file=sys.stderr)
 
 
 def apply(ksrc, out, pristine, force=True):
-    """Create or update OUT; refuse if this would change KSRC or files of the user."""
+    """Create or update OUT; fail if this would change KSRC or files of the user."""
     version = kernel_version(ksrc)
     check_place(ksrc, out)
     if not pristine:
@@ -357,7 +357,7 @@ def apply(ksrc, out, pristine, force=True):
     if out.exists():
         stamp = out / STAMP
         if not stamp.is_file():
-            raise Error(f"{out} exists and was not made by this tool; give another OUT")
+            raise Error(f"{out}: exists and was not made by this tool; give another OUT")
         if stamp.read_text().splitlines()[0] + "\n" != origin(ksrc):
             remove(out)
     if not out.exists():

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 """Adapt the overlay to a kernel older than its target.
 
-compat/<version>.toml describes the changes, in this order:
+compat/<version>.toml lists the changes, which are applied in this order:
   [[without]]          `parts` of the overlay to leave out, in the format of series.toml,
-                       and the reason (`why`); `say`, if present, is printed whenever the
-                       overlay is applied; `tests` lists guest tests that do not run
-  [replace."<file>"]   words or other text, with replacements, in a file or in all files of
-                       a directory ("<directory>/")
+                       and the reason (`why`); `say`: line to print whenever the overlay
+                       is applied; `tests`: guest tests that do not run
+  [replace."<file>"]   words or other text to replace, in a file or in all files of a
+                       directory ("<directory>/")
 Files in compat/<version>/ replace files of the overlay with the same name. In semantic
 patches and lists of edits, each rule or named edit replaces the one of the same name, or
-is added. If any entry does not match, nothing is done.
+is added. An entry that does not match is an error.
 """
 
 import re
@@ -29,8 +29,8 @@ def supported():
 def folder(version):
     """Return the directory for a version such as '6.12.117'.
 
-    The table next to it has the suffix .toml. A version without a table uses the
-    one of the next newer version.
+    Its table is next to it, with the suffix .toml. A version without a table uses the
+    table and the directory of the next newer version that has a table.
     """
     number = tuple(map(int, re.findall(r"\d+", version)[:2]))
     newer = [one for one in supported() if one >= number]
@@ -44,7 +44,7 @@ def table(version):
 
 
 def leave_out(part, files):
-    """Remove whole files, or some rules or edits of a file, from the overlay."""
+    """Remove a part from the overlay: whole files, or rules or edits of a file."""
     paths, names = named(part, files)
     if not paths:
         raise Error(f"there is no {part}")
@@ -62,7 +62,7 @@ def leave_out(part, files):
 
 
 def replace(name, called, files):
-    """Replace whole words, or other text at any position; fail if one does not occur."""
+    """Replace whole words, or other text at any position; fail if a key does not occur."""
     paths = named(name, files)[0]
     if lost := set(paths) - files.keys():
         raise Error(f"there is no {min(lost)}")
@@ -106,7 +106,7 @@ def adapt(version, overlay):
 
 
 def says(version):
-    """Return one line for each feature that this version lacks."""
+    """Return a line for each feature that this version lacks."""
     return [without["say"] for without in table(version).get("without", ())
             if "say" in without]
 

@@ -12,13 +12,13 @@ from shared import Error
 
 RESULTS = bench.RESULTS / "bench.json"
 NOT_MEASURED = """
-*** Figures and regressions belong here, but there is no build/results/bench.json:
-*** run "make bench" and "make series" again, or fill them in by hand.
+*** Figures and regressions: missing, because build/results/bench.json does not exist. Run
+*** "make bench", then "make series" again, or fill in the figures by hand.
 """
 OWN = "The patches apply to Linux {version}, at the base-commit given below."
 FETCHED = ("The patches apply to Linux {version} from Debian's package linux-source-{short}. "
-           "The package is not a git repository: base-commit below is a commit of its files that "
-           "exists in no public repository.")
+           "The package is not a git repository. The base-commit below is a commit of its files, "
+           "which exists in no public repository.")
 
 
 def wrap(text, **indent):
@@ -50,24 +50,24 @@ def tables(series, section, data):
 
 
 def regressions(series, report, sections):
-    """Yield the regressions with the patched kernel's defaults."""
+    """Yield text about the regressions of the patched kernel with its defaults."""
     lines = [line for name, section in sections.items()
              for line, _chance in common.comparisons(section, report["sections"][name]).values()
              if line.startswith(tuple(series.backends))]
     yield ("Regressions beyond the spread of the samples:\n" if lines else
-           "No regression is larger than the spread of the samples.")
+           "No regressions beyond the spread of the samples.")
     for line in lines:
         yield wrap(line, initial_indent="- ", subsequent_indent="  ")
 
 
 def measured(series, report, sections):
-    """Yield the lines about the measurements."""
+    """Yield text about the measurements: conditions, regressions, and tables."""
     yield wrap(f"Measured on Linux {report['kernel']} with all series against "
                f"{report['base_kernel']}, in QEMU {report['accelerator'].upper()}, "
                f"{report['cpus']} CPUs, {', '.join(sorted(set(report['dates'].values())))}; "
                "median (min-max).") + "\n"
     if series.column == "off":
-        yield "off: all series applied, with deferral switched off, not this one alone."
+        yield "off: all series applied, not only this series, with deferral switched off."
     else:
         yield from regressions(series, report, sections)
     yield ""
@@ -75,13 +75,13 @@ def measured(series, report, sections):
         if name in sections:
             yield from align(tables(series, sections[name], report["sections"][name]))
         else:
-            yield f"*** Not in bench.json, so not here: {name}.\n"
+            yield f"*** Missing in bench.json: {name}.\n"
 
 
 def figures(every):
-    """Return the text about the measurements for each series; warn if there are none."""
+    """Return the text about the measurements of each series; warn if they are missing."""
     if not RESULTS.exists():
-        print("build/results/bench.json is missing, so the cover letters have no figures; run "
+        print("build/results/bench.json: not found, no figures in the cover letters; run "
               "\"make bench\", then \"make series\" again", file=sys.stderr)
         return [NOT_MEASURED] * len(every)
     try:
@@ -89,12 +89,12 @@ def figures(every):
         sections = bench.load(bench.choose(",".join(report["sections"])), report["quick"])
         return ["\n".join(measured(series, report, sections)) for series in every]
     except (Error, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise Error(f"build/results/bench.json cannot be read ({error}); run \"make bench\", or "
+        raise Error(f"build/results/bench.json: unreadable ({error}); run \"make bench\", or "
                     "remove it") from error
 
 
 def letters(every, version, own):
-    """Return the cover letter of each series by name: subject, empty line, body."""
+    """Return {name of the series: cover letter}; a letter is subject, empty line, body."""
     short, found = ".".join(version.split(".")[:2]), {}
     base = wrap((OWN if own else FETCHED).format(version=version, short=short))
     for series, text in zip(every, figures(every)):

@@ -4,7 +4,7 @@
 import difflib
 import re
 
-# Wildcards and keywords of a semantic patch.
+# Keywords of semantic patches, to ignore in rules.
 ANYTHING = {"when", "any", "exists", "forall", "expression", "identifier", "position"}
 SHOWN = 3
 SIMILAR = 0.5
@@ -15,7 +15,7 @@ def words(line):
 
 
 def show(wanted, text):
-    """Yield the wanted lines and the nearest lines of the text, to print below an error."""
+    """Yield lines to print below an error: wanted lines, and the most similar lines of the text."""
     lines = [line.strip() for line in text.splitlines()]
     for line in wanted[:SHOWN]:
         yield f"    wanted: {line}"
@@ -26,7 +26,7 @@ def show(wanted, text):
 
 
 def of_rule(rule, text):
-    """Show the lines of a rule whose words no single line contains; if none, the first line."""
+    """Show the lines of a rule whose words no line of the text contains, or else its first line."""
     head, _, body = rule.partition("\n@@\n")
     declarations = [line for line in head.splitlines() if line[:1] not in ("/", "@")]
     unknown = words(" ".join(declarations)) | ANYTHING
@@ -39,7 +39,7 @@ def of_rule(rule, text):
 
 
 def of_anchor(anchor, text):
-    """Show the lines of an anchor that the text lacks; if none, all: their order differs."""
+    """Show the lines of an anchor that the text lacks, or else all lines of the anchor."""
     there = {line.strip() for line in text.splitlines()}
     wanted = [line.strip() for line in anchor.splitlines() if line.strip()]
     return show([line for line in wanted if line not in there] or wanted, text)

@@ -11,7 +11,7 @@ from shared import TOP, Error
 COCCI = (".c.cocci", ".c.defer.cocci")
 EDITS = ".edit.toml"
 
-# The comment before a rule belongs to it.
+# A rule includes the comment before it.
 RULE = re.compile(r"^(?://.*\n)*@(\w+)(?: depends on [^@]*)?@$", re.M)
 EDIT = re.compile(r'^\[\[edit\]\]$(?:\nname = "(.*)"$)?', re.M)
 
@@ -19,7 +19,7 @@ EDIT = re.compile(r'^\[\[edit\]\]$(?:\nname = "(.*)"$)?', re.M)
 def git_files(folder, *which):
     """Return the sorted paths from git ls-files, relative to the directory.
 
-    safe.directory: reading another user's checkout is safe because nothing in it is run.
+    safe.directory: accept the checkout of another user, because nothing in it is run.
     """
     command = ["git", "-c", "safe.directory=*", "-C", str(folder), "ls-files", "-z", *which]
     run = subprocess.run(command, capture_output=True, text=True)
@@ -31,7 +31,7 @@ def git_files(folder, *which):
 
 
 def files_below(top, names=(".",)):
-    """Return the tracked files in directories of top; in a tarball, all files."""
+    """Return the tracked files in directories of `top`; in a tarball, return all files."""
     if (TOP / ".git").exists() and top.is_relative_to(TOP) and top.is_dir():
         paths = git_files(top, "--", *names)
     else:
@@ -50,8 +50,8 @@ def target(path):
 def split(path, text):
     """Split a file into a head and its parts: return head, [(name, text)].
 
-    The parts are the rules of a semantic patch or the edits of a list. The name is empty
-    for an edit without a name, and for other files, which have one part.
+    The parts are the rules of a semantic patch or the edits of a list. Any other file is a
+    single part. The name of such a part, or of an unnamed edit, is empty.
     """
     if not target(path):
         return "", [("", text)]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Write series of patches to build/series/, ready for mailing.
 
-series.toml assigns the parts of the overlay to patches. Each step is generated like the
-complete tree, but from the parts of the patches up to it.
+series.toml assigns the parts of the overlay to patches. The tree after each patch is generated
+like the complete tree, but from the parts of the patches up to this patch only.
 """
 
 import os
@@ -24,11 +24,11 @@ NOBODY = "*** your name *** <address>"
 OURS = "percpu_defer <percpu_defer>"
 BRANCH = "percpu_defer"
 DATE = "2026-01-01T00:00:00Z"      # date of all commits, for reproducible hashes
-# Ignore the user's configuration of hooks, signatures and line endings.
+# Ignore the user's git configuration, such as hooks, signatures and line endings.
 ENV = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1",
        "GIT_AUTHOR_DATE": DATE, "GIT_COMMITTER_DATE": DATE}
-# The MAINTAINERS entry comes with the library, and the kernel's repository may lack the
-# commits that messages refer to.
+# FILE_PATH_CHANGES: the library's MAINTAINERS entry covers later patches. UNKNOWN_COMMIT_ID:
+# the kernel's repository may lack the commits that messages refer to.
 CHECKPATCH = ["--strict", "--no-summary", "--show-types", "--terse",
               "--ignore", "FILE_PATH_CHANGES,UNKNOWN_COMMIT_ID"]
 
@@ -53,19 +53,19 @@ def read_table():
 
 
 def kept(table, without):
-    """Return all patches except the named ones; fail if a named one is required."""
+    """Return all patches except the named patches; fail if a named patch is required."""
     optional = [patch.name for patch in table.patches if patch.optional]
     if bad := set(without) - set(optional):
         raise Error(f"WITHOUT={min(bad)}: not optional; choose from {', '.join(optional)}")
     patches = [patch for patch in table.patches if patch.name not in without]
     for patch in patches:
         if lost := set(patch.needs) & set(without):
-            raise Error(f"WITHOUT={min(lost)}: {patch.name} needs it; leave that out as well")
+            raise Error(f"WITHOUT={min(lost)}: {patch.name} needs it; omit that patch as well")
     return patches
 
 
 def claims(table):
-    """Return the entries of the patches, one for each part: {entry: name of the patch}."""
+    """Return {entry for a part: name of the patch}; fail if two patches have the same entry."""
     result = {}
     for patch in table.patches:
         for part in patch.parts:
@@ -79,7 +79,7 @@ def claims(table):
 
 
 def owners(table, files):
-    """Return the name of the patch that each part belongs to: {(path, name of part): name}.
+    """Return the patch of each part: {(path, name of the part): name of the patch}.
 
     An entry for a file or directory does not include parts that have their own entry.
     """
@@ -91,7 +91,7 @@ def owners(table, files):
             entries = (f"{path}:{name}", str(path), *(f"{above}/" for above in path.parents))
             entry = next((entry for entry in entries if entry in claimed), None)
             if not entry:
-                raise Error(f"{entries[0].rstrip(':')} belongs to no patch: add it to one in "
+                raise Error(f"{entries[0].rstrip(':')}: belongs to no patch; add it to a patch in "
                             "harness/overlay/series.toml")
             result[path, name] = claimed[entry]
             used.add(entry)
@@ -100,12 +100,12 @@ def owners(table, files):
     rules = b"".join(text for path, text in files.items() if path.name.endswith(COCCI))
     if lost := [path for path in files if path.suffix == ".inc"
                 and f'\n+#include "{path.name}"\n'.encode() not in rules]:
-        raise Error(f"{lost[0]} belongs to no patch: no rule includes it")
+        raise Error(f"{lost[0]}: belongs to no patch; include it in a rule")
     return result
 
 
 def chosen(files, owner, names):
-    """Return the parts of these patches, and all .inc files: unused ones do no harm."""
+    """Return the parts of these patches, and all .inc files: unused .inc files have no effect."""
     result = {}
     for path, content in files.items():
         head, parts = split(path, content.decode())
@@ -125,7 +125,7 @@ def signed(files, signoff):
 
 
 def steps(ksrc, signoff="", without=()):
-    """Yield each patch and the files it adds or changes in the kernel, {path: bytes}."""
+    """Yield each patch, and {path: bytes} of the files that all patches up to it add or change."""
     table, version = read_table(), apply.kernel_version(ksrc)
     if compat_tables.table(version):
         raise Error(f"{ksrc}: patches for Linux {version} would be incomplete; give a newer "
@@ -142,12 +142,12 @@ def all_steps(ksrc, signoff="", without=()):
     made, version = list(steps(ksrc, signoff, without)), apply.kernel_version(ksrc)
     if without:
         return made
-    # Do not use the patch table here: this checks it.
+    # Do not use the patch table here: the comparison checks the table.
     whole = apply.generate(ksrc, version, signed(apply.read_overlay(version), signoff))
     _patch, last = made[-1]
     if differ := sorted(str(path) for path in whole.keys() | last.keys()
                         if whole.get(path) != last.get(path)):
-        raise Error(f"the last patch differs from make apply in: {', '.join(differ)}")
+        raise Error(f"series: the last patch differs from make apply in: {', '.join(differ)}")
     return made
 
 
@@ -168,16 +168,16 @@ def git(repo, *args, who=OURS, **more):
 def base_of_own(ksrc):
     """Return the user's repository and its HEAD; fail on uncommitted changes."""
     if not (ksrc / ".git").exists():
-        raise Error(f"{ksrc} is not a git repository, so there is no commit to base "
-                    "patches on; give the top of a repository, or no KSRC")
+        raise Error(f"{ksrc}: not a git repository; give the top of a "
+                    "repository whose HEAD is the base, or no KSRC")
     if git(ksrc, "status", "--porcelain", "--untracked-files=no"):
-        raise Error(f"{ksrc} has uncommitted changes, so the patches would not "
-                    "apply to its HEAD; commit them first")
+        raise Error(f"{ksrc}: uncommitted changes, patches would not "
+                    "apply to HEAD; commit the changes first")
     return ksrc, git(ksrc, "rev-parse", "HEAD")
 
 
 def base_of_fetched(ksrc, stage):
-    """Make a repository from the distribution's source, which has none.
+    """Make a repository from the distribution's source; return it and its HEAD.
 
     The commit has the same hash on every machine.
     """
@@ -189,8 +189,8 @@ def base_of_fetched(ksrc, stage):
         stage("  create a repository of the unmodified kernel (takes a minute)")
         work_tree = {"GIT_WORK_TREE": str(ksrc)}
         git(repo, "init", "--bare", "--quiet", "--initial-branch=base")
-        # A single pack is faster than loose objects. --force: the distribution's .gitignore
-        # excludes all files except the distribution's own.
+        # bigFileThreshold: write a single pack, which is faster than loose objects. --force: add
+        # all files although the distribution's .gitignore excludes all of them but debian/.
         git(repo, "-c", "core.bigFileThreshold=1", "-c", "core.compression=1", "add", "--all",
             "--force", env=work_tree)
         git(repo, "commit", "--quiet", f"--message=Linux {apply.kernel_version(ksrc)}",
@@ -200,7 +200,7 @@ def base_of_fetched(ksrc, stage):
 
 
 def clone(base, where, touched=()):
-    """Clone a repository and check out a commit, or only its touched files if given."""
+    """Clone a repository and check out a commit, or only the touched files if given."""
     source, commit = base
     shutil.rmtree(where, ignore_errors=True)
     where.parent.mkdir(parents=True, exist_ok=True)
@@ -214,13 +214,13 @@ def clone(base, where, touched=()):
 
 
 def checkpatch(ksrc, patches, signoff):
-    """Print the findings of checkpatch; fail if there are errors."""
+    """Run checkpatch on the patches; print its findings; fail on errors."""
     # Without SIGNOFF, the signer is a placeholder with an invalid address.
     ignore = [] if signoff else ["--ignore", "BAD_SIGN_OFF,NO_AUTHOR_SIGN_OFF"]
     run = subprocess.run(["scripts/checkpatch.pl", *CHECKPATCH, *ignore, *patches],
                          cwd=ksrc, text=True, capture_output=True)
     found = run.stdout.replace(f"{patches[0].parent}/", "").strip()
-    print(found or "checkpatch --strict finds nothing")
+    print(found or "checkpatch --strict: no findings")
     if run.stderr.strip():
         raise Error(f"checkpatch.pl failed: {run.stderr.strip().splitlines()[-1]}")
     if errors := found.count(": ERROR:"):
@@ -229,11 +229,11 @@ def checkpatch(ksrc, patches, signoff):
 
 def check_signoff(signoff):
     if signoff and not re.fullmatch(r"[^<>@]+ <[^<>@\s]+@[^<>@\s]+>", signoff):
-        raise Error(f"SIGNOFF='{signoff}' is not of the form 'Name <address>'")
+        raise Error(f"SIGNOFF='{signoff}': invalid; give SIGNOFF='Name <address>'")
 
 
 def commit(repo, ksrc, patch, files, who=""):
-    """Update the files as "make apply" does, and commit them; return the commit."""
+    """Update the files as "make apply" does, and commit them; return the commit hash."""
     apply.update(ksrc, repo, files)
     git(repo, "add", "--force", "--", *files)
     text = f"{patch.subject}\n\n{patch.body}\n"
@@ -258,22 +258,22 @@ def format_patches(repo, base, folder, letter, commits, prefix, who):
 
 
 def expect_same(repo, base, patches):
-    """Fail unless "git am" of all patches results in the tree of the branch."""
+    """Fail unless "git am" of all patches yields the tree of BRANCH."""
     git(repo, "checkout", "--quiet", "-B", "mailed", base)
     git(repo, "am", "--quiet", *patches)
     if differ := git(repo, "diff", "--name-only", BRANCH, "mailed"):
-        raise Error(f"git am differs from make apply in: {', '.join(differ.split())}")
+        raise Error(f"git am: result differs from make apply in: {', '.join(differ.split())}")
 
 
 def publish(tmp):
-    """Replace the output; keep the old one for its cover letters, filled in by hand."""
+    """Replace OUT; keep the old OUT, whose cover letters may be filled in by hand."""
     if OUT.exists():
         set_aside(OUT)
     tmp.rename(OUT)
 
 
 def make(ksrc, own, signoff, without, stage):
-    """Write the series; verify that git am of all patches yields the generated tree."""
+    """Write the series to OUT; fail unless git am of all patches yields the generated tree."""
     check_signoff(signoff)
     made, table, who = all_steps(ksrc, signoff, without), read_table(), signoff or NOBODY
     letters = cover.letters(table.series, apply.kernel_version(ksrc), own)
@@ -295,14 +295,14 @@ def make(ksrc, own, signoff, without, stage):
     expect_same(repo, base, every)
     publish(tmp)
     shutil.rmtree(repo)
-    stage("the series are in build/series, earlier ones in build/series.<time>; git am yields the "
-          "expected tree. Placeholders to fill in: grep -n -F '*** ' build/series/*/*.patch")
+    stage("series written to build/series, earlier output in build/series.<time>; git am yields "
+          "the expected tree. Placeholders to fill in: grep -n -F '*** ' build/series/*/*.patch")
 
 
 def repository(ksrc, own, out, force, stage):
-    """Make OUT a git repository with the kernel and one commit per patch."""
+    """Create OUT, a git repository with the kernel and one commit per patch."""
     if out.exists():
-        raise Error(f"OUT={out} exists; give another OUT for the repository")
+        raise Error(f"OUT={out}: exists; give another OUT for the repository")
     apply.check_place(ksrc, out)
     apply.report_untracked()
     made, version = all_steps(ksrc), apply.kernel_version(ksrc)

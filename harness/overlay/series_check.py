@@ -2,8 +2,8 @@
 """Build the kernel after each patch of the series.
 
 Boot the kernel and run KUnit after each patch that changes a client, and after the last.
-All steps share one source tree and one build directory, so each rebuilds little more than
-the files that its patch touches.
+All steps share one source tree and one build directory, so that a step rebuilds little more
+than the files that its patch touches.
 """
 
 import re
@@ -19,21 +19,21 @@ CLIENTS = ("drivers/", "kernel/", "mm/")
 
 
 def choose(steps, only):
-    """Return the steps to check: all, or the one with this number or name."""
+    """Return the steps to check: all, or the step with this number or name."""
     chosen = [(number, patch, files) for number, (patch, files) in enumerate(steps, 1)
               if only in ("", str(number), patch.name)]
     if not chosen:
-        raise Error(f"the series has no patch '{only}': give a number, or a name "
+        raise Error(f"the series has no patch '{only}'; give a number, or a name "
                     "from harness/overlay/series.toml")
     return chosen
 
 
 def write_fragment(files):
-    """Write a configuration fragment with our options that exist so far."""
+    """Write a configuration fragment with the added options that exist after this step."""
     kconfig = "\n".join(content.decode() for path, content in files.items()
                         if path.name.startswith("Kconfig"))
     known = {f"CONFIG_{name}" for name in re.findall(r"^(?:menu)?config (\w+)$", kconfig, re.M)}
-    # No option selects the library in the patch that adds it, nor the torture test.
+    # Enable the library, which nothing selects after the patch "core", and the torture test.
     lines = [line for line in ("CONFIG_PERCPU_DEFER=y", "CONFIG_PERCPU_DEFER_TORTURE_TEST=m",
                                *OPTIONS.read_text().splitlines())
              if line.partition("=")[0] in known]
@@ -41,15 +41,15 @@ def write_fragment(files):
 
 
 def expect_no_warnings(log):
-    """Fail on compiler warnings: a step must not leave unused code."""
+    """Fail on compiler warnings, such as those about unused code."""
     if found := re.search(r"^.*warning:.*$", log.read_text(), re.M):
         raise Error(f"the compiler warns: {found[0]} (see {log})")
 
 
 def run_kunit(kernel, patch):
-    """Run the KUnit tests that exist so far; return how many passed.
+    """Run the KUnit tests that exist after this patch; return the number of passed tests.
 
-    Any test may be skipped here: skips.toml applies to the complete series only.
+    Accept all skips: skips.toml applies to the complete series only.
     """
     lines = kernel.run("kunit", {}, log=BUILD / f"log/series-{patch.name}")
     results = [result for section in ktap.sections(lines)
@@ -64,7 +64,7 @@ def touches_client(patch):
 
 
 def run(ksrc, build, only, without, stage):
-    """Check the steps; build(tree, fragment) returns the kernel."""
+    """Check the chosen steps; build(tree, fragment) returns the kernel."""
     chosen = choose(series.steps(ksrc, without=without), only)
     apply.apply(ksrc, TREE, True)
     for number, patch, files in chosen:

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Write a report on measurements of two kernels; its sections are in sections/.
+"""Measure the unmodified and the patched kernel, and write a report of their differences.
 
-A report describes one state of both kernels. A run adds or replaces the samples of each section
-as the section finishes, and draws the report when all are measured. The report of another state
-is moved to a directory named after the time. Quick reports have their own directory.
+A report is about one state of the code. A run stores the samples of each section as soon as the
+section finishes, and draws the report after the last section. A report about another state is
+moved to a directory with the time in its name. Quick reports have a directory of their own.
 
-A section is a module. Its docstring is its heading and its purpose. It has
-    measure(guests)    boots jobs with a guests.Guests; returns samples that JSON can store.
-                       guests.kernels has .base, .patched, and .native() (for user-mode Linux)
-    grids(data)        yields common.Grid, the source of tables and comparisons
-and optionally functions of the samples that yield
+A section is a module in sections/. Its docstring is a heading and a purpose. The module defines
+    measure(guests)    boot jobs with a guests.Guests; return samples that JSON can store.
+                       guests.kernels has .base, .patched, and .native() for user-mode Linux.
+    grids(data)        yield each common.Grid, the source of tables and comparisons
+and, optionally, functions of the samples that yield
     more_tables        lines of Markdown
-    more_comparisons   names of other comparisons, and results of common.compare()
-    headline           lines for the beginning of the report
-    plots              names and gnuplot scripts, which contain their data
+    more_comparisons   (name, result of common.compare() or common.compare_events())
+    headline           lines for the head of the report
+    plots              (name, gnuplot script with inline data)
 """
 
 import datetime
@@ -30,7 +30,7 @@ from shared import BUILD, Error, set_aside, write
 RESULTS = BUILD / "results"
 ORDER = ("unmap", "native", "short_runs", "busy", "memory", "lmk", "killers", "faults",
          "bystanders", "worker_placement", "mixed", "instructions")
-# A section that takes a long time: a quick report includes it only on request.
+# Slow section, which a quick report includes only if ONLY= names it.
 SLOW = "instructions"
 TERMINAL = 'set terminal svg size 720,420 font "sans-serif,12" background "white"'
 TITLE = "percpu_defer against the unmodified kernel"
@@ -49,7 +49,7 @@ th {{ background: #eee }} svg {{ max-width: 100%; height: auto }}
 
 
 def choose(only):
-    """Return the section names in a comma-separated list, in the report's order."""
+    """Return the names in a comma-separated list, in report order; fail if one is unknown."""
     wanted = [name for name in only.split(",") if name]
     if unknown := [name for name in wanted if name not in ORDER]:
         raise Error(f"the report has no section '{unknown[0]}'; "
@@ -58,19 +58,19 @@ def choose(only):
 
 
 def load(names, quick):
-    """Load the sections with these names; the default sections if there are no names."""
+    """Import the named sections; without names, all sections (if quick, all but SLOW)."""
     names = names or [name for name in ORDER if not (quick and name == SLOW)]
     return {name: importlib.import_module(f"report.sections.{name}") for name in names}
 
 
 def draw(script):
-    """Return the plot as SVG; gnuplot prints its errors itself."""
+    """Run a gnuplot script; return the plot as SVG. gnuplot prints its own errors."""
     return subprocess.run(["gnuplot"], input=f"{TERMINAL}\n{script}", text=True, check=True,
                           stdout=subprocess.PIPE).stdout
 
 
 def regressions(report, sections):
-    """Yield Markdown: the comparisons in which the patched kernel is worse."""
+    """Yield Markdown lines for the comparisons in which the patched kernel is worse."""
     compared = [(name, *found) for name, section in sections.items()
                 for found in common.comparisons(section, report["sections"][name]).values()]
     lines = [f"- `{name}`: {line}" for name, line, _chance in compared if line]
@@ -86,7 +86,7 @@ def regressions(report, sections):
 
 
 def opening(report, sections):
-    """Yield Markdown: headlines, regressions, and the conditions of the measurements."""
+    """Yield Markdown lines: headlines, regressions, and conditions of the measurements."""
     yield f"# {TITLE}\n"
     for name, section in sections.items():
         for line in common.optional(section, "headline", report["sections"][name]):
@@ -99,13 +99,13 @@ def opening(report, sections):
            f"QEMU {report['accelerator'].upper()}, {report['cpus']} CPUs, "
            f"{report['repetitions']} repetitions unless stated otherwise"
            f"{', a quick run' if report['quick'] else ''}, {days}. "
-           "base: the unmodified kernel; off, patched: the patched one with the switch "
-           "off and on, alternating; limit: the patched one on a RAM disk, where swap "
-           "has nothing to free. Cells are the median (min-max).\n")
+           "base: the unmodified kernel; off, patched: the patched kernel with deferral "
+           "off and on, alternating; limit: the patched kernel with swap on a RAM disk, "
+           "where there is nothing to free. Cells are the median (min-max).\n")
 
 
 def html(text, plots):
-    """Return a self-contained HTML file."""
+    """Return the report as a self-contained HTML page."""
     body = subprocess.run(["markdown_py", "-x", "tables"], input=text, text=True,
                           check=True, stdout=subprocess.PIPE).stdout
     body = re.sub(r'<img alt="[^"]*" src="([^"]*)\.svg" />',
@@ -114,13 +114,13 @@ def html(text, plots):
 
 
 def make_files(report, sections):
-    """Return the files of a report by name, without the samples."""
+    """Return {name: content} of the files of a report, except for the samples."""
     text, plots = [*opening(report, sections)], {}
     for name, section in sections.items():
         data = report["sections"][name]
         title, _, purpose = section.__doc__.partition("\n\n")
         text += [f"## {title}\n",
-                 f"{' '.join(purpose.split())} This section only: `make bench ONLY={name}`.\n",
+                 f"{' '.join(purpose.split())} Rerun this section: `make bench ONLY={name}`.\n",
                  *common.tables(section, data)]
         for plot, script in common.optional(section, "plots", data):
             plots[plot] = draw(script)
@@ -132,14 +132,14 @@ def make_files(report, sections):
 
 
 def finish(folder):
-    """Draw a report from the samples in a directory; return its text."""
+    """Draw the report from the samples in its directory; return the Markdown."""
     try:
         report = json.loads((folder / "bench.json").read_text())
         names = choose(",".join(report["sections"]))
         files = make_files(report, load(names, report["quick"]))
     except (Error, OSError, LookupError, ValueError,
             subprocess.SubprocessError) as error:
-        raise Error(f"cannot draw a report: {error}; fix that, then draw the samples again: "
+        raise Error(f"cannot draw a report: {error}; fix the error, then draw the samples again: "
                     f"make report FROM={folder}") from error
     for name, text in files.items():
         write(folder / name, text)
@@ -147,9 +147,9 @@ def finish(folder):
 
 
 def resume(folder, about):
-    """Return the report in a directory if it describes this state, else a new one.
+    """Return the report in a directory if it is about this state, else an empty report.
 
-    An unknown state differs from all others.
+    An empty string is an unknown state, which matches no report.
     """
     samples = folder / "bench.json"
     try:
@@ -162,9 +162,9 @@ def resume(folder, about):
 
 
 def run(kernels, names, quick, state, stage):
-    """Measure the sections with these names, or all sections, and write the report.
+    """Measure the sections that load() returns for these names, and write the report.
 
-    state: a string that identifies the measured code
+    state: identifier of the measured code; '' if unknown
     """
     folder = RESULTS.with_name(f"{RESULTS.name}-quick") if quick else RESULTS
     report = resume(folder, {
@@ -173,12 +173,12 @@ def run(kernels, names, quick, state, stage):
         "repetitions": QUICK_TURNS if quick else TURNS})
     fresh = not report["dates"]
     for name, section in load(names, quick).items():
-        stage(f"section '{name}'; its samples will be in build/{folder.name}/bench.json")
+        stage(f"section '{name}'; file for the samples: build/{folder.name}/bench.json")
         report["sections"][name] = section.measure(Guests(kernels, quick, stage))
         report["dates"][name] = datetime.date.today().isoformat()
-        # Only now: without a first sample, the earlier report stays.
+        # Move the earlier report only now, so that it stays if the first section fails.
         if fresh and folder.exists():
-            stage(f"the earlier report, of another state, is in {set_aside(folder, '-before')}")
+            stage(f"earlier report, of another state: moved to {set_aside(folder, '-before')}")
         fresh = False
         write(folder / "bench.json", json.dumps(report, indent=1) + "\n")
     print(finish(folder))

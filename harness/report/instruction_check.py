@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Compare the number of instructions per slot with the baseline.
 
-Instructions are counted, not timed, so the load of the machine does not matter.
+The load of the machine does not matter, because instructions are counted, not timed.
 """
 
 import statistics
@@ -14,19 +14,19 @@ from shared import HARNESS, Error, write
 
 BASELINE = HARNESS / "report/perf-baseline.toml"
 TOLERANCE = 0.05
-# Real reclaim leaves short runs; the counts vary by 0.1 % on the same kernel.
+# Stricter for short runs, which real reclaim leaves. On one kernel, counts vary by 0.1 %.
 TOLERANCES = {"push, runs of 1": 0.01, "push, runs of 64": 0.01}
 
 
 def built(kernel):
-    """Return the versions on which the counts depend, as stored in the baseline."""
+    """Return {key: version} of the kernel and the compiler, on which the counts depend."""
     config = (kernel.image.parents[3] / ".config").read_text()
     compiler = config.partition('CONFIG_CC_VERSION_TEXT="')[2].partition('"')[0]
     return {"kernel": kernel.version, "compiler": compiler}
 
 
 def as_toml(found, versions):
-    """Return a baseline as TOML."""
+    """Format counts and versions as a baseline in TOML."""
     lines = ["# SPDX-License-Identifier: GPL-2.0",
              "# Instructions per slot in the patched kernel, medians; written by "
              '"make perf-check UPDATE=1".',
@@ -38,7 +38,7 @@ def as_toml(found, versions):
 
 
 def compare(found, baseline):
-    """Print all counts; return a line for each one above its tolerance."""
+    """Print all counts; return a line for each count above tolerance. Fail without a baseline."""
     bad = []
     for backend, counts in found.items():
         for what, samples in counts.items():
@@ -57,12 +57,12 @@ def compare(found, baseline):
 
 
 def run(kernel, update, stage):
-    """Return whether no count is worse than the baseline."""
+    """Compare a kernel with the baseline, or update the baseline; return whether it passes."""
     found = instructions.count_all(Guests(types.SimpleNamespace(patched=kernel), False, stage))
     versions = built(kernel)
     if update:
         write(BASELINE, as_toml(found, versions))
-        stage(f"the new baseline is in harness/report/{BASELINE.name}")
+        stage(f"new baseline: harness/report/{BASELINE.name}")
         return True
     baseline = tomllib.loads(BASELINE.read_text())
     bad = compare(found, baseline)

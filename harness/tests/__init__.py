@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Unit tests of the harness; to run some, in harness/: python3 -m unittest tests.test_vm.
+"""Unit tests of the harness; "python3 -m unittest tests.test_vm" in harness/ runs one module.
 
-PD_PRISTINE names an unmodified kernel source; the default is the newest fetched one.
+PD_PRISTINE names an unmodified kernel source, by default the newest fetched one.
 """
 
 import os

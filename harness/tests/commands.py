@@ -21,7 +21,7 @@ def quietly(function, *args, **more):
 
 
 class FakeKernel:
-    """Kernel whose jobs print these lines, and may end with a fault."""
+    """Kernel whose jobs print `lines`, then fail with `fault` if it is set."""
 
     def __init__(self, lines, fault=""):
         self.tree = pathlib.Path(os.environ["PD_PRISTINE"])
@@ -37,7 +37,7 @@ class FakeKernel:
 
 
 class Commands(unittest.TestCase):
-    """Test with a temporary directory `tmp`; commands in `tmp/bin` take precedence."""
+    """Test case with a temporary directory `tmp`; PATH begins with `tmp/bin`."""
 
     def setUp(self):
         self.tmp = patched.folder(self)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Helpers for all tests: directories, and the text of the patched tree, generated once."""
+"""Shared test helpers: directories, replaced attributes, and the text of the patched tree."""
 
 import functools
 import os
@@ -41,7 +41,7 @@ def write(top, files):
 
 
 def skip_older(case):
-    """Skip a test that depends on the text of the kernel version the overlay is written for."""
+    """Skip a test on a kernel that is older than the target of the overlay."""
     version = apply.kernel_version(pathlib.Path(os.environ["PD_PRISTINE"]))
     if compat_tables.folder(version).exists() or compat_tables.table(version):
         case.skipTest(f"requires a newer kernel than {version}")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""apply.py and fetch.sh: a failure prints an error and damages nothing.
+"""apply.py and fetch.sh: a failure prints an error and changes no tree.
 
-PD_PRISTINE names an unmodified kernel source; the tests work on a copy of the few
-files in it that the overlay touches.
+PD_PRISTINE names an unmodified kernel source. ApplyTest copies the files in it that the
+overlay changes.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ def contents(tree):
 
 
 class TreeTest(unittest.TestCase):
-    """Test of a kernel tree, KSRC, and the tree made from it, OUT."""
+    """Test with a kernel tree, KSRC, and the tree generated from it, OUT."""
 
     pristine = False
 
@@ -38,13 +38,13 @@ class TreeTest(unittest.TestCase):
         self.ksrc, self.out = self.top / "ksrc", self.top / "out"
 
     def apply(self, force=True):
-        """Make or update OUT; return stderr."""
+        """Create or update OUT; return stderr."""
         with contextlib.redirect_stderr(io.StringIO()) as said:
             apply.apply(self.ksrc, self.out, self.pristine, force)
         return said.getvalue()
 
     def refuse(self, *words, several=False):
-        """Expect an error and no change of any tree; return the text of the error."""
+        """Expect an error and unchanged trees; return the text of the error."""
         before = contents(self.top)
         with self.assertRaises(Error) as caught:
             self.apply()
@@ -82,7 +82,7 @@ class ApplyTest(TreeTest):
             del found[pathlib.Path(apply.STAMP)]
         self.assertTrue(again == made)
         text = (self.out / ZRAM).read_text()
-        # Not assertIn(), which would print the whole text.
+        # assertIn() would print the whole text.
         self.assertTrue("percpu_defer_map_cancel(&zram->defer, index);" in text)
         self.assertTrue("static void zram_drain(" in text)
         self.assertFalse(".c.inc" in text or "SPDX" in text)
@@ -90,23 +90,23 @@ class ApplyTest(TreeTest):
         self.assertEqual(list(self.out.rglob("*.c.cocci")), [])
 
     def test_implied(self):
-        """Each client implies the library, even without the other client."""
+        """The Kconfig entry of each client implies the library."""
         for option, name in ("ZSWAP", "mm/Kconfig"), ("ZRAM", "drivers/block/zram/Kconfig"):
             entry = re.search(rf"^config {option}\n((\t.*)?\n)+", patched.files()[name], re.M)
             self.assertIn("\timply PERCPU_DEFER\n", entry.group())
 
     @unittest.mock.patch.object(apply, "TESTED", ((6, 1),))
     def test_never_tested(self):
-        """An untested version is refused with one line, and accepted with FORCE."""
-        with self.assertRaisesRegex(Error, r"\ALinux \S+ was never tested. All rules match. "
-                                    "Findings of the checkers.*: none; .*give FORCE=1\\Z"):
+        """An untested version is refused with a one-line error unless FORCE=1 is given."""
+        with self.assertRaisesRegex(Error, r"\ALinux \S+: untested; all rules match; "
+                                    "findings of the checkers.*: none; .*give FORCE=1\\Z"):
             self.apply(force=False)
         self.assertFalse(self.out.exists())
-        self.assertIn("was never tested", self.apply())
+        self.assertIn("untested; all rules match", self.apply())
 
     @unittest.mock.patch.object(apply, "TESTED", ((6, 1),))
     def test_new_way_to_fill(self):
-        """The rules match, but an unknown function fills a slot, in a file without rules."""
+        """An unknown function that fills a slot is reported, even in a file without rules."""
         fill = "set_slot_handle" if "set_slot_handle(" in (self.ksrc / ZRAM).read_text() \
             else "zram_set_handle"
         (self.ksrc / ZRAM).with_name("new.c").write_text(
@@ -119,8 +119,8 @@ class ApplyTest(TreeTest):
             self.assertIn(words, said)
 
     def test_mismatches(self):
-        """All mismatches are listed, with the wanted line and the nearest line."""
-        # slot_allocated() or zram_allocated()
+        """All mismatches are listed, with the wanted line and the most similar line."""
+        # slot_allocated(), or zram_allocated() in Linux 6.12
         self.substitute(ZRAM, "_allocated(", "_used(")
         call = "init_rwsem(&zram->dev_lock);\n"
         self.substitute(ZRAM, call, call + call)
@@ -129,7 +129,7 @@ class ApplyTest(TreeTest):
         hibernate.write_text(hibernate.read_text() * 2)
         (self.ksrc / "mm/swapfile.c").unlink()
         (self.ksrc / "lib/percpu_defer.c").write_text("theirs")
-        said = self.refuse(", nothing was done; see HACKING.md:",
+        said = self.refuse(", nothing was written; see HACKING.md:",
                            "zram_drv.c.defer.cocci: rule 'allocated' matched 0 times, not 1",
                            "rule 'add' matched 2 times, not 1",
                            "lib/Kconfig.edit.toml: edit 1 matched 0 times",
@@ -156,14 +156,14 @@ class OverlayTest(unittest.TestCase):
         return [str(path) for path in apply.overlay() if path.parts[0] == "lib"]
 
     def test_repository(self):
-        """Untracked files are left out and reported; removed files cause no error."""
+        """Untracked files are excluded and reported; removed files cause no error."""
         for args in ("init", "--quiet"), ("add", "lib/a.c", "lib/b.c"):
             subprocess.run(["git", "-C", self.top, *args], check=True, capture_output=True)
         (self.top / "lib/b.c").unlink()
         self.assertEqual(self.overlay(), ["lib/a.c"])
         with contextlib.redirect_stderr(io.StringIO()) as said:
             apply.report_untracked()
-        self.assertIn("lib/stray.c: not tracked, so left out; git add it", said.getvalue())
+        self.assertIn("lib/stray.c: untracked, not applied; git add it", said.getvalue())
         self.assertNotIn("lib/a.c:", said.getvalue())
 
     def test_tarball(self):
@@ -185,12 +185,12 @@ class CopyTest(TreeTest):
         patched.write(self.ksrc, {"Makefile": MAKEFILE, "Kbuild": "", "lib/a": "a"})
 
     def test_refused(self):
-        """A KSRC without a supported kernel is refused, as is a foreign or unusable OUT."""
+        """An unsupported KSRC and a foreign or unusable OUT are refused."""
         for fault, name, text, out in (
-                ("is not a kernel tree", "Makefile", "all:\n", "out"),
+                ("not a kernel tree", "Makefile", "all:\n", "out"),
                 ("too old; 6.12 or newer", "Makefile", "VERSION = 6\nPATCHLEVEL = 11\n", "out"),
                 ("was not made by this tool", "../foreign/precious", "not ours", "foreign"),
-                ("is inside the kernel tree", "lib/a", "a", "ksrc/out"),
+                ("inside the kernel tree", "lib/a", "a", "ksrc/out"),
                 ("blanks or colons; give another OUT", "lib/a", "a", "an out"),
                 ("blanks or colons; give another OUT", "lib/a", "a", "an:out")):
             with self.subTest(fault, out=out):
@@ -198,12 +198,12 @@ class CopyTest(TreeTest):
                 self.out = self.top / out
                 self.refuse(fault)
         patched.replace(self, apply, TOP=self.ksrc / "percpu_defer")
-        self.refuse("/percpu_defer is inside the kernel tree")
+        self.refuse("/percpu_defer: inside the kernel tree")
         shutil.rmtree(self.ksrc)
-        self.refuse("is not a kernel tree")
+        self.refuse("not a kernel tree")
 
     def test_source_changed(self):
-        """The source is copied again if it has changed."""
+        """A changed source is copied again."""
         (self.ksrc / "lib/link").symlink_to(".")
         patched.write(self.ksrc, {"lib/a\u2028\n b": "no end of a line"})
         self.apply()
@@ -213,7 +213,7 @@ class CopyTest(TreeTest):
         self.assertEqual((self.out / "lib/a").read_text(), "another a")
 
     def test_users_files(self):
-        """A copy with files or changes of the user is kept."""
+        """A copy in which the user has added or changed files is kept."""
         for first, change in (
                 ("lib/mine", lambda out: patched.write(out, {"lib/mine": "mine"})),
                 ("lib/a", lambda out: patched.write(out, {"lib/a": "mine"})),
@@ -240,7 +240,7 @@ class CopyTest(TreeTest):
         self.assertFalse((self.out / "lib/gone").exists())
 
     def test_interrupted_copy(self):
-        """A leftover is removed, but not a user directory with a name similar to OUT."""
+        """A partial copy is removed, but not a directory of the user with a similar name."""
         patched.write(self.top, {f"out{apply.STAMP}.tmp/rubbish": "half a tree",
                                  "out.tmp/mine": "precious"})
         self.apply()
@@ -266,7 +266,7 @@ class CopyTest(TreeTest):
 
 class FetchTest(unittest.TestCase):
     def test_failures(self):
-        """A missing version is an error, and leaves no files behind."""
+        """A failed fetch prints an error and leaves no files."""
         dead = "http://127.0.0.1:1"
         for version, env, fault in (
                 ((), {"http_proxy": dead, "https_proxy": dead}, "the mirror does not answer"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""bench.py, instruction_check.py: no sample is lost; regressions come first and are found."""
+"""bench.py, instruction_check.py: samples are kept after failures; regressions are listed first."""
 
 import contextlib
 import io
@@ -52,7 +52,7 @@ class ReportTest(unittest.TestCase):
         return {name: data["base"][0] for name, data in found.items()}
 
     def test_opening(self):
-        """Headlines come first, then regressions; the HTML needs no other file."""
+        """The report opens with headlines and regressions; the HTML page needs no other file."""
         self.run_bench(one=section(), two=section((2, 3), (4, 5),
                                                   headline=lambda data: ["fast"]))
         files = self.files()
@@ -67,7 +67,7 @@ class ReportTest(unittest.TestCase):
         self.assertIn("**No regressions**", self.files()["report.md"])
 
     def test_failure(self):
-        """A failure keeps the drawn report and the samples of complete sections."""
+        """After a failure, the earlier report and the samples of complete sections are kept."""
         self.run_bench(one=section())
         report = self.files()["report.html"]
         for number, broken, text in (
@@ -78,7 +78,7 @@ class ReportTest(unittest.TestCase):
                 self.run_bench(one=section((number, 2)), two=section(**broken))
             self.assertEqual(self.files()["report.html"], report)
             self.assertEqual(self.samples(self.results)["one"], number)
-        # Without a first sample, the report of another state stays.
+        # A run without samples keeps the report of another state.
         with self.assertRaisesRegex(Error, "^the report has no"):
             self.run_bench(["two"], state="b",
                            two=section(measure=lambda guests: bench.choose("lkm")))
@@ -133,7 +133,7 @@ class CompareTest(unittest.TestCase):
     def test_samples(self):
         less, more = (common.Metric("", None, reason="why", more_is_better=more)
                       for more in (False, True))
-        # One in twenty orders of six samples has these three last.
+        # In 1 of 20 orders of six samples, the three of `new` are last.
         for metric, base, new, worse, chance in (
                 (less, [1, 2, 3], [4, 5, 6], True, 1 / 20), (less, [2, 4], [4, 5], False, 1 / 6),
                 (more, [2, 3], [1, 1], True, 1 / 6), (more, [1, 1], [2, 3], False, 1 / 6),
@@ -144,12 +144,12 @@ class CompareTest(unittest.TestCase):
                 self.assertAlmostEqual(found, chance)
 
     def test_events(self):
-        # Two events are in different kernels in 50 of 99 cases.
+        # Two events occur in different kernels in 50 of 99 cases.
         for base, new, chance in (0, 0, 0), (0, 1, 0.5), (2, 0, 49 / 99 / 2):
             line, found = common.compare_events("it", base, new, 50)
             self.assertEqual(bool(line), new > base)
             self.assertAlmostEqual(found, chance)
-        # Three events in four tries occur in four ways; in two, both tries of patched have one.
+        # Three events fall on four tries in four ways; in two ways, both patched tries have one.
         self.assertIn("by chance in 50% of", common.compare_events("", 1, 2, 2)[0])
 
 

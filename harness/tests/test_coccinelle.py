@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Each semantic patch of scripts/coccinelle finds the right lines in each of its modes.
+"""Each semantic patch in scripts/coccinelle reports the right lines in each of its modes.
 
 The fixtures of <name>.cocci are coccinelle/<name>.c and <name>-<more>.c, if any. A comment
-that begins with "want" marks a line that must be reported; no other line may be.
+that begins with "want" marks a line that must be reported; other lines must not be reported.
 "want: old -> new" also gives the replacement in patch mode.
 """
 
@@ -18,7 +18,7 @@ RULES = {path.stem: path for path in (TOP / "scripts/coccinelle").rglob("*.cocci
 WANT = re.compile(r"/\* want(?:: (?:(\S+) -> (\S+))?.*)? ?\*/")
 LINE = {"report": re.compile(r"^\S+\.c:(\d+):\d+-\d+: \S", re.M),
         "org": re.compile(r"::linb=(\d+)::")}
-# Context mode prints a diff that removes the lines.
+# Context mode prints a diff that removes the reported lines.
 REMOVED = re.compile(r"^-(?!--)(.*)", re.M)
 
 

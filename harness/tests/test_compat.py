@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""compat_tables.py: the overlay for older kernels."""
+"""compat_tables.py: adaptation of the overlay to older kernels."""
 
 import pathlib
 import unittest
@@ -11,7 +11,7 @@ from tests import patched
 
 RULES = "// a\n\n@one@\nslot_lock\n\n@two@\nslot_unlock my_slot_lock\n"
 OVERLAY = {"mm/a.c.cocci": RULES, "mm/a.c.inc": "slot_lock();\n", "lib/b.c": "int b;\n"}
-# Table, and the resulting text of the files that it changes; None if it removes the file.
+# Table, and the resulting text of each file that it changes; None for a removed file.
 CHANGES = {
     "parts": ('[[without]]\nparts = ["lib/", "mm/a.c.cocci:one"]', {
         "lib/b.c": None, "mm/a.c.cocci": "// a\n\n@two@\nslot_unlock my_slot_lock\n"}),
@@ -33,7 +33,7 @@ REFUSED = {
 
 
 class OlderTest(unittest.TestCase):
-    """Small overlay with a table of one entry."""
+    """Small overlay with a compat table."""
 
     def setUp(self):
         self.top = patched.folder(self)
@@ -76,7 +76,7 @@ class OlderTest(unittest.TestCase):
         path.write_text(text)
 
     def test_files(self):
-        """A file or rule replaces the one of the same name, or is added."""
+        """A file or rule replaces its counterpart of the same name, or is added."""
         self.add("mm/a.c.cocci", "@two@\nnew\n\n@three@\n")
         self.add("lib/b.c", "int new;\n")
         self.add("lib/new.c", "new\n")

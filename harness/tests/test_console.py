@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""console.py: complaints of each kind are found, and ignored only where expected."""
+"""console.py: all kinds of complaints are found, and ignored only where expected."""
 
 import os
 import pathlib
@@ -68,7 +68,7 @@ class ComplaintsTest(unittest.TestCase):
         self.assertEqual(len(texts(lines)), 4)
 
     def test_race(self):
-        """is_foreign_race() gets whole reports and nothing else; without it, all races count."""
+        """is_foreign_race() receives only whole reports; without it, all races are complaints."""
         lines, reports = ["=" * 66, *RACE, "=" * 66, OTHER], []
         self.assertEqual(texts(lines), [RACE[0], OTHER])
         for foreign, found in ((True, [OTHER]), (False, [RACE[0], OTHER])):

@@ -22,7 +22,7 @@ struct ops {
 	} nest;
 };
 """
-# Minimal versions of the two headers that bits.h includes.
+# Minimal version of linux/bitops.h, which bits.h includes.
 BITOPS = """
 static inline void set_bit(long nr, volatile unsigned long *p) { p[nr / 64] |= nr; }
 static inline int test_and_clear_bit(long nr, volatile unsigned long *p) { return p[nr / 64]; }
@@ -38,7 +38,7 @@ int f(unsigned long nr, unsigned int cpu, unsigned long *p)
 
 class BitsTest(unittest.TestCase):
     def test_bits(self):
-        """bits.h warns at the line with a bit number that may not fit into an int."""
+        """bits.h warns about a line whose bit number may not fit into an int."""
         tmp = patched.folder(self)
         (tmp / "linux").mkdir()
         for name, text in (("linux/bitops.h", BITOPS), ("a.c", "#define pr_fmt(fmt) fmt\n"),
@@ -65,7 +65,7 @@ class BitsTest(unittest.TestCase):
 
 class MachinesTest(unittest.TestCase):
     def test_machines(self):
-        """The objects that a machine lacks, its fragments and its compiler exist."""
+        """Each machine names known objects, existing fragments and a compiler from deps.sh."""
         names = {name for names in lint_build.objects() for name in names}
         self.assertLessEqual({"lib/tests/percpu_defer_kunit.o", "mm/memcontrol.o",
                               "samples/percpu_defer/percpu_defer_objects.o"}, names)
@@ -80,7 +80,7 @@ class MachinesTest(unittest.TestCase):
 
 
 class CompileTest(unittest.TestCase):
-    """Check of a machine, with fake tools."""
+    """Check of one machine with fake tools."""
 
     def setUp(self):
         self.tree = patched.folder(self)
@@ -111,7 +111,7 @@ class CompileTest(unittest.TestCase):
             return lint_common.result_of(cross.CHECKS["i386"], trees)
 
     def test_check(self):
-        # A bit number counts only on our lines, not on lines of the unmodified kernel.
+        # Bit numbers count only on our lines, not on lines of the unmodified kernel.
         bit = "mm/zswap.c:{}:1: warning: call to 'cross_bit_above_int' declared with attribute\n"
         for how, expected in (
                 ({"symbols": "mm/zswap.o:         U bad_page\n"}, "^ok$"),
@@ -130,7 +130,7 @@ class CompileTest(unittest.TestCase):
 
 
 def fields(header):
-    """Return (struct, fields as text), without comments and parameters of callbacks."""
+    """Return {(struct, fields as text)}, without comments and parameters of callbacks."""
     header = re.sub(r"/\*.*?\*/", "", header, flags=re.S)
     structs = re.findall(r"^struct\s+(\w+)\s*\{\n(.*?)^\}", header, re.M | re.S)
     return {(name, "".join(re.sub(r"\)\s*\([^()]*\)", ")", body).split()))
@@ -138,7 +138,7 @@ def fields(header):
 
 
 class RustTest(unittest.TestCase):
-    """Structs of public headers keep their fields: literals in Rust code name each of them."""
+    """Structs of public headers keep their fields because Rust literals name all of them."""
 
     def test_fields(self):
         for old, new, same in (("u8 inner;", "u8 inner, added;", False),

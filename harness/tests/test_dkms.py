@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The package for stock kernels, and the table of its measurements."""
+"""Package for stock kernels, and table of its measurements."""
 
 import subprocess
 import unittest
@@ -15,11 +15,11 @@ NAME = package.NAME
 class PackageTest(unittest.TestCase):
     def test_unpatched_tree(self):
         tree, out = patched.folder(self), patched.folder(self)
-        with self.assertRaisesRegex(Error, "was percpu_defer applied"):
+        with self.assertRaisesRegex(Error, "apply percpu_defer first"):
             package.make_sources(tree, out, "2.0")
 
     def test_releases(self):
-        """dkms.conf, a shell script, selects the sources for a kernel release or excludes it."""
+        """dkms.conf, a shell script, selects the sources for a kernel or excludes the kernel."""
         top = patched.folder(self)
         package.make_debian(top, "2.0", ["6.12.117", "7.3.4"])
         script = ('kernelver=$1; . "$2"; [[ $kernelver =~ $BUILD_EXCLUSIVE_KERNEL ]] && '
@@ -34,7 +34,7 @@ class PackageTest(unittest.TestCase):
             self.assertEqual((run.stdout.strip(), run.stderr), (sources, ""), release)
 
     def test_check(self):
-        """check.sh runs before DKMS builds; it prints a line and fails, or does neither."""
+        """check.sh, which DKMS runs before a build, passes silently or fails with one line."""
         for config, said in ((None, "install linux-headers-7.3.4-amd64"),
                              ("CONFIG_ZRAM=m\n", ""),
                              ("CONFIG_ZRAM=y\n", "not a module"),
@@ -47,7 +47,7 @@ class PackageTest(unittest.TestCase):
             self.assertRegex(run.stderr, f"^{NAME}: .*{said}.*\n$" if said else "^$")
 
     def test_table(self):
-        """CPU time includes the workers."""
+        """The CPU time in the table includes that of the workers."""
         samples = {}
         for module, times in (("stock", (100, 110, 90, 0)), ("ours", (10, 120, 30, 30))):
             row = {name: [ms * 10**6] for name, ms in zip(stock.TIMES, times)}
@@ -60,7 +60,7 @@ class PackageTest(unittest.TestCase):
 
 
 class HookTest(Commands):
-    """install_module runs after the installation of a kernel."""
+    """Runs of install_module after the installation of a kernel."""
 
     def setUp(self):
         super().setUp()
@@ -76,7 +76,7 @@ class HookTest(Commands):
         self.program.write_text(text)
 
     def hook(self, release, status="", result=0):
-        """Return the output, which begins with the request to DKMS, if any."""
+        """Run the hook; return its output, which begins with the request to DKMS, if any."""
         self.command("dkms", f"[ $1 != status ] || exec echo '{status}'\n"
                              f'echo "asked: $*"; exit {result}')
         return subprocess.run(["sh", self.program, release], stdout=subprocess.PIPE,
@@ -93,11 +93,11 @@ class HookTest(Commands):
                                    "keeps its own zram; see make.log\n"),
                 (("6.1.0-37-amd64",),
                  f"{NAME}: not for Linux 6.1.0-37-amd64, which keeps its own zram\n"),
-                # No headers are installed.
+                # This release has no headers.
                 (("7.3.4-other",), "")):
             self.assertEqual(self.hook(*given), said, given)
         patched.write(self.tmp, {"etc/dkms/no-autoinstall": ""})
         self.assertEqual(self.hook(release), "")
-        # The hook remains until the package is purged, and does nothing without install_module.
+        # The hook remains until the package is purged; it is harmless without install_module.
         self.program = package.HERE / "kernel_hook"
         self.assertEqual(self.hook(release), "")

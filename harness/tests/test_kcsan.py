@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""kcsan.py: a race is ours if our lines take part; it is foreign only if no line is missing."""
+"""kcsan.py: a race is foreign only if the lines of all accesses are known and not ours."""
 
 import os
 import pathlib
@@ -47,7 +47,7 @@ class ParseTest(unittest.TestCase):
                                  kcsan.ACCESS)
 
 
-# The overlay adds a line to f.c, changes one of own.c, and adds own.h.
+# The overlay adds a line to f.c, changes a line in own.c, and adds own.h.
 ADDED = "\tx[1] = 1;\n"
 SOURCES = {
     "f.c": "void theirs(long *x)\n{\n\tx[0] = 1;\n}\n"
@@ -61,7 +61,7 @@ FILES = ("f.c", "own.c", "g.c", "lib/h.c")
 
 
 class RacesTest(Commands):
-    """Races in a small program, and in an object file like that of a module."""
+    """Races in a small program, and in an object file that represents a module."""
 
     def setUp(self):
         super().setUp()
@@ -80,7 +80,7 @@ class RacesTest(Commands):
                         *(self.tmp / "tree" / source for source in sources)], check=True)
 
     def foreign(self, *accesses):
-        """Judge a report; each access is a string of frames, separated by spaces."""
+        """Classify a report; each access is a string of frames, separated by spaces."""
         report = ["BUG: KCSAN: data-race in a / b", ""]
         for frames in accesses:
             report += ["read to 0xff of 8 bytes by task 1 on cpu 0:",
@@ -88,33 +88,33 @@ class RacesTest(Commands):
         return self.races.is_foreign(report)
 
     def foreign_at(self, symbol, module=""):
-        """Judge reports at all return addresses in a function."""
+        """Classify reports at all return addresses in a function; return the results."""
         (_address, size, _section), = self.races.functions(self.races.objects[module])[symbol]
         suffix = f"@[{module}]" if module else ""
         return {self.foreign(f"{symbol}+{offset:#x}/0x100{suffix}")
                 for offset in range(1, size + 1)}
 
     def test_lines(self):
-        """A function of ours may be inlined into one of the kernel."""
+        """Our code is found even where it is inlined into kernel functions."""
         for symbol, foreign in (("theirs", {True}), ("mixed", {True, False}),
                                 ("ours", {True, False}), ("caller", {True, False})):
             self.assertEqual(self.foreign_at(symbol), foreign, symbol)
 
     def test_caller(self):
-        """A caller counts only below a helper, but each access counts."""
+        """All accesses count; a caller counts only if the access is in a helper."""
         self.assertFalse(self.foreign("theirs+0x1/0x30", "ours+0x1/0x30"))
         self.assertTrue(self.foreign("theirs+0x1/0x30 ours+0x1/0x30"))
         self.assertFalse(self.foreign("helper+0x1/0x30 ours+0x1/0x30"))
         self.assertTrue(self.foreign("helper+0x1/0x30 theirs+0x1/0x30 ours+0x1/0x30"))
 
     def test_module(self):
-        """Addresses of an object file start from 0 in each section."""
+        """Addresses in an object file start at 0 in each section."""
         self.compile("my-mod.ko", ["f.c"], "-g", "-c", "-ffunction-sections")
         self.assertEqual(self.foreign_at("theirs", "my_mod"), {True})
         self.assertEqual(self.foreign_at("mixed", "my_mod"), {True, False})
 
     def test_output_of_addr2line(self):
-        """Lines may have discriminators; a report is foreign only if all lines are known."""
+        """Discriminators of lines are accepted; an unknown line is an error."""
         self.command("addr2line", "echo 'f at own.c:3 (discriminator 2)'")
         self.assertFalse(self.foreign("theirs+0x1/0x30"))
         for text in ("", "f at ??:0", "?? ??:0", "f at f.c:?",
@@ -125,8 +125,8 @@ class RacesTest(Commands):
                 self.foreign("theirs+0x1/0x30")
 
     def test_unknown_address(self):
-        for frame, why in (("gone+0x8/0x30", "has no gone"), ("theirs+0x38/0x40", "has no "),
-                           ("theirs+0x1/0x30@[zram]", "has no module zram;")):
+        for frame, why in (("gone+0x8/0x30", "no gone"), ("theirs+0x38/0x40", "no theirs with"),
+                           ("theirs+0x1/0x30@[zram]", "no module zram;")):
             with self.assertRaisesRegex(Error, why):
                 self.foreign(frame)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""lint: recognition of findings, new findings, and the run of checks."""
+"""lint: parsing of findings, detection of new findings, and execution of the checks."""
 
 import contextlib
 import io
@@ -12,7 +12,7 @@ from checks.lint_common import Finding
 from shared import Error
 from tests import patched
 
-# gcc; gcc without a column; clang with an error; sparse with a second line.
+# Output of gcc, of gcc without a column, of clang with errors, of sparse with a second line.
 COMPILERS = """\
   CC      mm/zswap.o
 /kernel/mm/zswap.c: In function 'f':
@@ -74,7 +74,7 @@ class BuildTest(unittest.TestCase):
 
 
     def test_context(self):
-        """If the kernel is built without the analysis, the check fails."""
+        """The check fails if the kernel is built without context analysis."""
         out = patched.folder(self)
         (out / ".config").write_text("# CONFIG_WARN_CONTEXT_ANALYSIS is not set\n")
         with unittest.mock.patch.object(lint_build, "folders", lambda *_: (
@@ -122,7 +122,7 @@ class TextTest(unittest.TestCase):
 
 class RunTest(unittest.TestCase):
     def test_run(self):
-        """All checks run; one that has findings or cannot run fails the job."""
+        """All checks run; the job fails if a check has findings or cannot run."""
         one = warning(3, "bad")
         checks = {"a": unittest.mock.Mock(side_effect=[OSError("no disk"), Error()]),
                   "b": lambda trees: [one, one], "c": lambda trees: []}

@@ -23,7 +23,7 @@ class ListTest(unittest.TestCase):
                 self.assertNotEqual(mutant.changed(text), text)
 
     def test_each_has_a_test(self):
-        """Sections and KUnit cases exist."""
+        """The section and the KUnit case of each mutant exist."""
         cases = test.kunit_cases()
         for mutant in mutants.load():
             section, _, name = mutant.test.partition(":")
@@ -43,8 +43,8 @@ class ListTest(unittest.TestCase):
 
 MUTANT = mutants.Mutant("f.c: a fault", "good", "percpu_defer:o_cap", "bad")
 OTHER = dataclasses.replace(MUTANT, name="f.c: another fault")
-SILENT = "the guest said nothing for 65 s"
-KASAN = "the kernel complains: BUG: KASAN: use-after-free in f"
+SILENT = "guest: no output for 65 s"
+KASAN = "kernel: BUG: KASAN: use-after-free in f"
 
 
 def output(section, name):
@@ -76,7 +76,7 @@ class RunTest(unittest.TestCase):
         return str(count), said
 
     def expect(self, good, lines=(), fault="", console="", said="", **changes):
-        """Expect this verdict on a mutant; do not keep the result."""
+        """Run a mutant without keeping its result; expect this verdict."""
         self.kernel = FakeKernel(lines, fault)
         (self.tmp / "log.console").write_text(console)
         count, printed = self.run_mutants(dataclasses.replace(MUTANT, **changes), tree="")
@@ -84,7 +84,7 @@ class RunTest(unittest.TestCase):
         self.assertIn(said or f"{int(good)} of 1 mutants caught", printed)
 
     def test_right_test(self):
-        """Neither a longer name nor the same name in another suite counts."""
+        """A failed test counts only if both its name and its suite match exactly."""
         self.expect(True, FAILS)
         for lines in (output("percpu_defer", "o_cap_small"),
                       output("percpu_defer_map", "o_cap"), ()):
@@ -93,7 +93,7 @@ class RunTest(unittest.TestCase):
         self.expect(False, test="percpu_defer:*")
 
     def test_guest_died(self):
-        """A KUnit case that failed before the crash counts; a crash alone does not."""
+        """A failure before a crash counts; a crash counts only with the expected complaint."""
         self.expect(False, fault=SILENT)
         self.expect(True, fault=SILENT, console="[    1.2]     not ok 6 o_cap\n")
         self.expect(True, fault=KASAN, complaint="KASAN: .*free")
@@ -113,7 +113,7 @@ class RunTest(unittest.TestCase):
         self.assertEqual(self.built, [("kasan", "bad")])
 
     def test_goes_on(self):
-        """Only new mutants, or mutants of a new tree, are built."""
+        """Only new or changed mutants, or mutants of a new tree, are built."""
         self.run_mutants(MUTANT)
         self.assertEqual(self.run_mutants(MUTANT, OTHER)[0], "2 passed, 0 failed")
         self.assertEqual(len(self.built), 1)
@@ -123,7 +123,7 @@ class RunTest(unittest.TestCase):
         self.assertEqual(len(self.built), 2)
 
     def test_not_built(self):
-        """A mutant that does not build or does not match fails; the run goes on."""
+        """A mutant that does not build or does not match fails; the run continues."""
         for changes, why in (({"text": "unbuildable"}, "not built: see build/kernel/"),
                              ({"replace": "gone"}, "not built: matched 0 times")):
             count, said = self.run_mutants(dataclasses.replace(MUTANT, **changes), OTHER)
@@ -132,11 +132,11 @@ class RunTest(unittest.TestCase):
 
     def test_choose(self):
         self.assertEqual(mutants.choose([MUTANT], "fault"), [MUTANT])
-        with self.assertRaisesRegex(Error, "no mutant has this in its name(.|\n)*a fault"):
+        with self.assertRaisesRegex(Error, "no mutant name contains this text(.|\n)*a fault"):
             mutants.choose([MUTANT], "typo")
 
     def test_what_a_result_depends_on(self):
-        """Other test programs, documents and comments do not invalidate a result."""
+        """Programs of other tests, documents and comments do not invalidate a result."""
         made, source, last = {}, unittest.mock.Mock(), ""
         patched.replace(self, parts.apply, kernel_version=lambda tree: "7.3",
                         read_overlay=lambda version: {},

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""mutate_statements.py: each matching statement is found, and deleted in its own mutant."""
+"""mutate_statements.py: each matching statement is deleted in a mutant of its own."""
 
 import difflib
 import pathlib

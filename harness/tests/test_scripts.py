@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The scripts build.sh, deps.sh and model.sh: faults are reported.
-
-No process outlives a build.
-"""
+"""build.sh, deps.sh, model.sh: faults are reported; no process outlives a build."""
 
 import os
 import re
@@ -28,7 +25,7 @@ def wait_for(path):
 
 
 class BuildTest(Commands):
-    """A preconfigured tree; the lock is a pipe that closes with the last process."""
+    """Build of a fake tree; a pipe, the lock, closes when the last process exits."""
 
     def setUp(self):
         super().setUp()
@@ -42,7 +39,7 @@ class BuildTest(Commands):
         self.command("make", make)
         self.lock, held = os.pipe()
         paths = [self.tmp / name for name in ("tree", "out", "empty")]
-        # A shell cannot trap signals that nohup or "&" made it ignore.
+        # A shell cannot trap signals that are ignored at its start, as with nohup or "&".
         build = subprocess.Popen(
             ["env", "--default-signal", HARNESS / "machine/build.sh", *paths], text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, pass_fds=[held],
@@ -56,7 +53,7 @@ class BuildTest(Commands):
         self.assertTrue(select.select([self.lock], [], [], SECONDS)[0], "a process is left")
 
     def interrupt(self, number):
-        """Send a signal to build.sh only, while make is running; return its exit code."""
+        """Send a signal only to build.sh while make runs; return the exit code of build.sh."""
         self.working.unlink(missing_ok=True)
         build = self.start(f"echo $$ >{self.tmp}/pid; mv {self.tmp}/pid {self.working}\n"
                            "exec /bin/sleep 60")
@@ -72,13 +69,13 @@ class BuildTest(Commands):
                 self.expect_all_gone()
 
     def test_killed(self):
-        """make survives SIGKILL of build.sh, but the progress display ends."""
+        """make survives SIGKILL of build.sh; the progress report ends when make does."""
         self.interrupt(signal.SIGKILL)
         os.kill(int(self.working.read_text()), signal.SIGKILL)
         self.expect_all_gone()
 
     def test_end(self):
-        """A build may end at once; progress is shown; compiler errors come last."""
+        """A build may end at once; it reports progress and, at the end, compiler errors."""
         for make, code, said in (
                 ("exit 0", 0, ""), ("seq 250; sleep 0.1", 0, "build: step 200 of "),
                 ("echo 'x.c:1: error: no such thing'; exit 2", 1,
@@ -89,7 +86,7 @@ class BuildTest(Commands):
             self.expect_all_gone()
 
     def test_script_terminated(self):
-        """A script that shared.script() runs has time to clean up."""
+        """A script that shared.script() terminates can clean up."""
         self.command("script.sh", f"cd {self.tmp}\n"
                      "trap '/bin/sleep 1; touch cleaned; exit 1' TERM\n"
                      "touch ready\n/bin/sleep 60 &\nwait")
@@ -170,7 +167,7 @@ class ModelTest(unittest.TestCase):
     """Small models; "make model" checks the real ones."""
 
     def expect(self, code, text, model):
-        """Run model.sh on a single model, or on none."""
+        """Run model.sh on one model, or on none; expect this exit code and output."""
         folder = patched.folder(self)
         patched.write(folder, {"counter.pml": COUNTER % model} if model else {})
         env = os.environ | {"PD_MODELS": str(folder), "PD_BUILD": str(folder / "build")}
@@ -189,7 +186,7 @@ class ModelTest(unittest.TestCase):
         self.expect(1, "no models;", "")
 
     def test_variants_are_listed(self):
-        """The head of a model names all variants, so model.sh runs them."""
+        """The head of a model lists all variants because model.sh runs only listed ones."""
         for path in (HARNESS / "checks/model").glob("*.pml"):
             head, _, text = path.read_text().partition("\n */")
             conditions = "\n".join(re.findall(r"^#(?:if|elif).*", text, re.M))

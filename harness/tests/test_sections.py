@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""report/sections: figures match the output of the guests, and guarantees are checked."""
+"""report/sections: figures match the output of guests, and guarantees are checked."""
 
 import types
 import unittest
@@ -13,7 +13,7 @@ MS = 10**6
 
 
 class GuestsTest(unittest.TestCase):
-    """Parameters of the guests, and the samples of alternating turns."""
+    """Parameters of guests, and samples of alternating turns."""
 
     def setUp(self):
         self.booted = []
@@ -37,7 +37,7 @@ class GuestsTest(unittest.TestCase):
         self.assertEqual(len(data["zram"]["on"]["number"]), 1)
 
     def test_edge(self):
-        """Both kernels are tried at the edge of the unmodified one."""
+        """Both kernels are measured at the edge of the unmodified kernel."""
         data = self.guests().edge("try", "zram", {}, ("number",), "off,on")
         self.assertEqual(data, {"extra": 7, "base": {"number": [1]}, "off": {"number": [2]},
                                 "on": {"number": [2]}})
@@ -45,7 +45,7 @@ class GuestsTest(unittest.TestCase):
 
 
 def run_of(returned_ms, *pool_mb):
-    """Return a run with a pool of these sizes, at the start and then every 10 ms."""
+    """Return a run with samples of these pool sizes, at the start and then every 10 ms."""
     moments = [f"{i * 10 * MS} {(1000 - mb) * MB} {mb * MB} {mb * MB}"
                for i, mb in enumerate(pool_mb)]
     _time, *at_return = moments[returned_ms // 10].split()
@@ -58,13 +58,13 @@ def run_of(returned_ms, *pool_mb):
 class MemoryTest(unittest.TestCase):
     def test_figures(self):
         found = memory.figures(run_of(10, 101, 61, 21, 1))
-        # Rate: 100 MB in 30 ms. Held: averages of 80, 40 and 10 MB for 10 ms each.
+        # Rate: 100 MB in 30 ms. Held: on average 80, 40 and 10 MB, for 10 ms each.
         for name, number in (("returned", 10), ("back", 30), ("pool", 60), ("missing", 60),
                              ("charged", 60), ("rate", 25600 / 30), ("held", 1.3)):
             self.assertAlmostEqual(found[name], number, msg=name)
 
     def test_regressions(self):
-        """Memory that is pending at return is a regression, as is a kill."""
+        """Pending memory at return and OOM kills are regressions."""
         case = {column: {"munmap": [run_of(*run)] * 2} for column, run in
                 (("base", (20, 100, 50, 0)), ("on", (0, 100, 50, 0)))}
         tries = {"kills": [0, 0], "time": [5, 5]}
@@ -78,7 +78,7 @@ class MemoryTest(unittest.TestCase):
 
 class BusyTest(unittest.TestCase):
     def test_guarantees(self):
-        """A broken guarantee aborts the report, whatever the times are."""
+        """A broken guarantee aborts the report, regardless of the times."""
         def check(**numbers):
             row = dict.fromkeys(busy.NAMES, [0]) | {"cap": [800]} | numbers
             busy.check({"zram": {"on starve": row}})
@@ -90,7 +90,7 @@ class BusyTest(unittest.TestCase):
 
 
 class InstructionsTest(unittest.TestCase):
-    """A count for a case other than the named one is an error."""
+    """A count is refused if too few slots were in the state that its name implies."""
 
     def frees(self, length, **numbers):
         row = dict.fromkeys(short_runs.SIZES, [0]) | {"64": [8192], "cpu": [81920]} | numbers
@@ -98,13 +98,13 @@ class InstructionsTest(unittest.TestCase):
 
     def swap_outs(self, cancelled):
         row = {"instructions": [512 * 30], "cancelled": [cancelled]}
-        return instructions.swap_outs("zram", {"filled waiting": row, "zero waiting": row},
-                                      ["waiting"])
+        return instructions.swap_outs("zram", {"filled pending": row, "zero pending": row},
+                                      ["pending"])
 
     def test_counts(self):
         self.assertEqual(self.frees("64", refused=[120]), {"push, runs of 64": [10]})
-        self.assertEqual(self.swap_outs(500), {"swap-out, slot waiting": [30],
-                                               "swap-out of zeros, slot waiting": [30]})
+        self.assertEqual(self.swap_outs(500), {"swap-out, slot pending": [30],
+                                               "swap-out of zeros, slot pending": [30]})
 
     def test_other_state(self):
         for count, text in (

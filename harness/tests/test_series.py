@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """series.py and cover.py: the patches add up to the overlay, each part in one patch.
 
-PD_PRISTINE names an unmodified kernel source; the tests work on a copy of the few
-files in it that the overlay touches.
+PD_PRISTINE names an unmodified kernel source, which the tests read or copy but do not
+change.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ class TableTest(unittest.TestCase):
         self.table, self.files = series.read_table(), apply.read_overlay()
 
     def test_whole(self):
-        """All patches together are the overlay; each series is small enough for review."""
+        """All patches together make up the overlay; each series has at most ten patches."""
         owner = series.owners(self.table, self.files)
         names = {patch.name for patch in self.table.patches}
         self.assertEqual(series.chosen(self.files, owner, names), self.files)
@@ -43,10 +43,10 @@ class TableTest(unittest.TestCase):
     def skip_unless_made(self):
         version = apply.kernel_version(pathlib.Path(os.environ["PD_PRISTINE"]))
         if compat_tables.table(version):
-            self.skipTest(f"there is no series for {version}")
+            self.skipTest(f"no series for Linux {version}")
 
     def test_steps(self):
-        """Each patch changes the kernel; a client uses the library once it is converted."""
+        """Each patch changes the kernel; only converted clients use the library."""
         self.skip_unless_made()
         before, clients = {}, {}
         for patch, files in series.steps(pathlib.Path(os.environ["PD_PRISTINE"])):
@@ -60,7 +60,7 @@ class TableTest(unittest.TestCase):
         self.assertIn(b"percpu_defer", clients["zram-defer"])
 
     def test_without(self):
-        """Each optional patch can be left out, but none that another one needs."""
+        """An optional patch can be left out, unless a remaining patch needs it."""
         self.skip_unless_made()
         ksrc, patches = pathlib.Path(os.environ["PD_PRISTINE"]), self.table.patches
         *_, (_patch, whole) = series.steps(ksrc)
@@ -72,13 +72,13 @@ class TableTest(unittest.TestCase):
                     self.assertNotEqual(files, whole)
         for name, fault in (("core", "not optional; choose from zsmalloc-kunit, kunit"),
                             ("?", "not optional; choose from zsmalloc-kunit, kunit"),
-                            ("selftests", "zswap-selftests needs it; leave that out as well")):
+                            ("selftests", "zswap-selftests needs it; omit that patch as well")):
             with self.subTest(name), self.assertRaisesRegex(
                     Error, rf"^WITHOUT={re.escape(name)}: {fault}"):
                 series.kept(self.table, [name])
 
     def test_messages(self):
-        """Subjects fit into a mail, and messages quote no measurements."""
+        """Subjects have at most 70 characters; messages quote no measurements."""
         names = {path.stem for path in series.MESSAGES.iterdir()}
         self.assertEqual(names, {one.name for one in (*self.table.series, *self.table.patches)})
         for patch in self.table.patches:
@@ -88,14 +88,14 @@ class TableTest(unittest.TestCase):
                               patch.name)
 
     def test_parts(self):
-        """Each part belongs to one patch, and each entry of the table to a part."""
+        """Each part belongs to one patch; each entry of the table matches a part."""
         gone = {path: text for path, text in self.files.items() if path.name != "percpu_defer.h"}
         for fault, files in (
-                ("mm/new.c belongs to no patch", {pathlib.Path("mm/new.c"): b"/* new */\n"}),
-                ("mm/new.c.inc belongs to no patch", {pathlib.Path("mm/new.c.inc"): b""}),
-                ("mm/swapfile.c.cocci:another belongs to no patch",
+                ("mm/new.c: belongs to no patch", {pathlib.Path("mm/new.c"): b"/* new */\n"}),
+                ("mm/new.c.inc: belongs to no patch", {pathlib.Path("mm/new.c.inc"): b""}),
+                ("mm/swapfile.c.cocci:another: belongs to no patch",
                  {SWAPFILE: self.files[SWAPFILE] + b"\n@another@\nposition p;\n@@\n f@p();\n"}),
-                ("mm/swapfile.c.cocci:notified belongs to no patch",
+                ("mm/swapfile.c.cocci:notified: belongs to no patch",
                  {SWAPFILE: self.files[SWAPFILE].replace(b"@notify@", b"@notified@")})):
             with self.subTest(fault), self.assertRaisesRegex(Error, re.escape(fault)):
                 series.owners(self.table, self.files | files)
@@ -138,7 +138,7 @@ parts = ["lib/Kconfig.edit.toml", "lib/new.c.edit.toml"]
         patched.write(top, {"series.toml": self.TABLE, **{
             f"messages/{name}.txt": text for name, text in self.MESSAGES.items()}})
         files = apply.read_overlay()
-        # Only edits of files in the small kernel.
+        # Include only edits of files in the small kernel.
         overlay = {path: files[path] for path in map(pathlib.Path, (
             "MAINTAINERS.edit.toml", "lib/Kconfig.edit.toml"))}
         overlay[pathlib.Path("lib/new.c")] = b"int a;\n"
@@ -191,7 +191,7 @@ parts = ["lib/Kconfig.edit.toml", "lib/new.c.edit.toml"]
         self.assertIn(f"base-commit: {self.base()}\nprerequisite-patch-id: ", letter)
 
     def test_again(self):
-        """The base is reproducible; old output is kept. Without SIGNOFF, it is a placeholder."""
+        """The base is reproducible, old output is kept, and SIGNOFF has a placeholder."""
         self.make()
         base = self.base()
         shutil.rmtree(self.build / "tree")
@@ -207,7 +207,7 @@ parts = ["lib/Kconfig.edit.toml", "lib/new.c.edit.toml"]
         self.assertNotIn("+M:", one)
 
     def test_without(self):
-        """A series without a patch is left out."""
+        """A series without patches is left out."""
         self.make(without=["two"])
         self.assertEqual(self.names(), ["1-a/0000-cover-letter.patch", "1-a/0001-lib-one.patch"])
 
@@ -215,7 +215,7 @@ parts = ["lib/Kconfig.edit.toml", "lib/new.c.edit.toml"]
         series.repository(self.ksrc, False, out, force, lambda text: None)
 
     def test_repository(self):
-        """Each commit is a patch; "make apply" does not overwrite the repository."""
+        """Each patch is a commit; "make apply" does not overwrite the repository."""
         out = self.build / "repo"
         self.repository(out)
         log = series.git(out, "log", "--reverse", "--format=%an|%B")
@@ -232,14 +232,14 @@ parts = ["lib/Kconfig.edit.toml", "lib/new.c.edit.toml"]
     def test_repository_refused(self):
         """A repository never replaces a directory, and is either complete or absent."""
         (self.build / "old").mkdir(parents=True)
-        for fault, out in (("OUT=.*/old exists; give another OUT", "build/old"),
+        for fault, out in (("OUT=.*/old: exists; give another OUT", "build/old"),
                            ("accepts no path with blanks", "build/a b"),
-                           ("is inside the kernel tree", "ksrc/new")):
+                           ("inside the kernel tree", "ksrc/new")):
             with self.subTest(fault), self.assertRaisesRegex(Error, fault):
                 self.repository(self.ksrc.parent / out)
         out = self.build / "repo"
         with unittest.mock.patch.object(apply, "TESTED", ((6, 1),)), \
-                self.assertRaisesRegex(Error, "was never tested"):
+                self.assertRaisesRegex(Error, "untested; all rules match"):
             self.repository(out, force=False)
         with unittest.mock.patch.object(series, "commit", side_effect=Error("full")), \
                 self.assertRaisesRegex(Error, "full"):
@@ -249,14 +249,14 @@ parts = ["lib/Kconfig.edit.toml", "lib/new.c.edit.toml"]
 
     def test_refused(self):
         for bad in ("me", "me@example.com", "Me <me>", "Me <me@example.com"):
-            with self.assertRaisesRegex(Error, "not of the form"):
+            with self.assertRaisesRegex(Error, "invalid; give"):
                 self.make(bad)
         with unittest.mock.patch.object(apply, "kernel_version", lambda _tree: "6.12.1"), \
                 self.assertRaisesRegex(Error, "6.12.1 would be incomplete"):
             self.make()
 
     def test_own_repository(self):
-        with self.assertRaisesRegex(Error, "is not a git repository"):
+        with self.assertRaisesRegex(Error, "not a git repository"):
             self.make(own=True)
         for args in (("init", "--quiet"), ("add", "--all"),
                      ("commit", "--quiet", "--message=Linux")):
@@ -264,11 +264,11 @@ parts = ["lib/Kconfig.edit.toml", "lib/new.c.edit.toml"]
         self.make(own=True)
         self.assertEqual(self.base(), series.git(self.ksrc, "rev-parse", "HEAD"))
         (self.ksrc / "Kbuild").write_text("changed")
-        with self.assertRaisesRegex(Error, "has uncommitted changes"):
+        with self.assertRaisesRegex(Error, "uncommitted changes"):
             self.make(own=True)
 
     def test_patch_that_differs(self):
-        """A different patch fails the check; existing output is kept."""
+        """A series that differs from "make apply" is refused; existing output is kept."""
         self.make()
         real = series.steps
 
@@ -282,7 +282,7 @@ parts = ["lib/Kconfig.edit.toml", "lib/new.c.edit.toml"]
         self.assertIn("+int b;\n", self.text("2-b/0001-lib-two.patch"))
 
     def test_mail_that_differs(self):
-        """A different result of git am fails the check; existing output is kept."""
+        """A series that git am applies differently is refused; existing output is kept."""
         self.make()
         real = series.git
 
@@ -294,14 +294,14 @@ parts = ["lib/Kconfig.edit.toml", "lib/new.c.edit.toml"]
             return said
 
         with unittest.mock.patch.object(series, "git", git), \
-                self.assertRaisesRegex(Error, "git am differs from make.*lib/new.c"):
+                self.assertRaisesRegex(Error, "git am: result differs from make.*lib/new.c"):
             self.make()
         self.assertIn("+int b;\n", self.text("2-b/0001-lib-two.patch"))
 
 
 class CheckpatchTest(unittest.TestCase):
     def test_findings(self):
-        """All findings are shown; errors fail."""
+        """All findings are printed; errors fail the check."""
         run = types.SimpleNamespace(stderr="", stdout="out/1.patch:3: CHECK:X: what\n")
         patched.replace(self, subprocess, run=lambda *_args, **_more: run)
         for fault in contextlib.nullcontext(), self.assertRaisesRegex(Error, "finds 1 errors"):
@@ -312,7 +312,7 @@ class CheckpatchTest(unittest.TestCase):
 
 
 class CoverTest(unittest.TestCase):
-    """Figures of one section; the patched kernel is worse with zswap."""
+    """Report with one section, in which the patched kernel is slower with zswap."""
 
     def setUp(self):
         rows = {backend: {f"{column} {processes} 256": dict.fromkeys(
@@ -333,12 +333,12 @@ class CoverTest(unittest.TestCase):
         return cover.letters([one], "7.3.4", True)["a"]
 
     def test_tables(self):
-        """A letter shows the backends and the column of its series, and all regressions."""
+        """A letter shows only the backends, the column and the regressions of its series."""
         zram, zswap = (f"{backend}, 1 x 256 MB +{cells}" for backend, cells in (
             ("zram", r"120.0 \(120.0-120.0\) +{} +{}\n"), ("zswap", r"100.0 \S+ +{} +{}\n")))
         for column, backends, there, not_there in (
                 ("on", ["zram"], [zram.format(r"4.0 \(4.0-4.0\)", "0.033"),
-                                  "No regression is larger"], ["60.0", "zswap"]),
+                                  "No regressions beyond"], ["60.0", "zswap"]),
                 ("on", ["zswap"], [zswap.format(r"130.0 \S+", "1.30"), r"les:\n\n- zswap, 1 x"],
                  ["zram"]),
                 ("off", ["zram", "zswap"], [zram.format(r"60.0 \S+", "0.50"), "switched off",
@@ -347,7 +347,7 @@ class CoverTest(unittest.TestCase):
             with self.subTest(column, backends=backends):
                 letter = self.letter(column, *backends)
                 for text in (*there, r"\As\n\nb\n\nMeasured on Linux 7.3-patched .*2026-11-25",
-                             r"\n\*\*\* Not in bench.json, so not here: instructions.\n\nThe "
+                             r"\n\*\*\* Missing in bench.json: instructions.\n\nThe "
                              "patches apply to Linux 7.3.4, at the base-commit"):
                     self.assertRegex(letter, f"(?s){text}")
                 for text in not_there:
@@ -359,7 +359,7 @@ class CoverTest(unittest.TestCase):
         for sections in {"gone": {}}, {"unmap": {"zram": {"base 1 256": {}}}}, {"unmap": None}:
             self.report["sections"] = sections
             with self.subTest(sections), self.assertRaisesRegex(
-                    Error, "^build/results/bench.json cannot be read .*; run \"make bench\""):
+                    Error, "^build/results/bench.json: unreadable .*; run \"make bench\""):
                 self.letter("on", "zram")
 
 

@@ -11,7 +11,7 @@ from tests.commands import quietly
 
 SUITE = suites.Suite("mm-zram", "kselftest", "zram", ("mm:ksft_cow.sh",), 60, 480, 2)
 
-# Output of run_kselftest.sh, run_vmtests.sh and a program, each level prefixed with "# ".
+# Output of run_kselftest.sh, run_vmtests.sh and a program; "# " marks each nested level.
 NESTED = """BEGIN mm-zram
 TAP version 13
 1..2
@@ -38,7 +38,7 @@ MREMAP = "selftests: mm: ksft_mremap.sh"
 
 # (output of a suite, results)
 RESULTS = (
-    # A program that dies after successful tests has failed as a whole.
+    # A program that fails although its tests passed counts as a failed test.
     ("# ok 1 a\nnot ok 1 cow # exit=1\n", {"cow/a": "passed", "cow": "failed"}),
     ("ok 1 a # XFAIL why\n", {"a": "passed"}),
     # A directive does not hide a failure.
@@ -50,7 +50,7 @@ COMPARED = (
     ("passed", "passed", ""),
     ("passed", "failed", "failed; passed on the unmodified kernel"),
     ("skipped", "failed", "failed; skipped on the unmodified kernel"),
-    # A failure that the unmodified kernel could not show counts as a regression.
+    # A failed test that did not run on the unmodified kernel is a regression.
     ("", "failed", "failed; did not run on the unmodified kernel"),
     ("passed", "", "did not run; passed on the unmodified kernel"),
     ("passed", "skipped", "skipped; passed on the unmodified kernel"),
@@ -70,7 +70,7 @@ class ResultsTest(unittest.TestCase):
             f"{MREMAP}/mremap_dontunmap": "skipped"})
         self.assertEqual(self.of(NESTED, "cgroup-zram"), {})
         self.assertEqual(self.of("BEGIN mm-zram\nok 1 a\n"),
-                         {"a": "passed", "(the end of the suite)": "failed"})
+                         {"a": "passed", "(suite did not end)": "failed"})
 
     def test_results(self):
         for text, expected in RESULTS:
@@ -96,7 +96,7 @@ class JudgeTest(unittest.TestCase):
                             ["x: fails on both kernels"] if both == ["failed"] * 2 else [])
 
     def test_minimum(self):
-        """Skips do not count; a suite with too few results fails on either kernel."""
+        """Skips are not results; too few results on either kernel are an error."""
         for results, number in (({"a": "passed", "b": "skipped"}, 1), ({}, 0)):
             self.expect(results, results, [f"base: {number} results, at least 2 expected",
                                            f"patched: {number} results, at least 2 expected"])
@@ -108,7 +108,7 @@ class JudgeTest(unittest.TestCase):
 
 class RunTest(unittest.TestCase):
     def run_suite(self, **outputs):
-        """Run a suite; outputs: the output of each boot, or an Error, by kernel."""
+        """Run a suite; `outputs` maps each kernel to the output, or Error, of each boot."""
         folder, kernels, self.booted = patched.folder(self), {}, []
         for name in ("base", "patched", "suites"):
             (folder / name).write_text(name)
@@ -128,7 +128,7 @@ class RunTest(unittest.TestCase):
         return str(count), said
 
     def test_fails_now_and_then(self):
-        """The unmodified kernel gets several runs to show the same failure."""
+        """A failure is no regression if a rerun of the unmodified kernel reproduces it."""
         failure = f"{COW}/vmsplice: failed; passed on the unmodified kernel"
         for base, count, said in (
                 ([GOOD, GOOD, NESTED], "2 passed, 0 failed, 2 skipped", "fails on both kernels"),
@@ -139,7 +139,7 @@ class RunTest(unittest.TestCase):
             self.assertEqual(self.booted, ["base", "patched", "base", "base"])
 
     def test_guest_dies(self):
-        """Results from before the end are still compared."""
+        """Results from before the death of the guest are still compared."""
         half = NESTED.partition("# selftests: mm: ksft_mremap.sh")[0]
         _count, said = self.run_suite(base=[NESTED] * 3,
                                       patched=[Error("BUG: y", half.splitlines())])
@@ -149,7 +149,7 @@ class RunTest(unittest.TestCase):
 
 class ListTest(unittest.TestCase):
     def test_load(self):
-        """The kernel silently truncates command lines beyond 2048 characters."""
+        """Parameters are short, because the kernel truncates command lines at 2048 characters."""
         found = suites.load()
         self.assertEqual([found[name].swap for name in ("fio", "mm-zram")], ["none", "zram"])
         for suite in found.values():

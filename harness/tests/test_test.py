@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""test.py, ktap.py, expectations.py: no result is lost, and all skips are named."""
+"""test.py, ktap.py, expectations.py: no result is lost, and only listed skips are permitted."""
 
 import argparse
 import os
@@ -37,11 +37,11 @@ END 1
 """
 GOOD = "BEGIN x\nTAP version 13\n1..1\nok 1 a\nEND 0\n"
 
-# (output, tests that passed, failed, were skipped)
+# (output, passed tests, failed tests, skipped tests)
 OUTPUTS = (
     (KUNIT, ["percpu_defer:o_drain_once"], ["percpu_defer:o_cap"], ["percpu_defer:o_kasan"]),
     (KSFT, ["zram_ops:write"], ["zram_ops:reset"], ["zram_ops:access time: not tracked"]),
-    # A guest that dies in a section has not run the rest of it.
+    # If a guest dies in a section, the remaining tests of the section are missing.
     (KSFT.partition("ok 2")[0], ["zram_ops:write"], [*["zram_ops:(missing)"] * 2, "zram_ops"], []),
     (GOOD.partition("END")[0] + KSFT, ["x:a", "zram_ops:write"], ["x", "zram_ops:reset"],
      ["zram_ops:access time: not tracked"]),
@@ -68,7 +68,7 @@ class ResultsTest(unittest.TestCase):
                     self.assertEqual(found, names)
 
     def judge(self, skips, kind="plain", version="7.3.4"):
-        """Judge KSFT with this skips.toml; return the count and the output."""
+        """Judge the results of KSFT by this skips.toml; return the count and the output."""
         folder = patched.folder(self)
         (folder / "skips.toml").write_text(skips)
         count, said = quietly(expectations.judge, results(KSFT), kind, version, folder)
@@ -86,7 +86,7 @@ class ResultsTest(unittest.TestCase):
             self.assertEqual("not tracked: skipped" in said, "2 failed" in count)
 
     def test_bad_entry(self):
-        """An unknown key would permit a skip in all kernels."""
+        """A misspelt key is an error, because the skip would be permitted in all kernels."""
         with self.assertRaisesRegex(Error, "skips.toml, entry 1: .*unexpected .*'kernel'"):
             self.judge('[[skip]]\ntest = "x"\nreason = "r"\nkernel = ["plain"]\n')
 
@@ -95,7 +95,7 @@ class ResultsTest(unittest.TestCase):
                 (GOOD, "", {"x"}, "1 passed, 0 failed", ""),
                 ("", "", {"x"}, "0 passed, 1 failed", "x: did not run"),
                 ("", "", set(), "0 passed, 1 failed", "ran no test"),
-                # Tests that ran before an abnormal end are counted, and the end as a failure.
+                # Tests before an abnormal end are counted; the end itself counts as a failure.
                 (GOOD, "BUG: y", {"x"}, "1 passed, 1 failed", "guest: BUG: y")):
             found, said = quietly(test.run_guest, FakeKernel(text.splitlines(), fault), "plain",
                                   "test", {}, wanted, print)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""test_all.py: a part is repeated unless it passed with exactly the same files."""
+"""test_all.py: a part is repeated unless it passed with the same dependencies."""
 
 import contextlib
 import io
@@ -33,7 +33,7 @@ class PartsTest(unittest.TestCase):
         return [name for name, run in runs.items() if run.called], results
 
     def test_failures(self):
-        """Parts after a failed one still run; the next run repeats only the failed one."""
+        """Parts after a failed part still run; the next run repeats only the failed part."""
         for bad in (Count(passed=3, failed=1), Error("died"), OSError("no disk")):
             with self.subTest(bad):
                 self.assertEqual(self.run_parts(*"abc", again=True, bad=bad)[0], list("abc"))
@@ -73,7 +73,7 @@ class PartsTest(unittest.TestCase):
         self.assertEqual(lines[2:], ["2 passed, 1 failed"])
 
     def test_parts(self):
-        """The mutants depend on all files, the tests on those in guests; both on SECONDS=."""
+        """Mutants depend on all files, tests on the files of guests; SECONDS= affects both."""
         args = type("Args", (), {"seconds": 7, "torture": 1, "minutes": 1})
         with unittest.mock.patch.object(parts, "tree_of_guests", return_value="guests"):
             found = parts.parts(None, args)
@@ -105,7 +105,7 @@ class HashTest(unittest.TestCase):
         self.assertNotEqual(test_all.tree_hash(top, only=("a",)), before)
 
     def test_form(self):
-        """Comments and docstrings do not change the hash of a form; messages do."""
+        """Comments, docstrings and layout do not change the hashed code; messages do."""
         for name, text, same, other in (
                 ("a.py", 'def f():\n    """Say it."""\n    print("a")', 'def f():\n  print("a")  # x',
                  'def f():\n    """Say it."""\n    print("b")'),

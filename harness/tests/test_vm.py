@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""vm.py: a faulty guest is never taken for a good one.
+"""vm.py: each fault of a guest is reported.
 
-A script stands in for QEMU. It writes to $console and $output, the files of the two
-serial ports.
+A script replaces QEMU. It writes to $console and $output, the files of the two serial
+ports.
 """
 
 import unittest.mock
@@ -25,22 +25,22 @@ BOOTS = "echo 'Linux version 7' >$console; exec sleep 60"
 HANGS = "case $* in *'accel kvm'*) exec sleep 60;; esac"
 ENDS = "echo one >$output; echo EXIT 0 >>$output"
 
-# (script, time limits, texts of the error and of the lines shown)
+# (script, time limits, texts in the error and in the lines shown)
 FAULTS = (
     (f"echo fine >$console; echo '[ 1.0] BUG: KASAN: x in f' >>$console; {ENDS}",
-     {}, ("the kernel complains", "BUG: KASAN: x in f")),
-    # The complaint of a guest that hangs takes precedence over its silence.
+     {}, ("kernel: [", "BUG: KASAN: x in f")),
+    # The complaint of a guest that hangs is shown before the timeout.
     ("echo 'BUG: x' >$console; echo one >$output; exec sleep 60",
-     {"silence": 1}, ("complains: BUG: x; the guest said nothing",)),
+     {"silence": 1}, ("kernel: BUG: x; guest: no output",)),
     ("echo last words >$console; echo one >$output; exec sleep 60",
-     {"silence": 1}, ("said nothing for 1 s", "last words")),
+     {"silence": 1}, ("no output for 1 s", "last words")),
     ("echo last words >$console; echo one >$output",
-     {}, ("did not end well", "last words")),
+     {}, ("did not exit with 0", "last words")),
     ("echo >$console; echo one >$output; echo EXIT 1 >>$output",
-     {}, ("did not end well", "EXIT 1")),
+     {}, ("did not exit with 0", "EXIT 1")),
     # A guest that keeps printing is stopped at the deadline.
     ("for i in $(seq 300); do echo again >>$console; echo one >>$output; sleep 0.1; done",
-     {"deadline": 1}, ("did not end within 1 s", "again")))
+     {"deadline": 1}, ("still running after 1 s", "again")))
 
 
 class VmTest(Commands):
@@ -54,7 +54,7 @@ class VmTest(Commands):
         self.command("qemu-system-x86_64", FAKE_QEMU + script)
 
     def run_vm(self, **more):
-        """Return the lines of the job, and all other output, with the error if any."""
+        """Run a guest; return the lines of the job, and all other output with the error, if any."""
         def run():
             try:
                 return vm.run("kernel", "initramfs", "job", {}, log=self.tmp / "log", **more)

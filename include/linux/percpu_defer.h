@@ -12,7 +12,7 @@
 /* Maximum number of stripes of an instance, and thus of concurrent drains. */
 #define PERCPU_DEFER_STRIPES	8
 
-/* Private: a part of an instance that is drained independently of the others. */
+/* Private: part of an instance that is drained independently of the other parts. */
 struct percpu_defer_stripe {
 	struct delayed_work work;	/* drains all stripes; pushes arm only stripe[0].work */
 	struct percpu_defer_core *core;
@@ -23,14 +23,14 @@ struct percpu_defer_stripe {
 
 /**
  * struct percpu_defer_core - common part of object and slot instances
- * @age: age bound in jiffies, at least 1: a drain begins when it expires. The default is
- *	10 ms; the owner may change it between init and the first push
+ * @age: age bound in jiffies, at least 1. A drain begins when the bound expires. The default
+ *	is 10 ms. The owner may change the bound between init and the first push
  */
 struct percpu_defer_core {
 	unsigned int age;
 	/* private: */
 	unsigned int state;
-	long batch;		/* limit of a CPU's delta; LONG_MIN: pushes are refused */
+	long batch;		/* limit of a CPU's delta; LONG_MIN to refuse pushes */
 	long cap;
 	long early;		/* pending count at which a drain starts at once */
 	struct percpu_defer_count __percpu *count;
@@ -55,7 +55,7 @@ long percpu_defer_pending(struct percpu_defer_core *core);
 /* Private: lockdep classes of a call site that sets up instances. */
 #define percpu_defer_key()	({ static struct lock_class_key __key[2]; __key; })
 
-/* Private: a page of objects, filled from its end: @room is 0 when the page is full. */
+/* Private: a page of objects, filled from its end. @room is 0 when the page is full. */
 struct percpu_defer_buf {
 	unsigned long room;		/* number of free words, at the start of @word */
 	unsigned int max;		/* value of @room when the page was empty */
@@ -67,7 +67,7 @@ struct percpu_defer_buf {
 
 /* Private: the pages that a CPU is filling. A missing page is a full placeholder, not NULL. */
 struct percpu_defer_cpu {
-	struct percpu_defer_buf *buf[2];	/* for tasks, for softirqs */
+	struct percpu_defer_buf *buf[2];	/* 0: tasks; 1: softirqs */
 };
 
 DECLARE_PER_CPU(struct percpu_defer_cpu, percpu_defer_none);	/* for instances not set up */
@@ -89,15 +89,15 @@ typedef void (*percpu_defer_drain_t)(struct percpu_defer *pd, unsigned long *obj
 
 /**
  * struct percpu_defer - an instance for objects
- * @core: for percpu_defer_flush() and the other common functions
+ * @core: common part, for percpu_defer_flush() and similar functions
  */
 struct percpu_defer {
 	/* private: */
-	unsigned long offset;	/* of @own from &percpu_defer_none; 0 while not set up */
+	unsigned long offset;	/* from &percpu_defer_none to @own; 0 while not set up */
 	struct percpu_defer_cpu __percpu *own;
 	percpu_defer_drain_t drain;
 	struct llist_head bufs ____cacheline_aligned_in_smp;	/* pages to drain */
-	unsigned long next;		/* jiffies when all CPUs' pages are queued next */
+	unsigned long next;		/* jiffies at which the pages of all CPUs are queued */
 	/* public: */
 	struct percpu_defer_core core;
 };
@@ -123,7 +123,7 @@ bool percpu_defer_push_slow(struct percpu_defer *pd, unsigned long obj);
 /**
  * percpu_defer_push - defer freeing an object
  * @pd: the instance
- * @obj: the object: a pointer or any other word
+ * @obj: the object, a pointer or any other word
  *
  * On success, @pd owns the object and passes it to the drain exactly once. May allocate a
  * page without waiting, and may start a worker.
@@ -131,8 +131,8 @@ bool percpu_defer_push_slow(struct percpu_defer *pd, unsigned long obj);
  * Context: process or softirq context, interrupts on or off, under any locks except those
  * that a wakeup or the page allocator takes: runqueue, timer base, worker pool and zone
  * locks. Does not sleep. Refused in hardirq and NMI context.
- * Return: true on success; false if the push is refused and the caller must free the
- * object: @pd is disabled, its cap is reached, its drain is overdue, no page is available,
+ * Return: true on success. False if the caller must free the object because the push is
+ * refused: @pd is disabled, its cap is reached, its drain is overdue, no page is available,
  * or the context is wrong.
  */
 static __always_inline bool __must_check
@@ -165,7 +165,7 @@ struct percpu_defer_iter;
  * @map: the map
  * @iter: for percpu_defer_map_next() and percpu_defer_map_claim()
  *
- * Must follow this order and run the loop to its end, or a flush may leave slots pending::
+ * The callback must run this loop to its end, in this order, or a flush may miss slots::
  *
  *	while (percpu_defer_map_next(iter, &first)) {
  *		if (!iter->try)
@@ -186,10 +186,10 @@ typedef void (*percpu_defer_map_drain_t)(struct percpu_defer_map *map,
 
 /**
  * struct percpu_defer_map - an instance for the content of numbered slots
- * @core: for percpu_defer_flush() and the other common functions
+ * @core: common part, for percpu_defer_flush() and similar functions
  *
  * The content stays in its slot. A push marks the slot dead; a drain later claims the slot
- * and frees the content. A slot may be filled again in between: its owner first cancels
+ * and frees the content. A slot may be filled again in between if its owner first cancels
  * the deferred free, under the lock that the drain holds when it claims slots.
  */
 struct percpu_defer_map {
@@ -237,14 +237,14 @@ bool percpu_defer_map_next_word(struct percpu_defer_iter *iter);
  * @map: the map
  * @index: the slot
  *
- * Context: any, between init and destroy. Under the slot lock, a dead slot stays dead; a
+ * Context: any, between init and destroy. Under the slot lock, a dead slot stays dead. A
  * live slot may still become dead, because a push does not take that lock. Without the
  * lock, a drain may be freeing the content of a slot that is not dead.
  * Return: true if @index was pushed, and neither cancelled nor claimed since.
  */
 static inline bool percpu_defer_map_dead(const struct percpu_defer_map *map, unsigned long index)
 {
-	/* Index within a word: some architectures take an int as the bit number. */
+	/* Index within a word, because some architectures take the bit number as an int. */
 	return test_bit(index % BITS_PER_LONG, map->dead + BIT_WORD(index));
 }
 
@@ -253,11 +253,11 @@ static inline bool percpu_defer_map_dead(const struct percpu_defer_map *map, uns
  * @map: the map
  * @index: the slot
  *
- * Call this before filling the slot, or freeing its content outside a drain. No drain
- * touches the slot until it is pushed again. The caller must own the slot, which must have
- * been allocated under the lock that pushes hold, so that no late push is possible.
+ * Call this function before filling the slot, or freeing its content outside a drain. No
+ * drain touches the slot until it is pushed again. The caller must own the slot, which
+ * must have been allocated under the lock that pushes hold, so that no late push is possible.
  *
- * Context: under the slot lock, before new content is visible; or, while the slot cannot be
+ * Context: under the slot lock, before new content is visible. Also while the slot cannot be
  * pushed or filled, before that lock is taken to free the content.
  * Return: true if the slot was dead. Any old content belongs to the caller in either case.
  */
@@ -277,12 +277,12 @@ struct percpu_defer_iter {
 	unsigned long max;		/* number of slots after which to stop */
 	unsigned long claimed;		/* number of slots claimed so far */
 	struct percpu_defer_stripe *stripe;
-	unsigned long next;		/* next word of @dirty to scan */
-	unsigned long dirty;		/* unscanned bits of the previous word */
+	unsigned long next;		/* next word of map->dirty to scan */
+	unsigned long dirty;		/* unscanned bits of the word before @next */
 	unsigned long *word;		/* current word of dead bits */
-	unsigned long first;		/* number of its first slot */
-	unsigned long dead;		/* its bits that have not been offered */
-	unsigned long offered;		/* its bits that may be claimed now */
+	unsigned long first;		/* first slot of @word */
+	unsigned long dead;		/* bits of @word that have not been offered */
+	unsigned long offered;		/* bits of @word to claim now */
 	unsigned int shift;		/* bit of the first slot under the lock */
 };
 
@@ -294,7 +294,7 @@ struct percpu_defer_iter {
  * Slots found earlier but not claimed stay dead; another drain finds them.
  *
  * Context: in a drain, under no slot lock.
- * Return: true if slots were found; false if the drain is done.
+ * Return: true if slots were found, false if the drain is done.
  */
 static inline bool percpu_defer_map_next(struct percpu_defer_iter *iter, unsigned long *first)
 {
@@ -311,7 +311,7 @@ static inline bool percpu_defer_map_next(struct percpu_defer_iter *iter, unsigne
  * percpu_defer_map_claim - claim dead slots to free their content
  * @iter: the iterator, after percpu_defer_map_next() has returned true
  *
- * Read slots only after the claim: they may be live before it. A claimed slot may be
+ * Read slots only after the claim, because they may be live before. A claimed slot may be
  * empty.
  *
  * Context: in a drain, under the lock of the slots that percpu_defer_map_next() found.

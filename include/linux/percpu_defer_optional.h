@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * percpu_defer for users that free immediately with CONFIG_PERCPU_DEFER=n. The stubs refuse
- * every push and report nothing as dead or pending, so the compiler drops the checks.
+ * percpu_defer for users that free immediately with CONFIG_PERCPU_DEFER=n. The compiler
+ * drops their checks, because the stubs refuse every push and report no slot as dead.
  */
 #ifndef _LINUX_PERCPU_DEFER_OPTIONAL_H
 #define _LINUX_PERCPU_DEFER_OPTIONAL_H

@@ -30,7 +30,7 @@ struct item {
 	struct llist_node node;
 };
 
-/* Objects of one CPU, with index 0 to NR - 1. */
+/* Objects of one CPU, with indices 0 to NR - 1. */
 struct share {
 	struct item **item;
 	unsigned long first;	/* first slot in a map */
@@ -42,7 +42,7 @@ struct share {
 static struct share shares[MAX_CPUS];
 static struct completion go;
 
-/* A way of deferring frees; @run defers those of one CPU. */
+/* A way to defer frees. @run defers the frees of one CPU. */
 struct contender {
 	const char *name;
 	void (*run)(struct share *share);
@@ -80,7 +80,7 @@ static void drain_map(struct percpu_defer_map *map, struct percpu_defer_iter *it
 		percpu_defer_map_claim(iter);
 }
 
-/* Single slots that are not adjacent. */
+/* Push single slots that are not adjacent. */
 static void run_map_push(struct share *share)
 {
 	unsigned long i, refused = 0;
@@ -191,7 +191,7 @@ static void finish_array(void)
 }
 
 static const struct contender contenders[] = {
-	/* The first one is the baseline. */
+	/* The first contender is the baseline. */
 	{ "percpu_defer_push", run_push, finish_objects },
 	{ "percpu_defer_map_push, by 1", run_map_push, finish_map },
 	{ "percpu_defer_map_push, by 64", run_map_push_range, finish_map },
@@ -217,7 +217,7 @@ static int share_thread(void *arg)
 	return 0;
 }
 
-/* Return the time in ns per CPU, averaged over the first @cpus CPUs. */
+/* Run a contender on @cpus CPUs. Return the average time per CPU in ns. */
 static u64 run_once(struct kunit *test, const struct contender *contender,
 		    unsigned int cpus)
 {

@@ -2,11 +2,11 @@
 /*
  * KUnit tests of percpu_defer: objects, and the code common to both modes.
  *
- * Guarantees of the library, each with the tests that fail if it is broken; o_ is the
+ * Guarantees of the library, each with the tests that fail if it is broken. o_ is the
  * prefix of tests in percpu_defer_kunit.c, m_ of those in percpu_defer_map_kunit.c. Each
  * test has been verified to fail with a fault injected into the library.
  *
- *  1. A pushed object is drained exactly once; a refused push leaves no trace:
+ *  1. A pushed object is drained exactly once, and a refused object never:
  *     o_drain_once, o_cap, o_off, o_no_page, o_irqs_off, m_drain_once, m_scattered,
  *     m_irqs_off, m_leaves, m_one, m_big
  *  2. A flush returns only after everything pushed earlier is drained:
@@ -22,7 +22,7 @@
  *  6. The number of pending objects is bounded: o_cap, o_small_cap,
  *     o_cap_threads, o_cap_lowered, o_overdue, m_cap, m_cap_lowered,
  *     m_cancel_elsewhere, m_overdue, m_in_turn, m_stuck, m_stuck_before
- *  7. Memory reclaim drains inline, and hardly more than requested: o_help,
+ *  7. Memory reclaim drains inline, and little more than requested: o_help,
  *     o_help_some, o_help_nothing, o_two_helps, o_shrinker, o_trim, m_help,
  *     m_help_some, m_help_nothing, m_two_helps, m_help_rescans
  *  8. Teardown leaves nothing behind, and later pushes warn:
@@ -58,19 +58,19 @@
 
 MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
 
-/* At one word each, these fill sixteen pages on 64-bit. */
+/* Number of objects that fill sixteen pages on 64-bit, at one word each. */
 #define NR_OBJECTS	(2 * PAGE_SIZE)
 
 /* Documented maximum size with 512 CPUs, without the pages. */
 static_assert(sizeof(struct percpu_defer) + 512 * (sizeof(struct percpu_defer_count) +
 						   sizeof(struct percpu_defer_cpu)) <= SZ_64K);
 
-/* Objects are numbers; the drain counts how often it receives each of them. */
+/* Objects are numbers. The drain counts how often it receives each number. */
 struct owner {
 	struct percpu_defer pd;
 	atomic_t *drained;
 	atomic_long_t nr_drained;
-	/* if set, the drain waits at the gate */
+	/* the drain waits at the gate */
 	bool gated;
 	struct completion arrived;
 	struct completion gate;
@@ -167,7 +167,7 @@ static void expect_drained(struct kunit *test, unsigned long first,
 			    i, i < NR_OBJECTS ? atomic_read(&o->drained[i]) : 0);
 }
 
-/* Run a command; return false if it fails. Skip the test if there is no user space. */
+/* Run a command. Return false if it fails. Skip the test if /bin/sh does not run. */
 static bool shell(struct kunit *test, const char *command)
 {
 	char *argv[] = { "/bin/sh", "-c", (char *)command, NULL };
@@ -191,7 +191,7 @@ static void o_drain_once(struct kunit *test)
 	struct owner *o = test->priv;
 	unsigned long i;
 
-	/* The default cap is half the number of pages of RAM: too low with large pages. */
+	/* With large pages, the default cap, half the number of pages of RAM, is too low. */
 	percpu_defer_set_cap(&o->pd.core, 2 * NR_OBJECTS);
 	for (i = 0; i < NR_OBJECTS - 1; i++)
 		KUNIT_ASSERT_TRUE(test, push(o, i));
@@ -219,7 +219,7 @@ static void o_off(struct kunit *test)
 	expect_drained(test, 2, 1, 1);
 }
 
-/* Push until a push is refused; return the number of accepted pushes. */
+/* Push until a push is refused. Return the number of accepted pushes. */
 static unsigned long push_all(struct owner *o)
 {
 	unsigned long i;
@@ -243,7 +243,7 @@ static void expect_cap(struct kunit *test, unsigned long cap)
 	o->pd.next = jiffies + o->pd.core.age;
 	percpu_defer_set_cap(&o->pd.core, cap);
 	close_gate(o);
-	/* Stay on one CPU: each CPU may reserve some room. */
+	/* Stay on one CPU, because each CPU may reserve some room. */
 	migrate_disable();
 	taken = push_all(o);
 	migrate_enable();
@@ -350,7 +350,7 @@ static void o_cpu_offline(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, drained_soon(o, 1));
 	KUNIT_ASSERT_EQ(test, 0, add_cpu(cpu));
 
-	/* So does a flush. */
+	/* A flush takes the page of an offline CPU. */
 	never_aged(o);
 	KUNIT_ASSERT_TRUE(test, work_on_cpu(cpu, push_first, o));
 	KUNIT_ASSERT_EQ(test, 0, remove_cpu(cpu));
@@ -383,7 +383,7 @@ static void flush_work_fn(struct work_struct *work)
 	complete(&f->done);
 }
 
-/* A page taken by a worker waits for a grace period; a flush must wait for that page. */
+/* A flush must wait for a page that a worker has taken and that awaits a grace period. */
 static void o_flush_waits_for_aged(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -420,7 +420,7 @@ static void o_flush_waits(struct kunit *test)
 	destroy_work_on_stack(&f.work);
 }
 
-/* Expect that reclaim drains the object itself: a worker would do so later. */
+/* Expect that reclaim, not a worker, drains the object. */
 static void expect_help(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -496,7 +496,7 @@ static void o_shrinker(struct kunit *test)
 	unsigned int cpu;
 
 	never_aged(o);
-	/* The shrinker drains the pages of the CPU that it runs on, which may be any. */
+	/* Push on every CPU, because the shrinker may drain only the pages of its CPU. */
 	for_each_online_cpu(cpu)
 		KUNIT_ASSERT_TRUE(test, work_on_cpu(cpu, push_first, o));
 	KUNIT_ASSERT_TRUE(test, shell(test, "echo 2 >/proc/sys/vm/drop_caches"));
@@ -724,7 +724,7 @@ static void push_irqs_off(struct work_struct *work)
 		off->were_on |= !irqs_disabled();
 		local_irq_restore(flags);
 		off->pushed += taken;
-		/* On PREEMPT_RT only spare pages are available with IRQs off. */
+		/* On PREEMPT_RT, only spare pages are available with IRQs off. */
 		if (!taken && !IS_ENABLED(CONFIG_PREEMPT_RT))
 			break;
 		if (!taken)
@@ -1178,7 +1178,7 @@ static void o_overdue(struct kunit *test)
 	percpu_defer_set_cap(&o->pd.core, 2 * NR_OBJECTS);
 	close_gate(o);
 	migrate_disable();
-	/* A drain waits at the gate, so the work that is armed next cannot run. */
+	/* The work that is armed next cannot run, because a drain waits at the gate. */
 	KUNIT_EXPECT_TRUE(test, push(o, 1));
 	wait_for_completion(&o->arrived);
 	KUNIT_EXPECT_TRUE(test, push(o, 1));

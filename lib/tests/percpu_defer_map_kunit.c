@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * KUnit tests of percpu_defer for slots. See percpu_defer_kunit.c for the
- * guarantees that are tested.
+ * tested guarantees.
  *
  * The owner is a table of slots with one lock each, as in zram. Its drain counts
  * the slots that it frees.
@@ -33,7 +33,7 @@ struct slot {
 	spinlock_t lock;	/* protects @drained and @live */
 	unsigned int drained;
 	bool live;
-	bool busy;		/* trylocks fail */
+	bool busy;		/* make trylocks fail */
 };
 
 /* Documented maximum size with 512 CPUs, without the bitmaps. */
@@ -43,16 +43,16 @@ static_assert(sizeof(struct percpu_defer_map) +
 struct owner {
 	struct percpu_defer_map map;
 	struct slot *slot;
-	/* slots offered to the drain, and slots claimed by it */
+	/* slots offered to the drain, and slots that it claimed */
 	atomic_long_t nr_locks;
 	atomic_long_t nr_drained;
 	/* slots that were drained, or found dead, while in use */
 	atomic_long_t nr_lost;
-	/* if set, the drain leaves its loop without a claim */
+	/* the drain leaves its loop without a claim */
 	bool leaves;
 	/* slot to cancel when the drain holds its lock; 0: none */
 	unsigned long cancelled;
-	/* if set, the drain waits at the gate after each claim */
+	/* the drain waits at the gate after each claim */
 	bool gated;
 	struct completion arrived;
 	struct completion gate;
@@ -143,7 +143,7 @@ static void set_cap(struct owner *o, unsigned long cap)
 	o->map.core.early = LONG_MAX;
 }
 
-/* Wait up to ten seconds until @nr slots are drained; return false on timeout. */
+/* Wait up to ten seconds until @nr slots are drained. Return false on timeout. */
 static bool drained_soon(struct owner *o, long nr)
 {
 	int i;
@@ -270,7 +270,7 @@ static void m_side_by_side(struct kunit *test)
 	expect_drained(test, 0, 4000, 1);
 }
 
-/* Every other slot is dead. */
+/* Push every other slot. */
 static void m_scattered(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -283,7 +283,7 @@ static void m_scattered(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, 1, o->slot[i].drained);
 }
 
-/* A slot dies after a drain has read the word with its dead bit. */
+/* Push a slot after a drain has read the word with its dead bit. */
 static void m_dies_meanwhile(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -298,7 +298,7 @@ static void m_dies_meanwhile(struct kunit *test)
 	expect_drained(test, 2, 2, 1);
 }
 
-/* A drain has cleared the summary bit, but not yet taken the dirty bits below it. */
+/* Push when a drain has cleared the summary bit, but not yet the dirty bits below it. */
 static void m_levels(struct kunit *test)
 {
 	struct owner *o = test->priv;
@@ -460,7 +460,7 @@ static void m_overdue(struct kunit *test)
 	struct owner *o = test->priv;
 	unsigned long taken = 0, i;
 
-	/* From an eighth of the cap on, drains start early. */
+	/* Drains start early once an eighth of the cap is pending. */
 	percpu_defer_set_cap(&o->map.core, 8000);
 	WRITE_ONCE(o->gated, true);
 	KUNIT_EXPECT_TRUE(test, percpu_defer_map_push(&o->map, 0, 1));
@@ -542,7 +542,7 @@ static void end_stuck(struct kunit *test, struct stuck *stuck, long nr)
 	percpu_defer_map_destroy(&stuck->map);
 }
 
-/* Keep other workers from helping when the first one takes long. */
+/* Keep other workers from helping a slow first worker. */
 static void without_help(struct stuck *stuck)
 {
 	disable_delayed_work_sync(&stuck->map.core.stripe[1].work);
@@ -588,7 +588,7 @@ static void m_in_turn(struct kunit *test)
 	unsigned long i;
 
 	without_help(stuck);
-	/* Let each push check whether the drain is overdue: half a second without progress. */
+	/* Let each push check whether the drain made no progress for half a second. */
 	stuck->map.core.batch = 1;
 	stuck->map.core.age = HZ / 20;
 	stuck->slow_ms = 20;
@@ -640,7 +640,7 @@ static void m_worker_comes_back(struct kunit *test)
 	end_stuck(test, stuck, 4);
 }
 
-/* Another worker helps repeatedly while the first one makes no progress. */
+/* Another worker helps repeatedly while the first worker is blocked. */
 static void m_helps_again(struct kunit *test)
 {
 	struct stuck *stuck;
@@ -679,7 +679,7 @@ static void m_flush_shares(struct kunit *test)
 	end_stuck(test, stuck, 3);
 }
 
-/* If the first worker takes long, another one helps if there is a CPU for it. */
+/* Another worker helps a slow first worker if a second CPU is online. */
 static void m_workers(struct kunit *test)
 {
 	struct stuck *stuck = new_stuck(test, STRIPE);
@@ -1153,7 +1153,7 @@ static void m_help_rescans(struct kunit *test)
 
 static atomic_long_t nr_drained_of_one;
 
-/* No lock is needed because nothing refills the slot. */
+/* Claim without a lock, because nothing refills the slot. */
 static void drain_one(struct percpu_defer_map *map, struct percpu_defer_iter *iter)
 {
 	unsigned long index;
@@ -1186,7 +1186,7 @@ static void m_drain_some(struct kunit *test)
 	percpu_defer_map_destroy(other);
 }
 
-/* Slots that share a lock are offered together, without any others. */
+/* Slots that share a lock are offered together, without other slots. */
 static void m_grouped(struct kunit *test)
 {
 	struct percpu_defer_map *map = kunit_kzalloc(test, sizeof(*map), GFP_KERNEL);
@@ -1207,7 +1207,7 @@ static void m_grouped(struct kunit *test)
 	percpu_defer_map_destroy(map);
 }
 
-/* The smallest possible map. */
+/* Test the smallest possible map. */
 static void m_one(struct kunit *test)
 {
 	struct percpu_defer_map *map = kunit_kzalloc(test, sizeof(*map), GFP_KERNEL);
@@ -1231,8 +1231,8 @@ static void m_one(struct kunit *test)
 }
 
 /*
- * Push indices above 32 bits. Only the end of the bitmaps is allocated, so no drain may run
- * before the real size is restored.
+ * Push indices above 32 bits. No drain may run before the real size is restored, because
+ * only the end of the bitmaps is allocated.
  */
 static void m_big(struct kunit *test)
 {
@@ -1309,9 +1309,9 @@ static void m_wrong_state(struct kunit *test)
 }
 
 /*
- * Simulate swap slots: tasks fill slots, which cancels pending deaths, check
- * that they are not dead, and push them again. Filling and checking are under
- * the slot lock. No drain may ever claim a filled slot.
+ * Simulate swap slots. Tasks fill slots, which cancels their deferred frees,
+ * check that the slots are not dead, and push them again. Slots are filled and
+ * checked under the slot lock. No drain may ever claim a filled slot.
  */
 struct stress {
 	struct owner *o;

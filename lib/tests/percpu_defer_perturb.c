@@ -4,16 +4,16 @@
  *
  * Files in /sys/kernel/debug/percpu_defer_perturb:
  *
- *   hold    1: workers leave everything pending; 0: workers drain as usual
- *   step    number of drains allowed while workers are held; empty ones do not count
+ *   hold    1: workers leave everything pending; 0: workers drain normally
+ *   step    number of drains allowed while workers are held, except empty drains
  *   seed    selects the slow sites, and the passes that are delayed
  *   max_us  maximum delay in microseconds
  *   one_in  0: no delays; N: delay about one in N passes of a slow site
  *
  * Sites are the callers of percpu_defer_perturb() in the library, the beginning of a
  * drain, and every acquisition and release of a lock that lockdep tracks. A delay under a
- * lock keeps other tasks waiting; a delay before the lock lets them overtake. The delays
- * are not aimed at any known race.
+ * lock keeps other tasks waiting. A delay before the lock lets other tasks overtake. The
+ * delays are not aimed at any known race.
  */
 #include <linux/debugfs.h>
 #include <linux/delay.h>
@@ -25,7 +25,7 @@
 #include <trace/events/lock.h>
 #include "../percpu_defer.h"
 
-/* Most lock operations are unrelated to deferral. */
+/* Delay lock operations more rarely, because most are unrelated to deferral. */
 #define PERTURB_LOCKS_ONE_IN	64
 
 struct perturb_file {
@@ -69,8 +69,8 @@ static u64 perturb_mix(u64 x)
 }
 
 /*
- * Delay some passes of a site. Each seed selects one in eight sites as slow, and so
- * favours a different order of events. At other sites, delays are shorter and rarer.
+ * Delay some passes of a site. Each seed favours a different order of events, because it
+ * selects one in eight sites as slow. At other sites, delays are shorter and rarer.
  */
 static void perturb_site(unsigned long site, unsigned int rarer)
 {
@@ -99,7 +99,7 @@ void percpu_defer_perturb(void)
 }
 EXPORT_SYMBOL_GPL(percpu_defer_perturb);
 
-/* Delay the beginning of a drain, up to 250 times as long, so that slots are reused. */
+/* Delay the beginning of a drain, by up to 250 times max_us, so that slots are reused. */
 void percpu_defer_perturb_sleep(void)
 {
 	u64 random = perturb_mix(this_cpu_inc_return(perturb_passes) +
@@ -147,7 +147,7 @@ static int perturb_set_delays(unsigned int before)
 	return 0;
 }
 
-/* Return true if a worker must leave everything pending; rearm the work to check again. */
+/* If workers are held, rearm the work so that it checks again, and return true. */
 bool percpu_defer_held(struct percpu_defer_core *core)
 {
 	if (!perturb_value(HOLD) || percpu_defer_pending(core) <= 0 ||

@@ -62,7 +62,7 @@ static void expect_content(struct kunit *test, unsigned int i)
 
 static unsigned int any_size(struct owner *o)
 {
-	/* One in 32 objects is in the class with a page per object. */
+	/* Give at least one in 32 objects a page of its own. */
 	if (prandom_u32_state(&o->rnd) % 32)
 		return 1 + prandom_u32_state(&o->rnd) % PAGE_SIZE;
 	return PAGE_SIZE;
@@ -79,7 +79,7 @@ static void shuffle(struct owner *o, unsigned int nr)
 	}
 }
 
-/* Free all objects in any order; no page is left. */
+/* Free all objects in any order. No page is left. */
 static void z_bulk_all(struct kunit *test)
 {
 	static const unsigned int nr[] = {
@@ -119,7 +119,7 @@ static void z_bulk_no_memory(struct kunit *test)
 #endif
 }
 
-/* Free many objects of one class: the class lock is dropped in between. */
+/* Free many objects of one class, which drops the class lock in between. */
 static void z_bulk_one_class(struct kunit *test)
 {
 	struct owner *o = test->priv;

@@ -2,8 +2,8 @@
 /*
  * Example of percpu_defer for objects: a list of notes whose frees are deferred.
  *
- * No other task can find a note that is off the list, so its owner may push it. The drain
- * frees many notes at once.
+ * A task may push a note that it has taken off the list, because no other task can find the
+ * note any more. The drain frees many notes at once.
  */
 #include <linux/list.h>
 #include <linux/module.h>
@@ -51,7 +51,7 @@ static bool note_remove(void)
 	}
 	if (!note)
 		return false;
-	/* If the push is refused, for example above the cap, free the note now. */
+	/* If the push is refused, for example at the cap, free the note now. */
 	if (!percpu_defer_push(&note_defer, (unsigned long)note))
 		kmem_cache_free(note_cache, note);
 	return true;
@@ -61,7 +61,7 @@ static void __exit notes_exit(void)
 {
 	while (note_remove())
 		;
-	/* No notes are left, so no push can follow. */
+	/* No push can follow, because no notes are left. */
 	percpu_defer_destroy(&note_defer);
 	kmem_cache_destroy(note_cache);
 }

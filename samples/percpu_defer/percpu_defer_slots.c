@@ -3,7 +3,7 @@
  * Example of percpu_defer for slots: a table whose frees are deferred.
  *
  * Clearing a range only marks its slots dead, in a few instructions. Dead slots read as
- * empty and may be refilled; a drain frees their content.
+ * empty and may be refilled. A drain frees their content.
  */
 #include <linux/module.h>
 #include <linux/percpu_defer.h>
@@ -50,7 +50,7 @@ static int table_set(unsigned int index, const char *text)
 		return -ENOMEM;
 	guard(mutex)(&table_mutex);
 	scoped_guard(spinlock, &table[index].lock) {
-		/* Cancel, so that no drain frees the old or the new content of this slot. */
+		/* Cancel, so that no drain frees the old or the new content of the slot. */
 		percpu_defer_map_cancel(&table_defer, index);
 		swap(new, table[index].text);
 	}
@@ -68,11 +68,11 @@ static void table_clear(unsigned int first, unsigned int nr)
 {
 	char *text;
 
-	/* Slots are filled under this mutex, so none can be filled before the push. */
+	/* No slot can be filled before the push, because fills hold this mutex. */
 	guard(mutex)(&table_mutex);
 	if (percpu_defer_map_push(&table_defer, first, nr))
 		return;
-	/* The push was refused, for example above the cap: free the slots now. */
+	/* The push was refused, for example at the cap: free the slots now. */
 	for (; nr; nr--, first++) {
 		text = NULL;
 		scoped_guard(spinlock, &table[first].lock) {
@@ -112,7 +112,7 @@ module_init(table_init);
 static void __exit table_exit(void)
 {
 	table_clear(0, NR_SLOTS);
-	/* All slots are cleared, and no push can follow. */
+	/* No push can follow. */
 	percpu_defer_map_destroy(&table_defer);
 }
 module_exit(table_exit);

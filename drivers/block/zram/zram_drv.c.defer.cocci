@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 // Defer freeing the zram slots of freed swap entries to a drain.
-// swap_slot_free_notify() only marks the slots dead, and all users of slots
-// check for dead ones. The new functions are in zram_drv_*.c.inc.
+// swap_slot_free_notify() only marks the slots dead. All users of slots check for
+// dead slots. The new functions are in zram_drv_*.c.inc.
 
 // A dead slot looks empty to idle, writeback, recompress and block_state.
 @allocated@
@@ -27,8 +27,8 @@ position p;
 +
  static inline bool slot_allocated@p(...) { ... }
 
-// A slot that dies after its selection for post-processing loses the selection,
-// like a freed slot.
+// A slot that becomes dead after its selection for post-processing loses the
+// selection, like a freed slot.
 // matches: 3
 @selected@
 expression zram, index;
@@ -58,7 +58,7 @@ position p;
  	...
  }
 
-// Cancel the death of a slot before freeing or refilling it.
+// Cancel the deferred free of a slot before the slot is freed or refilled.
 @slot_free@
 identifier zram, index;
 type T;
@@ -81,8 +81,8 @@ position p;
  zram_batch_add@p(zram, batch, index);
  slot_unlock(zram, index);
 
-// Do not cancel in recompression, which stores the same content in a new object: if
-// the slot dies meanwhile, it stays dead and the drain frees the new object.
+// Do not cancel in recompression, which stores the same content in a new object. A slot
+// that becomes dead meanwhile stays dead, and the drain frees the new object.
 @recompress@
 expression E1, E2;
 position p;
@@ -150,8 +150,8 @@ position p;
 -	atomic64_add(nr, &zram->stats.notify_free);
 +	atomic64_add(nr, &zram->stats.notify_free);
 +	/*
-+	 * percpu_defer_map_push() requires a lock that keeps the slots from being allocated
-+	 * again: swap holds it. If disabled, avoid the cost of a refused push.
++	 * Swap holds a lock that keeps the slots from being allocated again, as
++	 * percpu_defer_map_push() requires. If disabled, avoid the cost of a refused push.
 +	 */
 +	if (READ_ONCE(zram->deferred_free) && percpu_defer_map_push(&zram->defer, index, nr))
 +		return;
@@ -178,8 +178,8 @@ position p;
  	...
  }
 
-// Dead objects count against mem_limit and occupy memory: free some if an allocation
-// fails.
+// If an allocation fails, free some dead objects, because they occupy memory and count
+// against mem_limit.
 @write_def@
 position p;
 @@
@@ -213,7 +213,7 @@ position p;
 -zram_write_page@p(zram, page, index)
 +zram_write_page_retry(zram, page, index)
 
-// Dead slots may hold all blocks of the backing device: flush if writeback finds none.
+// Flush if writeback finds no free block: dead slots may hold all of the backing device.
 @writeback_flush@
 identifier blk_idx, zram;
 position p;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Included before the source by "make cross": warn about an atomic bit operation if the
- * compiler cannot prove that its bit number fits into an int. The number is a long on x86, an unsigned
- * int on arm64, s390 and loongarch, and an int on riscv and parisc, which silently drop
- * the upper half of an unsigned long.
+ * Warn about an atomic bit operation if the compiler cannot prove that its bit number
+ * fits into an int. "make cross" includes this file before each source file that it
+ * checks. The number is a long on x86, an unsigned long on sparc64, an unsigned int on
+ * arm64, s390 and loongarch, and an int on riscv and parisc. The conversion to an int
+ * silently drops the upper half of an unsigned long.
  */
 #include <linux/bitops.h>
 #include <linux/limits.h>

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Index mode with a client like zram: each slot has its own lock, so one slot
- * is enough. percpu_defer_map_push(), _cancel() and _claim() are called under the
+ * A map with a client like zram. One slot is enough, because each slot has its own
+ * lock. percpu_defer_map_push(), _cancel() and _claim() are called under the
  * locks that their kernel-doc names. See map_drain.pml for clients with one lock
  * for many slots, and for reclaim and flushes.
  *
  * Owners allocate the slot under the cluster lock, fill it under the slot lock (a
  * page of zeros needs no fill), access it, and free it under the cluster lock.
  * Drains and a recompressor run meanwhile. Checked: a drain never frees content
- * that is in use; nothing is left behind at the end.
+ * that is in use; no dead slot or content is left at the end.
  *
  * Variants that must be found faulty:
- *   BARE_INDEX         the drain frees every index it is passed, without a claim
- *   NO_CANCEL          a refill does not cancel the death
+ *   BARE_INDEX         the drain frees every slot that it finds, without a claim
+ *   NO_CANCEL          a refill does not cancel the deferred free
  *   PUSH_AFTER_UNLOCK  the push comes after the slot can be reallocated
  *   DIRTY_FIRST        a push sets the dirty bit before the dead bit
  *   CLEAN_LAST         a drain reads the dead bit before it clears the dirty bit
- *   ARM_FIRST          a push arms the drain before there is anything to find
- *   RECOMPRESS_CANCELS recompression cancels the death, as a refill does
+ *   ARM_FIRST          a push arms the drain before it sets the bits
+ *   RECOMPRESS_CANCELS recompression cancels the deferred free, as a refill does
  */
 
 #define OWNERS	2
@@ -25,7 +25,7 @@
 
 bool cluster_lock, slot_lock;
 bool allocated;			/* under cluster_lock */
-bool content;			/* under slot_lock: memory is held */
+bool content;			/* under slot_lock; the slot holds memory */
 bool live;			/* the content is in use */
 bool dead;			/* the dead bit; atomic */
 bool dirty;			/* dirty bit of the word with the dead bit; atomic */

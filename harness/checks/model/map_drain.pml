@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Index mode with a client like zswap: one lock for many slots, a drain that
- * claims several slots per visit, and content that is freed after the lock is
+ * A map with a client like zswap: one lock for many slots, a drain that claims
+ * several slots per lock hold, and content that is freed after the lock is
  * dropped.
  *
  * Three slots: 0 and 1 share a word of dead bits, 2 is in the next word. One word
  * holds the dirty bits of both. Initially all slots are dead, and slot 2 is empty.
  *
  * owner   allocates one or two slots, and fills each with or without a store (a page
- *         of zeros, a hibernation image); may refill slot 0 if it is the only one;
+ *         of zeros, a hibernation image); may refill slot 0 if that is its only slot;
  *         frees the slots under the cluster lock: see zswap_invalidate_range()
  * drains  a worker, which retries later if another drain is running, and memory
  *         reclaim, which runs twice and does not wait for locks:
@@ -20,21 +20,21 @@
  * Checked: a drain never erases an entry that is in use; stale content
  * is never read; a slot in use has no dead entry; an entry in a free slot is dead
  * (no orphan); content that is dead when a flush begins is freed when it returns;
- * nothing is left behind at the end.
+ * no dead slot or stale content is left at the end.
  *
  * A single-step access under the tree lock is modelled as one step that includes the
  * lock; only drains hold the lock for longer.
  *
  * Variants that must be found faulty:
  *   A1_CLAIM_ALL       the drain claims each slot that has an entry, and then claims
- *                      all indices without looking at the entries
+ *                      all slots without looking at the entries
  *   LOOK_BEFORE_CLAIM  the drain tests the dead bit before the claim and relies on it
  *   CLAIM_UNLOCKED     the drain claims before it takes the tree lock
- *   NO_CANCEL_STORE    a store does not cancel the death
+ *   NO_CANCEL_STORE    a store does not cancel the deferred free
  *   CANCEL_LAST        a store cancels after the new entry is in the tree
  *   NO_CANCEL_ZERO     a fill without a store neither cancels nor erases
  *   ZERO_ERASES_DEAD   a fill without a store erases only a dead entry
- *   VISIBLE_FIRST      a fill without a store lets readers in before it cancels
+ *   VISIBLE_FIRST      a fill without a store unlocks the folio before it cancels
  *   WRITEBACK_DEAD     writeback does not test whether the entry is dead, and fills
  *                      without a store neither cancel nor erase
  *   FLUSH_NO_WAIT      a flush does not wait for a running drain
@@ -95,7 +95,7 @@ inline set_entry(i, content)
 	}
 }
 
-/* From here on, the owner frees the content: a flush need not wait for that. */
+/* Cancel the deferred free of slot i. A flush need not wait for the owner's free. */
 inline cancel(i)
 {
 	d_step {
@@ -227,7 +227,7 @@ active proctype owner()
 		fill_one(0);
 		fill_one(1);
 		fill_one(2);
-		/* Overwrite. */
+		/* Overwrite the slot. */
 		if
 		:: mask == 1 ->
 			atomic { !IN(folio, 0) -> folio = folio | 1 };
@@ -252,7 +252,7 @@ active proctype owner()
 	running--
 }
 
-/* Take the content of slot i, to free it later. */
+/* Take the content of slot i to free it later. */
 inline take(i)
 {
 	d_step {
@@ -352,7 +352,7 @@ inline remark()
 		:: else
 		fi
 	};
-	/* The work that the push armed has not taken the lock yet, and will find the slot. */
+	/* The work that the push armed will find the slots: it has not taken the lock yet. */
 #endif
 }
 
@@ -386,7 +386,7 @@ inline drain(try)
 	free_held()
 }
 
-/* Under drain_lock. */
+/* Drain the dirty words, under drain_lock. */
 inline scan(try)
 {
 	d_step { words = dirty; dirty = 0 };
@@ -482,7 +482,7 @@ inline flush()
 	assert(!due)
 }
 
-/* The caller holds the folio lock: the slot stays in use, and no other task fills it. */
+/* The caller holds the folio lock, which keeps the slot in use and excludes other fills. */
 inline swap_in(i)
 {
 	if

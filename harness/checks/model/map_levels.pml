@@ -3,14 +3,13 @@
  * The three levels of a map: dead bits, dirty bits, and a summary bit.
  *
  * Slots 0 and 1 share a word of dead bits; slot 2 is in the next word and initially dead.
- * The dirty bits of both words share one summary bit. Each of two pushers has one slot: the
- * pusher fills the slot (and cancels its death) or leaves it dead, pushes it, and may then
- * flush. A worker drains, and retries later if another drain is running. A reclaimer
+ * The dirty bits of both words share one summary bit. Each of two pushers has one slot. The
+ * pusher cancels the deferred free to fill the slot, or leaves it dead, pushes it, and may
+ * then flush. A worker drains, and retries later if another drain is running. A reclaimer
  * drains once, and may leave slots whose lock is contended.
  *
- * Atomic operations with a return value are full barriers and single steps. Loads of
- * single bits may be early: a variant without a barrier lets a load overtake the operation
- * before the load.
+ * Atomic operations with a return value are full barriers and single steps. In a variant
+ * without a barrier, the load of a single bit overtakes the operation before the load.
  *
  * Checked: the slots that a task has pushed are drained when its flush returns; no slot is
  * dead at the end.
@@ -110,7 +109,7 @@ inline push(i)
 #endif
 	mark_summary();
 	if
-	:: seen			/* the task that set the bit arms */
+	:: seen			/* the task that set the bit arms the work */
 	:: else ->
 #ifndef NO_BARRIER_SUMMARY
 		late = armed;
@@ -157,7 +156,7 @@ inline look(w, try)
 	fi
 }
 
-/* Under the stripe lock. */
+/* Drain both words, under the stripe lock. */
 inline scan(try)
 {
 	if

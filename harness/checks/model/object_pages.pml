@@ -3,13 +3,13 @@
  * Pages of objects: a flush and a worker race with pushes on another CPU.
  *
  * A CPU pushes objects into pages with room for two. A section with preemption disabled is
- * an RCU reader. The worker takes the page that the CPU is filling; that page may be drained
- * after a grace period. A flush does the same, but waits for the grace period. See
- * percpu_defer_queue(), percpu_defer_push_slow(), percpu_defer_collect() and
- * percpu_defer_drain(). Loads and stores are in order: xchg() and list operations are full
- * barriers.
+ * an RCU reader. The worker takes the page that the CPU is filling. That page is ripe, and
+ * may be drained, after a grace period. A flush also takes the page, but waits for the grace
+ * period. See percpu_defer_queue(), percpu_defer_push_slow(), percpu_defer_collect() and
+ * percpu_defer_drain(). Loads and stores are in order, because xchg() and list operations
+ * are full barriers.
  *
- * The flush may stop pushes first: see percpu_defer_set_enabled() and destroy.
+ * The flush may stop pushes first: see percpu_defer_set_enabled() and percpu_defer_destroy().
  *
  * Checked: no push appends to a drained page; an object that was pushed before a flush
  * began is freed when the flush returns, and so are all objects if it has stopped pushes;

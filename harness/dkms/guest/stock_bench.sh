@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Guest job: measure munmap() of memory in swap on zram, alternating between the module
-# of the stock kernel and ours. For each measurement, print a line
+# Guest job: measure munmap() of memory in swap on zram, alternately with the module of
+# the stock kernel and with ours. For each measurement, print a line
 #   unmap MODULE PROCESSES MEGABYTES MUNMAP BACK CPU WORKERS
 # with the four times of swap_unmap. Kernel parameters:
 #   pd_rows  "PROCESSES:MEGABYTES ..." with commas instead of spaces
@@ -9,7 +9,7 @@
 #   pd_reps  number of repetitions
 # shellcheck disable=SC2154 # set in the environment
 
-# load MODULE: set up swap on a fresh device of this module
+# load MODULE: load the module, and set up swap on a new device
 load() {
 	rmmod zram percpu_defer 2>/dev/null
 	case $1 in
@@ -34,7 +34,7 @@ modprobe zram || exit 1
 repetition=0
 while [ $((repetition += 1)) -le "$pd_reps" ]; do
 	echo "repetition $repetition"
-	# Warm up with 1:32: at the first run all caches are cold, including QEMU's.
+	# Warm up with 1:32: in the first run, all caches are cold, including QEMU's.
 	for row in 1:32 $(echo "$pd_rows" | tr , ' '); do
 		for module in stock ours; do
 			measure $module "${row%:*}" "${row#*:}"

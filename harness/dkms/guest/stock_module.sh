@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Test: the loaded modules are those of the package.
+# Test that the loaded modules are those of the package.
 
 echo "TAP version 13"
 echo "1..3"
@@ -18,7 +18,7 @@ result() {
 }
 
 cmp -s /sys/module/zram/version /sys/module/percpu_defer/version
-result $? "zram and the library are of one version"
+result $? "zram and the library have the same version"
 [ "$(cat /sys/module/percpu_defer/refcnt)" -gt 0 ]
 result $? "zram uses the library"
 [ "$(cat /sys/block/zram0/deferred_free)" = 1 ]

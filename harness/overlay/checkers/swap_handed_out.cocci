@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/// Swap allocates slots without notifying zswap: frees of their old entries may still be
-/// pending, and the drain would free the entries that are stored next.
+/// Report functions that allocate swap slots without notifying zswap. If frees of their
+/// old entries are still pending, the drain would free the entries that are stored next.
 ///
 // Confidence: High
 // Options: --no-includes
@@ -8,7 +8,7 @@
 
 virtual report
 
-// No frees are pending unless zswap is converted.
+// Without the conversion of zswap, no frees are pending.
 @converted@
 @@
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/// A function fills a slot without first freeing it, which cancels the pending free, or
-/// checking that it is live: the drain would free the new content.
+/// Report functions that fill a slot without first freeing it or checking that it is live.
+/// Without these steps, a pending free is not cancelled and frees the new content.
 ///
 // Confidence: High
 // Options: --no-includes

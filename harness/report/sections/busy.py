@@ -2,8 +2,8 @@
 """Busy CPUs
 
 Duration and CPU time of munmap(), and time until the memory is back, while each CPU runs a
-process that loops. Loops with SCHED_FIFO keep workers from running. The section fails if more
-slots are pending than the bound allows, or if slots remain pending in the end.
+process that loops. SCHED_FIFO loops leave workers only the CPU time reserved for other tasks. The
+section fails if more slots are pending than the bound allows, or if any are pending in the end.
 """
 
 from machine import vm
@@ -12,17 +12,17 @@ from report.sections.guests import TURNS
 from shared import Error
 
 MEGABYTES = 256
-# The loops end after this time unless all memory is back earlier.
+# Maximum duration of the loops, which end earlier when all memory is back.
 MILLISECONDS = 2000
-# Fields of swap_busy's output: times in nanoseconds; the amount that was not free when
-# munmap() returned and when the loops ended, in units of the backend; then the counters of
-# percpu_defer, in pages.
+# Fields of a line of busy.sh: times in nanoseconds; amount that was not free when munmap()
+# returned and when the loops ended, in units of the backend; counters of percpu_defer, in
+# pages except for the number of refused pushes.
 NAMES = (*common.UNMAP_TIMES, "left", "held", "pending", "cap", "refused")
 UNIT = {"zram": 4096, "zswap": 1}
 HOGS = {"other": "normal priority", "fifo": "SCHED_FIFO",
         "starve": "SCHED_FIFO, no time reserved for others"}
-STARVED = ("workers get only the CPU time that the kernel reserves from SCHED_FIFO, or none "
-           "until the loops end; the pending amount is bounded")
+STARVED = ("workers get only the CPU time that is reserved for tasks without SCHED_FIFO, or "
+           "none until the loops end; the pending amount is bounded")
 
 
 def measure(guests):
@@ -34,7 +34,7 @@ def measure(guests):
 
 
 def patched(data):
-    """Yield backend, hogs and samples of the patched kernel."""
+    """Yield (backend, hogs, samples) of the patched kernel."""
     for backend, samples in data.items():
         for hogs in HOGS:
             if f"on {hogs}" in samples:
@@ -42,14 +42,14 @@ def patched(data):
 
 
 def check(data):
-    """Fail if a guarantee is broken; guarantees do not depend on the times."""
+    """Fail if more pages are pending than the cap allows, or if any are pending in the end."""
     for backend, hogs, row in patched(data):
         where = f"{backend}, hogs of {HOGS[hogs]}"
         if any(row["pending"]):
             raise Error(f"{where}: {row['pending']} pages stayed pending")
         for left, cap in zip(row["left"], row["cap"]):
             left //= UNIT[backend]
-            # See percpu_defer_set_cap().
+            # percpu_defer_set_cap() describes the permitted excess.
             if left > cap * 9 / 8 + vm.CPUS:
                 raise Error(f"{where}: {left} pages were pending, more than the cap of "
                             f"{cap} plus an eighth")
@@ -59,7 +59,7 @@ def grid(data, chosen, reason, heading):
     rows = {}
     for backend, hogs, row in patched(data):
         if hogs in chosen:
-            # The unmodified kernel has no workers: "starve" is no different from "fifo".
+            # In the unmodified kernel, without workers, "starve" does not differ from "fifo".
             base = data[backend]["base fifo" if hogs == "starve" else f"base {hogs}"]
             rows[f"{backend}, CPUs busy with {HOGS[hogs]}"] = {"base": base, "on": row}
     metrics = common.MUNMAP, common.CPU, common.BACK._replace(reason=reason)
@@ -70,8 +70,8 @@ def grids(data):
     yield grid(data, ["other"], "",
                f"{MEGABYTES} MB, {TURNS} repetitions; fewer in a quick run.")
     yield grid(data, ["fifo", "starve"], STARVED,
-               f"The loops end when all is back, or after {MILLISECONDS} ms: in rows with a "
-               "longer time, the memory was freed only after their end.")
+               f"The loops end when all is back, or after {MILLISECONDS} ms. In rows with a "
+               "longer time, memory was still in use when the loops ended.")
 
 
 def more_tables(data):
@@ -83,4 +83,4 @@ def more_tables(data):
                       max(row["pending"]), row["cap"][0], common.cell(row["refused"], 0)])
     return common.table(["patched, in pages", "not free when munmap returns",
                          "when the loops end", "pending in the end", "bound",
-                         "refused because of the bound"], *lines)
+                         "number of pushes that were refused"], *lines)

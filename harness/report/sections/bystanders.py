@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Latency of other processes
 
-Latency of pageout and of page faults in another process during munmap() of much swapped-out
-memory, and wakeup latency of a SCHED_FIFO process on the CPU of the munmap(), which shows how
-long the munmap() keeps other tasks off that CPU.
+Latency of pageout and of page faults in another process during munmap() of a large amount of
+swapped-out memory. Wakeup latency of a SCHED_FIFO process on the CPU of the munmap(): the time
+for which the munmap() keeps other tasks off that CPU.
 """
 
 from report.sections import common

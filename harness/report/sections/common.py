@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Shared parts of the report's sections: collection, tables and comparisons of samples.
+"""Common code of the report's sections: collection, comparison and tables of samples.
 
-Samples are lists of numbers, one per repetition.
+Samples are lists of numbers, one number per repetition.
 """
 
 import itertools
@@ -17,28 +17,28 @@ RATIOS = (("on", "base"), ("off", "base"), ("on", "limit"))
 
 
 class Metric(typing.NamedTuple):
-    """A figure computed from the samples in one cell of a grid."""
+    """Figure computed from the samples in one cell of a grid."""
 
     name: str
-    value: typing.Callable      # computes samples from the cell
+    value: typing.Callable      # function that turns a cell into samples
     unit: str = "ms"
     digits: int = 1
-    reason: str = ""            # for a worse value, if the patched kernel is expected to have one
+    reason: str = ""            # reason for a regression, if a regression is expected
     more_is_better: bool = False
     compared: bool = True       # whether a worse value is a regression
 
 
 class Grid(typing.NamedTuple):
-    """Rows of the same measurement, whose columns include "base" and "on"."""
+    """Rows of one measurement; the columns of each row include "base" and "on"."""
 
     rows: dict                  # {label: {column: samples}}; a label begins with the backend
     metrics: tuple
-    heading: str = ""           # text before its tables
+    heading: str = ""           # text before the tables
     compared: bool = True
 
 
 def of(*names, unit=1e6):
-    """Return a function for a metric: the sum of these times in ns, in ms by default."""
+    """Return a function for Metric.value: the sum of fields, by default from ns to ms."""
     return lambda row: [sum(ns) / unit for ns in zip(*(row[name] for name in names))]
 
 
@@ -54,8 +54,8 @@ UNMAP_METRICS = (MUNMAP, CPU, BACK)
 def compare(what, metric, base, patched):
     """Return a line about a regression, and its probability if the kernels do not differ.
 
-    The line is empty if any sample of patched is at least as good as any of base. A single
-    sample, as in a quick run of some sections, is not evidence.
+    The line is empty unless all samples of patched are worse than all samples of base. It
+    is also empty if a kernel has a single sample, as in a quick run of some sections.
     """
     if min(len(base), len(patched)) < 2:
         return "", 0
@@ -70,24 +70,24 @@ def compare(what, metric, base, patched):
 
 
 def compare_events(what, base, patched, tries):
-    """Compare the numbers of tries with a bad event; return the same values as compare()."""
+    """Compare the numbers of tries with a bad event; return values like compare()."""
     def at_random(least):
-        """Return the chance of `least` or more events in patched if they occur at random."""
+        """Return the probability of `least` or more events in patched for equal kernels."""
         both = base + patched
         return sum(math.comb(tries, one) * math.comb(tries, both - one)
                    for one in range(least, both + 1)) / math.comb(2 * tries, both)
-    line = (f"{what} in {patched} of {tries} tries instead of {base}; this many or more occur "
+    line = (f"{what} in {patched} of {tries} tries instead of {base}; at least as many occur "
             f"by chance in {at_random(patched):.0%} of such comparisons")
     return line if patched > base else "", at_random((base + patched) // 2 + 1)
 
 
 def collect(kernel, job, params, fields, stage, **more):
-    """Boot a guest job, and return {line: {key: {field: [numbers]}}}.
+    """Run a guest job; return its samples as {line: {key: {field: [numbers]}}}.
 
-    `fields` names the lines to collect, and the fields of each. Such a line is
-    "LINE KEY... NUMBER...", with a number for each field; the words in between are the
-    key. A line "repetition N" shows progress. With pd_reps in `params`, each key must
-    occur that many times.
+    `fields` maps the first word of a line to the names of its fields. Such a line is
+    "LINE KEY... NUMBER...", with one number for each field. A line "repetition N" shows
+    progress. Fail if there is no line for a word, or, with pd_reps in `params`, if a key
+    does not occur that many times.
     """
     found = {line: {} for line in fields}
     wanted = params.get("pd_reps")
@@ -116,18 +116,18 @@ def collect(kernel, job, params, fields, stage, **more):
 
 
 def cells(samples, key, columns=("base", "on")):
-    """Return the row of a grid from {"COLUMN KEY": samples}."""
+    """Return a row of a grid, {column: samples}, from {"COLUMN KEY": samples}."""
     return {column: samples[f"{column} {key}"] for column in columns}
 
 
 def rows(data, labels, columns=("base", "on")):
-    """Return the rows of the keys {key: label} for each backend."""
+    """Return the rows of all backends and keys; `labels` is {key: label}."""
     return {f"{backend}, {label}": cells(samples, key, columns)
             for backend, samples in data.items() for key, label in labels.items()}
 
 
 def measured(samples, labels):
-    """Return the labels of keys that were measured; a quick run omits some."""
+    """Return the labels of the measured keys; a quick run omits keys."""
     return {key: label for key, label in labels.items() if f"base {key}" in samples}
 
 
@@ -139,7 +139,7 @@ def cell(samples, digits=1):
 
 
 def ratio(a, b):
-    """Format a table cell: the ratio a / b of the medians."""
+    """Format a table cell: the median of a divided by the median of b."""
     middle = statistics.median(b)
     if not middle:
         return "-"
@@ -157,7 +157,7 @@ def table(head, *lines):
 def grid_tables(grid):
     """Yield a table per metric, or per row if there are more metrics than rows.
 
-    The last columns are the RATIOS of those columns that the grid has.
+    The last columns are those RATIOS for which the grid has both columns.
     """
     columns = next(iter(grid.rows.values()))
     ratios = [pair for pair in RATIOS if set(pair) <= set(columns)]
@@ -178,7 +178,7 @@ def grid_tables(grid):
 
 
 def optional(section, function, data):
-    """Return the results of an optional function of a section; () if it has none."""
+    """Call an optional function of a section; return () if the section lacks it."""
     return getattr(section, function, lambda data: ())(data)
 
 

@@ -14,7 +14,7 @@ METRICS = tuple(common.Metric(f"{time} of a fault", common.of(time, unit=1e3), "
 
 
 def measure(guests):
-    # The 99th percentile varies much between boots.
+    # Boot often, because the 99th percentile varies considerably between boots.
     return guests.columns("faults", {"pd_mb": MEGABYTES}, TIMES, turns=9)
 
 

@@ -10,27 +10,27 @@ from report.sections import common
 from shared import BUILD
 
 TURNS, QUICK_TURNS = 3, 2
-# Size of a swap device: 2 GB plus leftovers of earlier repetitions.
+# Size of a swap device: 2 GB, plus slots still in use from earlier repetitions.
 SWAP_MB = 2200
-# Column of each kernel's samples.
+# Default column of the samples of each kernel.
 COLUMNS = {"base": "base", "patched": "on"}
 
 
 class Guests(typing.NamedTuple):
-    """Kernels to measure, and whether to take only a part of the measurements."""
+    """Kernels to measure, and methods that boot jobs on them."""
 
     kernels: typing.Any         # see bench.py
-    quick: bool
+    quick: bool                 # take fewer and smaller measurements
     stage: typing.Callable
 
     def part(self, number, divisor):
-        """Return the number, divided in a quick run."""
+        """Return the number, in a quick run a fraction of it."""
         return number // divisor if self.quick else number
 
     def boot(self, name, job, backend, params, fields=None, swap_mb=SWAP_MB, label="", **more):
-        """Boot a job on a kernel with swap; return the samples from common.collect().
+        """Boot a job on the named kernel; return its samples from common.collect().
 
-        Without fields, return the lines of the job. The label is the end of the log's name.
+        Without `fields`, return the lines of the job. The name of the log ends with `label`.
         """
         kernel, label = getattr(self.kernels, name), label or name
         params = {"pd_backend": backend, "pd_cols": COLUMNS[name], "brd.rd_nr": 1,
@@ -42,7 +42,7 @@ class Guests(typing.NamedTuple):
         return common.collect(kernel, job, params, fields, self.stage, **more)
 
     def alternate(self, job, backend, base, patched, turns=TURNS, quick_turns=1, **more):
-        """Boot a job on both kernels, repeatedly; yield the column and the result."""
+        """Boot a job on both kernels in turn; yield (column, result of boot())."""
         turns = quick_turns if self.quick else turns
         for turn in range(1, turns + 1):
             self.stage(f"{job}: {backend}, turn {turn} of {turns}")
@@ -50,7 +50,7 @@ class Guests(typing.NamedTuple):
                 yield COLUMNS[name], self.boot(name, job, backend, params, **more)
 
     def collect(self, job, backend, base, patched, names, **more):
-        """Return {"COLUMN KEY...": {name: [numbers]}} of the lines that begin with `job`."""
+        """Run a job on both kernels; return samples as {"COLUMN KEY...": {name: [numbers]}}."""
         data = {}
         for _column, found in self.alternate(job, backend, base, patched,
                                              fields={job: names}, **more):
@@ -63,7 +63,7 @@ class Guests(typing.NamedTuple):
     def columns(self, job, params, names, patched="off,on,limit", **more):
         """Collect the samples of each backend, with these columns of the patched kernel.
 
-        The limit is measured once: it does not depend on the layer above the RAM disk.
+        Measure the limit only once, because swap on the RAM disk uses neither backend.
         """
         zram = self.collect(job, "zram", params, params | {"pd_cols": patched}, names, **more)
         limit = {key: row for key, row in zram.items() if key.startswith("limit")}
@@ -72,7 +72,7 @@ class Guests(typing.NamedTuple):
         return {"zram": zram, "zswap": zswap | limit}
 
     def edge(self, job, backend, params, fields, columns="on", label="", **more):
-        """Search for an edge on the unmodified kernel; repeat tries at the edge on both.
+        """Search for the edge (see edge.sh) on the unmodified kernel; repeat tries there on both.
 
         Return {"extra": the edge, column: samples of its tries}.
         """

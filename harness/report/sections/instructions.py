@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Instructions
 
-Number of instructions to free a slot, and to swap out a page into a slot just freed, on one
+Number of instructions to free a slot, and to swap out a page to a slot just freed, on one
 CPU. The counts hardly depend on the host.
 """
 
@@ -9,20 +9,20 @@ from report.sections import common, short_runs
 from shared import Error
 
 METRICS = (common.Metric("count", lambda samples: samples, "instructions", 0),)
-# Megabytes of each job, and their slots.
+# Megabytes that each measurement frees, and the number of their slots.
 MEGABYTES, AGAIN_MEGABYTES, REFUSED_MEGABYTES = 32, 2, 16
 SLOTS, AGAIN_SLOTS, REFUSED_SLOTS = (
     megabytes * 256 for megabytes in (MEGABYTES, AGAIN_MEGABYTES, REFUSED_MEGABYTES))
-# Lengths of runs in swap, as in pd_runs.
+# Lengths of runs in swap for pd_runs, and suffixes of the names of counts.
 RUNS = {"long": "", "1": ", runs of 1", "64": ", runs of 64"}
 CONTENTS = {"filled": "swap-out", "zero": "swap-out of zeros"}
-STATES = {"base": ("empty",), "on": ("empty", "waiting"), "off": ()}
-# On this CPU, an instruction takes a nanosecond.
+STATES = {"base": ("empty",), "on": ("empty", "pending"), "off": ()}
+# Guest with one CPU on which each instruction takes a nanosecond.
 ICOUNT = {"cpus": 1, "accel": "icount"}
 
 
 def expect(what, found, least):
-    """Fail if too few pages, pushes or slots were in the state that is counted."""
+    """Fail if fewer than `least` pages, pushes or slots were in the state to count."""
     if min(found) < least:
         raise Error(f"{what}: only {min(found):.0f}, not {least:.0f} or more")
 
@@ -34,7 +34,7 @@ def slots(row, time, number):
 def frees(backend, name, rows, number):
     """Return {name: [instructions per slot]} of munmap() for each length of runs."""
     for length, row in rows.items():
-        # Skip long runs: most refused pushes would be those of the memory unmapped first.
+        # Do not check long runs: most refused pushes are those of the memory unmapped first.
         if length != "long":
             expect(f"{backend}: % of pages in runs of {length}",
                    short_runs.share(row, [length]), 95)
@@ -50,8 +50,8 @@ def swap_outs(backend, rows, states):
     for content, text in CONTENTS.items():
         for state in states:
             row = rows[f"{content} {state}"]
-            # The swap core stores zeros without zram, which drains the old content later.
-            if state == "waiting" and (backend, content) != ("zram", "zero"):
+            # zram drains these slots later: the swap core stores zeros without calling zram.
+            if state == "pending" and (backend, content) != ("zram", "zero"):
                 expect(f"{backend}: pending slots reused by {text}", row["cancelled"],
                        0.9 * AGAIN_SLOTS)
             found[f"{text}, slot {state}"] = slots(row, "instructions", AGAIN_SLOTS)
@@ -59,7 +59,7 @@ def swap_outs(backend, rows, states):
 
 
 def count(guests, name, column):
-    """Return {backend: {name: [instructions per slot]}} of a kernel."""
+    """Count in a column of a kernel; return {backend: {name: [instructions per slot]}}."""
     data, states = {}, STATES[column]
     fields = {"free": short_runs.NAMES}
     if states:
@@ -110,7 +110,7 @@ def grids(data):
     names = [(f"munmap of a slot{run}", f"push{run}", f"push{run}") for run in RUNS.values()]
     names.append(("munmap and workers, a slot", "both", "both"))
     for content in CONTENTS.values():
-        for state, name in ("empty", "an empty"), ("waiting", "a pending"):
+        for state, name in ("empty", "an empty"), ("pending", "a pending"):
             names.append((f"{content} into {name} slot", f"{content}, slot empty",
                           f"{content}, slot {state}"))
     rows = {}

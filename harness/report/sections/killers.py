@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""User-space killers, and busy CPUs
+"""User-space killers and busy CPUs
 
 Number of tries in which a process that watches MemAvailable, like earlyoom, kills a second
-process because the memory of the first one is not free in time; and peak swap usage of an
+process because the memory of the first one is not free in time. Peak swap usage of an
 unprivileged process that frees memory on busy CPUs.
 """
 
@@ -12,9 +12,9 @@ from report.sections import common
 # The search for the edge begins at pd_most KB.
 KILLER = {"mem": "1024M", "pd_mb": 250, "pd_low": 100 << 10, "pd_poll": 100, "pd_most": 16384,
           "pd_step": 1024, "pd_good": 6, "pd_tries": 60}
-MARGIN = 8192       # of swap_killer, in KB
+MARGIN = 8192       # MARGIN of swap_killer.c, in KB
 CHURN_MB, SPINNERS = 16, 16
-# Units of the peak per MB: bytes of mm_stat, pages of zswap.
+# Units of peak swap usage per MB: bytes in mm_stat of zram, pages in stored_pages of zswap.
 A_MB = {"zram": 1 << 20, "zswap": 256}
 METRICS = (common.Metric("peak in swap", lambda row: [nr / row["a_mb"] for nr in row["most"]],
                          "MB"),
@@ -29,7 +29,7 @@ def measure(guests):
     churn = {backend: guests.collect("churn", backend, params, params,
                                      ("rounds", "most", "back", "kills"))
              for backend in common.BACKENDS}
-    # A few tries would not be significant.
+    # A quick run omits the search: a few tries would not be significant.
     killer = {backend: guests.edge("killer", backend, KILLER, ("kills", "oom_kills", "one"),
                                    "off,on", swap_mb=600)
               for backend in (() if guests.quick else common.BACKENDS)}
@@ -41,7 +41,7 @@ def grids(data):
         {f"{backend}, {SPINNERS} spinners on each CPU": {
             column: samples[column] | {"a_mb": A_MB[backend]} for column in ("base", "on")}
          for backend, samples in data["churn"].items()}, METRICS,
-        f"A process of the user nobody repeatedly fills {CHURN_MB} MB, pages them out and unmaps "
+        f"A process of user nobody repeatedly fills {CHURN_MB} MB, pages them out and unmaps "
         f"them, for {data['seconds']} s.")
 
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """Low-memory kills
 
-Times after SIGKILL to processes with much of their memory in swap, with or without
-`process_mrelease()`: until their resident memory is free, until all of their memory is free,
-until the parent's wait() returns, and to allocate and write new memory right after; and the
-cost of a flush, after which all memory is free.
+Times from SIGKILL to processes with most of their memory in swap, with and without
+`process_mrelease()`, until their resident memory is free, until the parent's wait() returns, and
+until all of their memory is free. Time to allocate and write to new memory immediately after the
+kill. Cost of a flush, after which all memory is free.
 """
 
 from report.sections import common
@@ -13,7 +13,7 @@ SIZES = {"pd_swapped": 400, "pd_resident": 100, "pd_allocated": 300}
 PROCESSES = (1, 3)
 # Fields of swap_kill's output, in nanoseconds.
 TIMES = ("told", "resident", "wait", "back", "flush", "flush_cpu", "allocation")
-# Ways for both kernels; FLUSHES are for the patched one, each with a way to compare with.
+# WAYS run on both kernels, FLUSHES only on the patched one: title, and way to compare with.
 WAYS = {"kill": "SIGKILL", "release": "SIGKILL, process_mrelease"}
 FLUSHES = {"flush": ("SIGKILL, wait, flush", "kill"),
            "release+flush": ("SIGKILL, process_mrelease, flush", "release")}
@@ -22,7 +22,7 @@ SHOWN = {"told": "process_mrelease() has returned", "resident": "all resident me
 
 
 def measure(guests):
-    # A quick run has less memory, but the same number of processes.
+    # A quick run uses less memory, but the same number of processes.
     sizes = {name: guests.part(megabytes, 8) for name, megabytes in SIZES.items()}
     rows = [f"{processes}:{way}" for processes in PROCESSES for way in WAYS]
     flushes = [f"1:{way}" for way in FLUSHES]
@@ -46,8 +46,8 @@ def grids(data):
 
 def more_tables(data):
     """Yield a table for each backend: time until all is free, with and without a flush."""
-    yield ("A flush switches `deferred_free` or `deferred_invalidate` off and on again; the "
-           "write returns when all deferred frees are complete.\n")
+    yield ("A flush switches `deferred_free` or `deferred_invalidate` off, which waits until all "
+           "deferred frees are complete, and on again.\n")
     for backend, samples in data["samples"].items():
         lines = []
         for way, (name, without) in FLUSHES.items():

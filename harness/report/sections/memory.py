@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Time until the memory is back
+"""Time until memory is free
 
-Memory that compressed swap still uses when munmap() or exit() returns and in each millisecond
-after that, and number of OOM kills while processes allocate the memory that is being freed,
-compared with the unmodified kernel.
+Memory that compressed swap still uses when munmap() or the wait() for an exiting process returns,
+and in each millisecond after that. Number of OOM kills while other processes allocate the memory
+that is being freed.
 """
 
 import itertools
 
 from report.sections import common
 
-# Operation, megabytes, and memory.max of its cgroup (0: no cgroup).
+# Operation, megabytes, and memory.max of the cgroup in megabytes (0: no cgroup).
 CASES = (("munmap", 512, 0), ("exit", 512, 0), ("munmap", 256, 128))
-# Backend, and where memory is short: zram's memory is not charged to a cgroup.
+# Backend, and place where memory is short. Memory of zram is not charged to cgroups.
 SHORT = (("zram", "machine"), ("zswap", "machine"), ("zswap", "cgroup"))
-# Kilobytes: the amount left at the start, above all watermarks, and the search steps.
+# Kilobytes of memory left at the start, above all watermarks, and step of the search.
 LEFT = {"machine": {"pd_left": 4096, "pd_step": 256}, "cgroup": {"pd_left": 1024, "pd_step": 64}}
 OOM = {"pd_mb": 48, "pd_good": 8, "pd_tries": 60, "mem": "192M"}
 # Fields of swap_oom's output.
@@ -25,7 +25,7 @@ PENDING = "a consequence of deferral; after a flush, all memory is free, see `lm
 def runs_of(lines):
     """Return {case: run} from the output of the guest job.
 
-    A moment of a run is [time in ns, bytes free, in the pool, and charged to the cgroup].
+    A sample of a run is [time in ns, bytes free, bytes in the pool, bytes charged].
     """
     runs = {}
     for line in lines:
@@ -42,7 +42,7 @@ def runs_of(lines):
 
 
 def measure_back(guests, backend):
-    """Return {column: {case: [run, ...]}}."""
+    """Measure when memory is free; return {column: {case: [run, ...]}}."""
     data = {"base": {}, "on": {}}
     cases = (f"{way}:{guests.part(megabytes, 4)}:{guests.part(limit, 4)}"
              for way, megabytes, limit in CASES)
@@ -54,7 +54,7 @@ def measure_back(guests, backend):
 
 
 def measure(guests):
-    # A few tries would not be significant, and the search takes longest.
+    # A quick run omits the search: it takes longest, and a few tries are not significant.
     oom = {f"{backend}, {where}": guests.edge(
         "oom", backend, OOM | LEFT[where] | {"pd_where": where}, OOM_FIELDS, swap_mb=80,
         label=f"{where}-") for backend, where in (() if guests.quick else SHORT)}
@@ -63,7 +63,7 @@ def measure(guests):
 
 
 def figures(run):
-    """Return the figures of a run, in milliseconds and megabytes."""
+    """Return the figures of a run: ms, MB, MB x s ("held") and 1000 pages/s ("rate")."""
     returned, last = run["returned"], run["at"][-1]
     missing, pool, charged = ((one - other) / 2**20
                               for one, other in zip(returned[1:], last[1:]))
@@ -111,9 +111,9 @@ def more_tables(data):
         return
     yield ("### At the edge of OOM\n\nTwo processes with memory in swap are killed when "
            "almost no memory is free. Once the parent's wait() has returned for both, two "
-           "others allocate and lock the memory that swap used for them, and a little "
-           "more: the largest excess, searched from above, with which the unmodified "
-           "kernel killed no process in several consecutive tries.\n")
+           "others allocate and lock as much memory as swap used for the killed ones, plus "
+           "an excess. The excess is the largest, searched from above, with which the "
+           "unmodified kernel killed no process in several consecutive tries.\n")
     lines = []
     for name, samples in data["oom"].items():
         both = samples["base"], samples["on"]

@@ -10,12 +10,12 @@ import statistics
 
 from report.sections import common
 
-# Fields with the pages in runs of at least this length, below the next one.
+# Fields: number of pages in runs of at least this length, and below the next length.
 SIZES = tuple(str(1 << i) for i in range(10))
 # Fields of the output of swap_unmap -r: times in nanoseconds, and pages.
 NAMES = (*common.UNMAP_TIMES, "median", "90th percentile", *SIZES)
 WAYS = {"reclaim": "cgroup limit", "pageout": "madvise"}
-# Columns of the table of runs, and the sizes that each sums up.
+# Columns of the table of runs, and the SIZES that each column adds up.
 GROUPS = {"1": SIZES[:1], "2-3": SIZES[1:2], "4-15": SIZES[2:4], "16-127": SIZES[4:7],
           "128 and more": SIZES[7:]}
 
@@ -35,7 +35,7 @@ def measure(guests):
 
 
 def slot_ns(row):
-    """Return the CPU time per page, unmap and workers together."""
+    """Return the CPU time of unmap and workers together, in ns per page."""
     return [ms * 1e6 / nr for ms, nr in zip(common.CPU.value(row), pages(row))]
 
 

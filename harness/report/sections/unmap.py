@@ -11,11 +11,11 @@ from machine import vm
 from report.sections import common
 from report.sections.guests import QUICK_TURNS
 
-# Concurrent processes and megabytes each, by varied parameter.
+# Labels of rows "PROCESSES MEGABYTES", for varied numbers of processes and varied sizes.
 PROCESSES = {f"{processes} 256": f"{processes} x 256 MB" for processes in (1, 2, 3, 4)}
 SIZES = {f"1 {mb}": f"1 x {mb} MB" for mb in (64, 128, 192, 256, 512, 1024, 2048)}
 QUICK = ("1 256", "2 256")
-# These take half of the total time, even with few repetitions.
+# Even with few repetitions, the large sizes take half of the total time.
 LARGE, LARGE_REPETITIONS = ("1 1024", "1 2048"), 2
 SIZES_HEADING = (f"one process\n\n1024 MB and more: {LARGE_REPETITIONS} repetitions. The number "
                  f"of pending slots is limited to half of the pages of memory ({vm.MEMORY}); "
@@ -62,7 +62,7 @@ def headline(data):
 
 
 def latency_plot(samples, labels, axis, *settings):
-    """Return a gnuplot script: latency and its range by the number at `axis` of a shape."""
+    """Return a gnuplot script: latency by processes (axis 0) or by megabytes (axis 1)."""
     lines = ["set key outside", "set grid", 'set ylabel "ms"', "set logscale y", *settings,
              "$data << EOD"]
     for shape in common.measured(samples, labels):

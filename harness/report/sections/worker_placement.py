@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Accounting of CPU time
+"""CPU time and placement of workers
 
 Split of the CPU time of an unmap between the task and the kernel workers, and the effect of
 the workers' nice value and CPU mask, which are set in
@@ -24,7 +24,7 @@ def measure(guests):
 
 
 def rows(data, settings, note=""):
-    """Return a row for each setting of the workers, which exist only in the patched kernel."""
+    """Return a row for each setting; all have the same base, a kernel without workers."""
     return {f"{backend}, nice {setting.replace(':', ', CPUs ')}{note}": {
         "base": samples[f"base {SETTINGS[0]}".replace(":", " ")],
         "on": samples[f"on {setting}".replace(":", " ")]}

@@ -10,7 +10,7 @@ static void late_work_fn(struct work_struct *work)
 
 static DECLARE_WORK(late_work, late_work_fn);
 
-/* A file that uses the library elsewhere has a reason not to use it here. */
+/* Not reported, because this file already uses the library. */
 void late_free(struct llist_node *node)
 {
 	if (llist_add(node, &late_list))

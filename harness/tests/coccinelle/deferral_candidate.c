@@ -14,7 +14,7 @@ struct pool {
 	struct work_struct free_work;
 	struct work_struct run_work;
 	struct delayed_work gone_work[2];
-	/* Its function is in another file. */
+	/* The work function is in another file. */
 	struct work_struct other_work;
 };
 
@@ -89,14 +89,14 @@ void pool_other(struct pool *pool, struct foo *foo)
 		queue_work(wq, &pool->other_work);
 }
 
-/* The work item frees nothing. */
+/* The work function frees nothing. */
 void pool_run(struct pool *pool, struct foo *foo)
 {
 	if (llist_add(&foo->node, &pool->gone))
 		queue_work(wq, &pool->run_work);
 }
 
-/* Another function queues the work. */
+/* This function does not queue the work. */
 void pool_note(struct pool *pool, struct foo *foo)
 {
 	llist_add(&foo->node, &pool->gone);
@@ -127,7 +127,7 @@ void foo_put_guard(struct pool *pool, struct foo *foo)
 	queue_work(wq, &pool->free_work);
 }
 
-/* The work item does not free the object. */
+/* The work function does not free the object. */
 void foo_start(struct pool *pool, struct foo *foo)
 {
 	spin_lock(&pool->lock);

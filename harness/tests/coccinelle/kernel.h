@@ -155,11 +155,12 @@ void percpu_defer_destroy(struct percpu_defer *pd);
 void percpu_defer_map_destroy(struct percpu_defer_map *map);
 void percpu_defer_flush(struct percpu_defer_core *core);
 unsigned long percpu_defer_reclaim(struct percpu_defer_core *core, unsigned long max);
+void percpu_defer_drain_some(unsigned long max);
 void percpu_defer_set_enabled(struct percpu_defer_core *core, bool on);
 bool percpu_defer_push(struct percpu_defer *pd, unsigned long obj);
 bool percpu_defer_map_push(struct percpu_defer_map *map, unsigned long first,
 			   unsigned long nr);
 bool percpu_defer_map_next(struct percpu_defer_iter *iter, unsigned long *first);
-unsigned long percpu_defer_map_claim();	/* first interface: a map; now: an iterator */
+unsigned long percpu_defer_map_claim();	/* argument: map (first interface) or iterator */
 
 #endif /* KERNEL_H */

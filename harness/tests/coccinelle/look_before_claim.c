@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "kernel.h"
 
-/* First interface of the library: any slot could be claimed. */
+/* In the first interface of the library, callers could claim any slot. */
 unsigned int claim_of_old(struct percpu_defer_map *map, struct xa_state *xas,
 			  unsigned long end, void **entry)
 {

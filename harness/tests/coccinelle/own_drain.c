@@ -38,7 +38,7 @@ static void pool_drain_slots(struct percpu_defer_map *map, struct percpu_defer_i
 	percpu_defer_map_destroy(map);				/* want */
 }
 
-/* Not a drain: it may push and flush. */
+/* This function is not a drain, so it may push and flush. */
 void pool_free(struct percpu_defer *pd, unsigned long obj)
 {
 	if (!percpu_defer_push(pd, obj))

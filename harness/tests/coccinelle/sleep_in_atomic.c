@@ -24,6 +24,10 @@ void foo_locked(struct foo *foo)
 		percpu_defer_reclaim(&foo->map.core, 64);	/* want */
 	spin_unlock_irqrestore(&foo->lock, flags);
 
+	spin_lock_bh(&foo->lock);
+	percpu_defer_drain_some(64);				/* want */
+	spin_unlock_bh(&foo->lock);
+
 	xa_lock(&foo->tree);
 	percpu_defer_set_enabled(&foo->defer.core, false);	/* want */
 	xa_unlock(&foo->tree);

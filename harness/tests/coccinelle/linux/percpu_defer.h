@@ -1,3 +1,3 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Files that include this use the library. */
+/* Inclusion of this header marks a file as a user of the library. */
 #include "../kernel.h"

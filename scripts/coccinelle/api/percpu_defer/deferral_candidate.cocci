@@ -5,11 +5,11 @@
 //# - add an object to an llist;
 //# - add an object to a list under a spinlock;
 //# - store an object in the next element of a per-CPU array.
-//# A work function in the same file must free something; for a list, the work
-//# function must be in the same file. Files that use percpu_defer are skipped.
-//# Most findings are not worth a conversion: the work is rare, does not only
-//# free, or is queued from hard interrupts.
-//# Documentation/core-api/percpu_defer_adopting.rst describes what to measure.
+//# A finding requires a work function that frees something or, except for a
+//# list, is in another file. Files that use percpu_defer are skipped.
+//# Most findings are not worth a conversion, because the work is rare, does not
+//# only free, or is queued from hard interrupts.
+//# Documentation/core-api/percpu_defer_adopting.rst describes the measurements.
 ///
 // Confidence: Low
 // Options: --no-includes --include-headers
@@ -44,7 +44,7 @@ def name_of(what):
     return re.split(r"->|\.", re.sub(r"[\s()&*]|\[.*\]", "", what))[-1]
 
 def frees(work):
-    """Return whether a work item frees something; None if its function is elsewhere."""
+    """Return whether a work item frees something, or None if its function is elsewhere."""
     todo, reached = list(workers.get(work, ())), set()
     if not todo:
         return None
@@ -184,7 +184,7 @@ lock(E, ...)
     when any
 add@p(...)
 
-// A guard of the function or of a block: match any add after it.
+// Match any add after a guard of the function or of a block.
 @guarded depends on worker || init exists@
 identifier class = {spinlock, spinlock_bh, spinlock_irq, spinlock_irqsave,
 	raw_spinlock, raw_spinlock_bh, raw_spinlock_irq, raw_spinlock_irqsave,

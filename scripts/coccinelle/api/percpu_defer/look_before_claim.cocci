@@ -2,7 +2,7 @@
 /// A slot must be read only after percpu_defer_map_claim(). Before the claim, the
 /// slot may be live, or be freed and pushed again, because a push does not take
 /// the slot lock.
-//# The patch finds lookups in an xarray whose result is used after a claim.
+//# The patch finds lookups in an xarray before a claim whose result is used after it.
 ///
 // Confidence: High
 // Options: --no-includes --include-headers

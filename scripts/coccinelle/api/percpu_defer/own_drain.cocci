@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/// A drain must neither push to its own instance nor wait for it: such pushes
-/// may keep the drain running forever, and a flush would wait for itself.
-//# The patch finds only calls in the drain function itself, with its first
-//# argument or with a pointer to the structure that contains it.
+/// A drain must neither push to its own instance nor flush it. Pushes may keep
+/// the drain running forever, and a flush would wait for itself.
+//# The patch finds only calls in the drain function itself, on its first
+//# argument or through a pointer to the structure that contains the instance.
 ///
 // Confidence: High
 // Options: --no-includes --include-headers

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Test cases that run while frees are pending. Each case runs twice: first with the
- * workers held, so that all frees stay pending until the case releases the workers, and
- * then with the workers running under random delays, so that they race with the case.
- * Holding and delaying workers requires CONFIG_PERCPU_DEFER_PERTURB. Without it, the first
+ * Test cases that run while frees are pending. Each case runs twice. In the first run, the
+ * workers are held: all frees stay pending until the case releases the workers. In the
+ * second run, the workers run with random delays, so that they race with the case. Holding
+ * and delaying workers requires CONFIG_PERCPU_DEFER_PERTURB. Without this option, the first
  * run is skipped, and the second run has no delays.
  */
 #ifndef DRAIN_GATE_H
@@ -63,7 +63,7 @@ static inline void release_drains(void)
 		write_gate("hold", "0");
 }
 
-/* Enable random delays, seeded with @seed; disable them if it is NULL. */
+/* Enable random delays, seeded with @seed; disable them if @seed is NULL. */
 static inline void perturb(const char *seed)
 {
 	if (!gate_exists())
@@ -76,17 +76,12 @@ static inline void perturb(const char *seed)
 }
 
 /* Return false if @nr, the number of pending frees, is 0 in the first run. */
-static inline bool still_waits(unsigned long long nr)
+static inline bool stays_pending(unsigned long long nr)
 {
 	if (!drains_held || nr)
 		return true;
 	ksft_print_msg("workers are held, but frees did not stay pending\n");
 	return false;
-}
-
-static inline const char *run_name(void)
-{
-	return drains_held ? "held" : "free-running";
 }
 
 /* Reason to skip the case; set by the case if this kernel or machine cannot run it. */

@@ -3,8 +3,8 @@
  * Check each sysfs and debugfs file of percpu_defer and its clients: mode, owner, refusal
  * of unprivileged tasks, and refusal of malformed input.
  *
- * Root opens the directories, and unprivileged tasks open the files below them with
- * openat(): path lookup would already fail at the root of debugfs, which has mode 0700.
+ * Root opens the directories. Unprivileged tasks open the files in them with openat(),
+ * because path lookup would already fail at the root of debugfs, which has mode 0700.
  *
  * Files of trace events and of KUnit suites are not listed: their modes are the same for
  * all events and all suites.
@@ -30,7 +30,7 @@
 #define MAX_VALUES	16
 
 struct input {
-	/* Two alternating values: items 2, 4, ... are other spellings of item 0. */
+	/* Two values in turn: even items are spellings of item 0, odd items of item 1. */
 	const char *valid[MAX_VALUES];
 	const char *malformed[MAX_VALUES];
 	int empty;		/* errno of an empty write */
@@ -46,7 +46,7 @@ struct file {
 struct folder {
 	const char *name;
 	const char *path;
-	const char *below;	/* if set: pattern of the one directory below @path */
+	const char *below;	/* if set: pattern of the only directory below @path */
 	/* Options that the files need; @path exists only if @option is on. */
 	struct {
 		const char *option, *path;
@@ -56,9 +56,9 @@ struct folder {
 };
 
 /*
- * kstrtobool(), the parser of all boolean files, ignores everything after the first
- * letters: "1x", "1 2" and 18446744073709551616 are true. sysfs returns 0 for an empty
- * write without calling ->store().
+ * kstrtobool(), the parser of all boolean files, reads at most two characters: "1x", "1 2"
+ * and 18446744073709551616 are true. sysfs returns 0 for an empty write without calling
+ * ->store().
  */
 static const struct input bool_input = {
 	.valid = { "0", "1", "n", "y\n", "N", "Y", "off\n", "on" },
@@ -369,7 +369,7 @@ static int become_nobody(void)
 	return 0;
 }
 
-/* Become root of a user namespace, without the rights of the root that owns the files. */
+/* Become root of a user namespace, without the privileges of the owner of the files. */
 static int become_namespace_root(void)
 {
 	char map[32];
@@ -389,7 +389,7 @@ static int become_namespace_root(void)
 	return error;
 }
 
-/* Exit code of a child that was not refused; other nonzero codes are errnos of its setup. */
+/* Exit code of a child whose check failed; other nonzero codes are errnos of its setup. */
 #define EXIT_FAILED	255
 
 static bool test_unprivileged(int (*become)(void))
@@ -541,7 +541,7 @@ static const char *option_missing(void)
 	return NULL;
 }
 
-/* Report all tests of a directory as skipped if @option is off, else as failed. */
+/* Report all tests of a directory as skipped for lack of @option, or as failed if NULL. */
 static void report_missing(const char *option, const struct file *file)
 {
 	char why[64];

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Check that pushes on a nohz_full= CPU start neither a timer nor a worker there: unmap
-# memory in zram on such a CPU, and look at trace events.
+# Check that pushes on a nohz_full= CPU start neither a timer nor a worker there. Unmap
+# memory in zram swap on such a CPU, and search its trace events for timers and workers.
 DIR="$(dirname "$(readlink -f "$0")")"
 # shellcheck source=/dev/null
 . "${DIR}"/../kselftest/ktap_helpers.sh
@@ -48,7 +48,7 @@ expect_none() {
 ktap_print_header
 cpu=$(first_cpu 2>/dev/null)
 case $cpu in
-'' | *[!0-9]*) skip "needs nohz_full= on the kernel's command line" ;;
+'' | *[!0-9]*) skip "needs nohz_full= on the kernel command line" ;;
 esac
 mask=$(printf '%x' $((1 << cpu)))
 mount -t tracefs tracefs $tracing 2>/dev/null
@@ -57,14 +57,14 @@ for event in timer/timer_expire_entry workqueue/workqueue_execute_start; do
 	echo 1 >"$tracing/events/$event/enable"
 done
 echo "$mask" >$tracing/tracing_cpumask
-setup_zram || skip "needs zram, and mkswap"
+setup_zram || skip "needs zram and mkswap"
 ktap_set_plan 2
 
 if trace; then
-	expect_none "no timer of a work" delayed_work_timer_fn
+	expect_none "no delayed-work timer" delayed_work_timer_fn
 	expect_none "no worker" percpu_defer
 else
-	ktap_test_fail "no timer of a work"
+	ktap_test_fail "no delayed-work timer"
 	ktap_test_fail "no worker"
 fi
 

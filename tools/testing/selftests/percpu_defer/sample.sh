@@ -24,6 +24,6 @@ ktap_set_plan 5
 ktap_test_result "the sample for objects loads" modprobe "$objects"
 ktap_test_result "the sample for objects unloads" rmmod "$objects"
 ktap_test_result "the sample for slots loads" modprobe "$slots"
-ktap_test_result "slots are set that were filled again" refilled
+ktap_test_result "refilled slots are set" refilled
 ktap_test_result "the sample for slots unloads" rmmod "$slots"
 ktap_finished

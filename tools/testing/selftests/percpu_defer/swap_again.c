@@ -4,11 +4,11 @@
  *
  * usage: swap_again [-z] MEGABYTES MILLISECONDS
  *
- * Fills the swap space with MEGABYTES, unmaps them, waits for MILLISECONDS, and pages
- * out the same amount again. The swap space should be only slightly larger, so that the
- * second pageout reuses the slots of the first, whether drained or not. With -z, the
+ * Page out MEGABYTES of memory, unmap it, wait for MILLISECONDS, and page out the same
+ * amount again. The swap space should be only slightly larger than MEGABYTES, so that the
+ * second pageout reuses the slots of the first, which may still be pending. With -z, the
  * second pageout is of zero-filled pages, which the swap core does not write to the device.
- * Prints the CPU time of the second pageout in nanoseconds.
+ * Print the CPU time of the second pageout in nanoseconds.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -45,14 +45,14 @@ int main(int argc, char **argv)
 
 	first = filled(size, 1);
 	if (!page_out(first, size, size))
-		errx(1, "memory does not go to swap; enlarge the swap space");
+		errx(1, "swap: memory was not paged out; enlarge the swap space");
 	second = is_zero ? zeros(size) : filled(size, 1);
 	munmap(first, size);
 	usleep(pause * 1000);
 
 	start = now(CLOCK_PROCESS_CPUTIME_ID);
 	if (!page_out(second, size, size))
-		errx(1, "memory does not go to swap; enlarge the swap space");
+		errx(1, "swap: memory was not paged out; enlarge the swap space");
 	printf("%llu\n", (unsigned long long)(now(CLOCK_PROCESS_CPUTIME_ID) - start));
 	return 0;
 }

@@ -5,16 +5,17 @@
  *
  * usage: swap_busy MEGABYTES none|other|fifo MILLISECONDS FILE
  *
- * Fills MEGABYTES, pages them out, and unmaps them while each CPU runs a hog, a process that
- * loops: with normal priority ("other"), or with SCHED_FIFO ("fifo"), in which case this
- * process gets a higher SCHED_FIFO priority. "none" means no hogs. Hogs end when everything
- * is freed, or after MILLISECONDS. FILE begins with a number that is back at its initial value
- * when everything is freed, such as mm_stat of a zram device in use as swap.
- * Prints four durations in nanoseconds:
+ * Fill MEGABYTES of memory, page it out, and unmap it while each CPU runs a hog, a process
+ * that loops. Hogs have normal priority ("other") or SCHED_FIFO priority ("fifo"); "none"
+ * means no hogs. With "fifo", this process has a higher SCHED_FIFO priority than the hogs.
+ * Hogs are killed when everything is freed, or after MILLISECONDS. FILE begins with a number
+ * that is back at its initial value when everything is freed, such as mm_stat of a zram
+ * device in use as swap.
+ * Print four durations in nanoseconds:
  *   the duration of munmap(),
- *   the time from its start until FILE was back,
+ *   the time from the start of munmap() until everything was freed,
  *   the CPU time of munmap(),
- *   the CPU time of kernel workers until FILE was back,
+ *   the CPU time of kernel workers until everything was freed,
  * and the difference between FILE and its initial value
  *   when munmap() returned,
  *   when the hogs were killed.
@@ -53,7 +54,7 @@ static void measure(char *memory, size_t size, unsigned long milliseconds,
 	held = first_number(path) - before;
 	kill_hogs();
 	if (!wait_until_back(path, before, BACK_MS))
-		errx(1, "not everything is freed after %d ms", BACK_MS);
+		errx(1, "memory: not free after %d ms", BACK_MS);
 	back = now(CLOCK_MONOTONIC) - start;
 	/* Wait: the last worker may still be running. */
 	usleep(5000);
@@ -85,7 +86,7 @@ int main(int argc, char **argv)
 	if (fifo || !strcmp(argv[2], "other"))
 		make_hogs(fifo, go);
 	else if (strcmp(argv[2], "none"))
-		errx(1, "invalid kind of hogs '%s'", argv[2]);
+		errx(1, "invalid hogs '%s'; use none, other or fifo", argv[2]);
 	memory = swapped_out(size);
 
 	/* Poll FILE on time: minimize timer slack. */
@@ -94,7 +95,7 @@ int main(int argc, char **argv)
 		become_fifo(OWN_PRIORITY);
 	close(go[0]);
 	close(go[1]);
-	/* Let the hogs run for a while. */
+	/* Let the hogs run before the measurement. */
 	usleep(HOG_US);
 	measure(memory, size, hold, argv[4], before);
 	return 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Memory that the kernel swaps out because of a cgroup v2 limit, or of memory.reclaim. */
+/* Memory that the kernel swaps out because of a cgroup v2 limit or memory.reclaim. */
 #ifndef SWAP_CGROUP_H
 #define SWAP_CGROUP_H
 
@@ -34,7 +34,7 @@ static inline void join_cgroup(const char *cgroup)
 		err(1, "cannot enter %s", cgroup);
 }
 
-/* Write to random pages, @pages times; @seed selects them. */
+/* Write to a random page, @pages times; @seed selects the pages. */
 static inline void touch_at_random(char *memory, size_t pages, uint64_t seed)
 {
 	size_t i;
@@ -49,7 +49,7 @@ static inline void reclaim_until(const char *cgroup, size_t total)
 	char amount[64];
 	int tries;
 
-	/* Retry: reclaim may give up early, or take memory of other processes in the cgroup. */
+	/* Retry: reclaim may stop early, or take memory of other processes in the cgroup. */
 	for (tries = 0; swapped_bytes() < total && tries < RECLAIM_TRIES; tries++) {
 		snprintf(amount, sizeof(amount), "%zu swappiness=max",
 			 total - swapped_bytes());

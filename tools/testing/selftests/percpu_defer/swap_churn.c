@@ -5,13 +5,13 @@
  *
  * usage: swap_churn MEGABYTES SECONDS SPINNERS FILE
  *
- * SPINNERS processes loop on each CPU. Another process, running as nobody, repeatedly
- * fills MEGABYTES, pages them out and unmaps them, for SECONDS. FILE begins with the
+ * SPINNERS processes loop on each CPU. For SECONDS, another process, run by user nobody,
+ * repeatedly fills MEGABYTES of memory, pages it out and unmaps it. FILE begins with the
  * amount stored in swap: mm_stat of a zram device in use as swap, or stored_pages of zswap.
- * Prints
+ * Print
  *   the number of unmaps,
  *   the maximum of FILE minus its initial value,
- *   nanoseconds from the start of the last unmap until FILE was back at its initial value.
+ *   nanoseconds from the start of the last unmap until everything was freed.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -106,7 +106,7 @@ int main(int argc, char **argv)
 		close(go[1]);
 		be_churner(results[1]);
 	}
-	/* Outrank the spinners: watch() must not wait for a CPU. */
+	/* Preempt the spinners: watch() must not wait for a CPU. */
 	become_fifo(OWN_PRIORITY);
 	close(go[0]);
 	close(go[1]);
@@ -116,7 +116,7 @@ int main(int argc, char **argv)
 	if (read(results[0], &result, sizeof(result)) != sizeof(result))
 		errx(1, "the process that frees memory failed");
 	if (!wait_until_back(argv[4], before, BACK_MS))
-		errx(1, "not everything is freed after %d ms", BACK_MS);
+		errx(1, "memory: not free after %d ms", BACK_MS);
 	printf("%lu %llu %llu\n", result.rounds, most,
 	       (unsigned long long)(now(CLOCK_MONOTONIC) - result.start));
 	kill_hogs();

@@ -26,7 +26,7 @@
 #define SLOW_DEV	"/dev/" SLOW_NAME
 #define SLOW_DIR	CONFIGFS "/nullb/" SLOW_NAME
 
-/* Loop device on a file in a ramfs; @dev and @dir are empty until they exist. */
+/* Loop device on a file in a ramfs; @dev and @dir are empty until each is created. */
 struct loop {
 	char dev[32], dir[64];
 	int number;
@@ -69,7 +69,7 @@ static inline void loop_add(struct loop *loop, const char *dir, unsigned long me
 	close(file);
 }
 
-/* Mark the device as rotational; call before swapon, which reads this flag. */
+/* Mark the device as rotational. Call this before swapon reads the flag. */
 static inline void loop_set_rotational(const struct loop *loop)
 {
 	char path[64];
@@ -79,7 +79,7 @@ static inline void loop_set_rotational(const struct loop *loop)
 		ksft_exit_fail_msg("cannot write to %s\n", path);
 }
 
-/* Undo a complete or partial loop_add(); return false if something is left. */
+/* Undo a complete or partial loop_add(); return false if a step fails. */
 static inline bool loop_undo(struct loop *loop)
 {
 	bool good = true;
@@ -123,7 +123,7 @@ static inline void slow_set(const char *name, const char *text)
 		ksft_exit_fail_msg("%s: %s\n", path, strerror(error));
 }
 
-/* Undo a complete or partial slow_add(); return false if something is left. */
+/* Undo a complete or partial slow_add(); return false if a step fails. */
 static inline bool slow_undo(void)
 {
 	bool good = true;
@@ -144,8 +144,8 @@ static inline bool slow_undo(void)
 }
 
 /*
- * Create a memory-backed device that completes each request after @ms; return false if
- * the kernel does not support it.
+ * Create a memory-backed device that completes each request after @ms milliseconds; return
+ * false if the kernel does not support such devices.
  */
 static inline bool slow_add(unsigned long megabytes, unsigned long ms)
 {

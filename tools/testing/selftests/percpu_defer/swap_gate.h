@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Gate at which child processes wait until their parent opens it for all of them. */
+/* Gate at which child processes wait until their parent opens it. */
 #ifndef SWAP_GATE_H
 #define SWAP_GATE_H
 
@@ -33,26 +33,26 @@ static inline pid_t new_child(void)
 	return pid;
 }
 
-/* Close the write ends; an open one in an intermediate process would keep readers waiting. */
+/* Close the write ends: readers see end-of-file only when all processes have closed them. */
 static inline void leave_gate(const struct gate *gate)
 {
 	close(gate->ready[1]);
 	close(gate->go[1]);
 }
 
-/* In a child: report readiness, and wait until the gate is opened. */
+/* Report readiness, and wait until the gate is opened. Called in a child. */
 static inline void wait_at_gate(const struct gate *gate)
 {
 	char byte = 0;
 
 	if (write(gate->ready[1], &byte, 1) != 1)
-		errx(1, "the parent is gone");
+		errx(1, "parent: exited");
 	leave_gate(gate);
 	if (read(gate->go[0], &byte, 1) != 0)
-		errx(1, "the parent is gone");
+		errx(1, "parent: exited");
 }
 
-/* In the parent, once all children are forked: wait until they are ready. */
+/* Wait until all children are ready. Called in the parent, after the forks. */
 static inline void await_ready(const struct gate *gate, int children)
 {
 	char byte;

@@ -13,17 +13,17 @@
 #include "swap_gate.h"
 #include "swap_measure.h"
 
-#define MAX_CPUS	64		/* CPUs that hogs can occupy */
+#define MAX_CPUS	64		/* number of CPUs that can run hogs */
 #define MAX_HOGS	1024
 
-/* SCHED_FIFO priorities: of hogs, and of the process that measures. */
+/* SCHED_FIFO priorities of hogs and of the measuring process. */
 enum { HOG_PRIORITY = 1, OWN_PRIORITY };
 
 static pid_t hog[MAX_HOGS];
 static int nr_hogs;
 
-/* Loop on a CPU as soon as the write end of @go is closed. */
-static inline void be_hog(int cpu, bool fifo, int go)
+/* Loop on a CPU once the write end of the pipe @go is closed. */
+static inline void run_hog(int cpu, bool fifo, int go)
 {
 	char byte;
 
@@ -31,14 +31,14 @@ static inline void be_hog(int cpu, bool fifo, int go)
 	if (fifo)
 		become_fifo(HOG_PRIORITY);
 	if (read(go, &byte, 1) != 0)
-		errx(1, "the parent is gone");
+		errx(1, "parent: exited");
 	for (;;)
 		;
 }
 
 /*
- * Fork a hog for each CPU; hogs start to loop when both ends of @go are closed. Call this before
- * memory is swapped out: hogs would share its slots and keep them in use.
+ * Fork a hog for each CPU. Hogs start to loop when the caller closes @go[1]. Call this before
+ * memory is swapped out: hogs that are forked later would share its slots and keep them in use.
  */
 static inline void make_hogs(bool fifo, const int *go)
 {
@@ -54,7 +54,7 @@ static inline void make_hogs(bool fifo, const int *go)
 		hog[nr_hogs] = new_child();
 		if (!hog[nr_hogs]) {
 			close(go[1]);
-			be_hog(cpu, fifo, go[0]);
+			run_hog(cpu, fifo, go[0]);
 		}
 		nr_hogs++;
 	}

@@ -4,8 +4,8 @@
  *
  * usage: swap_in MEGABYTES
  *
- * Fills MEGABYTES, pages them out, and writes to each page in turn.
- * Prints the median and the 99th percentile of the fault latency in nanoseconds.
+ * Fill MEGABYTES of memory, page it out, and write to each page in turn.
+ * Print the median and the 99th percentile of the fault latency in nanoseconds.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -29,14 +29,14 @@ int main(int argc, char **argv)
 	if (memory == MAP_FAILED || !took)
 		err(1, "no memory");
 	madvise(memory, size, MADV_NOHUGEPAGE);
-	/* No readahead: one page per fault. */
+	/* Disable readahead: swap in one page per fault. */
 	madvise(memory, size, MADV_RANDOM);
 	/* Fault the array in now, not between the measured faults. */
 	memset(took, 0xff, pages * sizeof(*took));
 	for (i = 0; i < pages; i++)
 		fill_page(memory + i * page_size(), 1);
 	if (!page_out(memory, size, size))
-		errx(1, "only %zu of %zu bytes went to swap; enlarge the swap space",
+		errx(1, "swap: holds only %zu of %zu bytes; enlarge it",
 		     swapped_bytes(), size);
 
 	for (i = 0; i < pages; i++) {

@@ -6,19 +6,19 @@
  *
  * Each process has SWAPPED megabytes in swap and RESIDENT megabytes in memory. A killer
  * process sends SIGKILL to all of them. With -m, it then calls process_mrelease() for
- * each. With -f, it then waits until they are gone, and flushes deferred frees. The wait is
- * needed because process_mrelease() does nothing for a process that is already exiting.
- * Finally it writes to ALLOCATED megabytes of new memory. POOL holds the memory usage of
- * compressed swap: mm_stat of a zram device in use as swap, or pool_total_size of zswap.
- * Prints nanoseconds from the first SIGKILL until
- *   kill() and process_mrelease() had returned, and, with -f, the processes were gone,
+ * each. With -f, it then waits until all have exited, and flushes deferred frees. The wait is
+ * needed because process_mrelease() does not wait for an exit that already frees memory.
+ * Finally the killer writes to ALLOCATED megabytes of new memory. POOL holds the memory usage
+ * of compressed swap: mm_stat of a zram device in use as swap, or pool_total_size of zswap.
+ * Print nanoseconds from the first SIGKILL until
+ *   kill() and process_mrelease() had returned and, with -f, the processes had exited,
  *   nearly all of their resident memory was free,
  *   the parent's wait() had returned for all of them,
  *   POOL was back at its initial value,
  * and
  *   the duration and the CPU time of the flush, both 0 without -f,
- *   the duration of the allocation of new memory and the writes to it.
- * The parent polls every millisecond; the times of the killer are exact.
+ *   the time to allocate and write to the new memory.
+ * The parent polls every millisecond. The killer measures its times exactly.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -39,11 +39,11 @@
 #include "swap_pool.h"
 
 #define MAX_PROCESSES	16
-#define LOOKS		20000
-/* Share of the freed memory that may be allocated elsewhere, for example to page tables. */
+#define POLLS		20000
+/* Part of the freed memory that may be allocated again, for example for page tables. */
 #define MISSED(bytes)	((bytes) / 32)
 
-/* From the command line. */
+/* Command-line arguments. */
 static bool release;
 static bool flush;
 static const char *pool;
@@ -110,7 +110,7 @@ static bool is_on(const char *path)
 	return c == '1' || c == 'Y';
 }
 
-/* Disable deferral wherever it is on, which drains, and enable it again. */
+/* Disable deferral where it is enabled, which drains, and enable it again. */
 static void flush_all(void)
 {
 	glob_t found = {};
@@ -160,7 +160,7 @@ static void see(uint64_t *when, bool what)
 		*when = now(CLOCK_MONOTONIC);
 }
 
-/* Poll until the processes are gone and all memory is back. */
+/* Poll until the processes have exited and all of their memory is free. */
 static struct seen watch(pid_t killer, unsigned long long free, unsigned long long before)
 {
 	uint64_t next = now(CLOCK_MONOTONIC);
@@ -170,7 +170,7 @@ static struct seen watch(pid_t killer, unsigned long long free, unsigned long lo
 	bool killing = true;
 	pid_t pid;
 
-	for (i = 0; i < LOOKS; i++) {
+	for (i = 0; i < POLLS; i++) {
 		await_tick(&next);
 		while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 			left--;
@@ -187,7 +187,7 @@ static struct seen watch(pid_t killer, unsigned long long free, unsigned long lo
 		if (!left && seen.resident && seen.back)
 			return seen;
 	}
-	errx(1, "not everything is freed after %d ms", LOOKS);
+	errx(1, "memory: not free after %d polls", POLLS);
 }
 
 static void parse(int argc, char **argv)

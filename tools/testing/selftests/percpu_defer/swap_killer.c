@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Check whether a low-memory killer in user space kills a second process because the
- * memory of the first one is not free in time.
+ * memory of the first process is not free in time.
  *
  * usage: swap_killer MEGABYTES LOW EXTRA POLL POOL
  *
- * Two holders fill MEGABYTES each, and page them out. A grower locks memory, in total
- * MemAvailable - LOW + ONE - MARGIN + EXTRA, where ONE is the memory that swap uses for one
- * holder. It slows down when MemAvailable reaches LOW + ONE/2. Meanwhile the parent polls
- * MemAvailable every POLL milliseconds. Below LOW, it kills and reaps a holder.
+ * Each of two holders fills MEGABYTES of memory and pages it out. A grower locks an amount
+ * of MemAvailable - LOW + ONE - MARGIN + EXTRA, where ONE is the memory that swap uses for
+ * one holder, and MARGIN is 8 MB. The grower slows down when MemAvailable reaches
+ * LOW + ONE/2. Meanwhile the parent polls MemAvailable every POLL milliseconds. If
+ * MemAvailable is below LOW, the parent kills and reaps a holder.
  * LOW and EXTRA are in kilobytes. POOL is mm_stat of a zram device in use as swap, or
  * pool_total_size of zswap.
- * Prints
+ * Print
  *   the number of holders that were killed,
- *   the number of OOM kills in the meantime,
+ *   the number of OOM kills during the run,
  *   ONE in bytes.
  */
 #define _GNU_SOURCE
@@ -63,7 +64,7 @@ static void write_to(char *memory, size_t bytes)
 		memory[i] = 1;
 }
 
-/* Lock memory as described above; @one: bytes that swap uses for one holder. */
+/* Lock memory as described above. Swap uses @one bytes for each holder. */
 static void be_grower(const struct gate *gate, unsigned long long one)
 {
 	unsigned long long fast, all, done = 0;
@@ -73,7 +74,7 @@ static void be_grower(const struct gate *gate, unsigned long long one)
 	fast = available() - low - one / 2;
 	all = fast + one / 2 + one - MARGIN + extra;
 	if ((long long)fast < 0)
-		errx(1, "too little memory is available; give a smaller LOW");
+		errx(1, "LOW: exceeds the available memory; reduce it");
 	memory = mmap(NULL, all + SLOW_STEP, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED || mlock2(memory, all, MLOCK_ONFAULT))
@@ -89,7 +90,7 @@ static void be_grower(const struct gate *gate, unsigned long long one)
 	_exit(0);
 }
 
-/* Kill a holder whenever memory is low, until the grower exits. Return the number killed. */
+/* Kill a holder whenever memory is low, until the grower exits. Return the number of kills. */
 static int be_killer(const pid_t *holder, pid_t grower)
 {
 	int killed = 0, status;
@@ -125,7 +126,7 @@ int main(int argc, char **argv)
 	before = pool_bytes(pool);
 	killed_by_kernel = kills();
 
-	/* One after the other, so that holders do not share zspages. */
+	/* Start holders one by one, so that they do not share zspages. */
 	for (i = 0; i < HOLDERS; i++) {
 		holders[i] = new_gate();
 		holder[i] = new_child();

@@ -75,7 +75,7 @@ static inline void pin_to_cpu(pid_t pid, int cpu)
 	sched_setaffinity(pid, sizeof(one), &one);
 }
 
-/* Return the number at the start of a file. Reopen it: not all files can be reread. */
+/* Return the number at the start of a file. Reopen the file: not all files can be reread. */
 static inline unsigned long long first_number(const char *path)
 {
 	char text[32] = "";
@@ -98,9 +98,9 @@ static inline unsigned long parse_number(const char *text, unsigned long max)
 }
 
 /*
- * Wait until the number at the start of a file is back at @before; return false if that
- * takes longer than @milliseconds. The polling interval is long enough not to disturb
- * the tasks that free memory.
+ * Wait until the number at the start of a file is at most @before; return false after
+ * @milliseconds. The polling interval is long enough not to disturb the tasks that free
+ * memory.
  */
 static inline bool wait_until_back(const char *path, unsigned long long before,
 				   unsigned long milliseconds)
@@ -148,7 +148,7 @@ static inline void fill(char *memory, size_t size, uint64_t generation)
 		fill_page(memory + offset, generation);
 }
 
-/* Map memory and write to all of it. */
+/* Map memory and fill all of its pages. */
 static inline char *filled(size_t size, uint64_t generation)
 {
 	char *memory = new_memory(size);
@@ -161,7 +161,7 @@ static inline char *filled(size_t size, uint64_t generation)
 static inline void page_out_all(void *memory, size_t size)
 {
 	if (!page_out(memory, size, size))
-		errx(1, "only %zu of %zu bytes went to swap; enlarge the swap space",
+		errx(1, "swap: holds only %zu of %zu bytes; enlarge it",
 		     swapped_bytes(), size);
 }
 

@@ -4,19 +4,18 @@
  *
  * usage: swap_memory [-c CGROUP] munmap|exit MEGABYTES POOL
  *
- * A process fills MEGABYTES and pages them out. Then it unmaps them, or exits. POOL
- * holds the memory usage of compressed swap: mm_stat of a zram device in use as swap, or
- * pool_total_size of zswap. With -c, the process enters CGROUP, whose
- * memory.max should be below MEGABYTES, and has the kernel swap its pages out in random
- * order.
- * Prints lines
+ * A process fills MEGABYTES of memory and pages it out. Then the process unmaps that memory,
+ * or exits. POOL holds the memory usage of compressed swap: mm_stat of a zram device in use
+ * as swap, or pool_total_size of zswap. With -c, the process enters CGROUP, whose memory.max
+ * should be below MEGABYTES, and has the kernel swap its pages out in random order.
+ * Print lines
  *   start TIME FREE POOL CHARGED
  *   returned TIME FREE POOL CHARGED
  *   at TIME FREE POOL CHARGED
  * with nanoseconds since the start of munmap() or exit(), and bytes of free memory, of
  * POOL, and of memory.current of the cgroup (0 without -c). "returned" is the time when
- * munmap() returned, or the wait() for the exiting process. There is an "at" line for
- * each millisecond until POOL is back at its initial value.
+ * munmap(), or wait() for the exiting process, returned. An "at" line is printed for each
+ * millisecond until POOL is back at its initial value.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -46,7 +45,7 @@ static struct {
 	struct moment start, returned;
 } *shared;
 
-/* From the command line. */
+/* Command-line arguments. */
 static const char *cgroup, *pool;
 static bool exits;
 static size_t size;
@@ -88,7 +87,7 @@ static void child(const struct gate *gate)
 	_exit(0);
 }
 
-/* Run the child from a process that waits for it, while the parent takes samples. */
+/* Fork the child and wait for it, while the parent takes samples. */
 static void keeper(const struct gate *gate)
 {
 	int status;
@@ -120,7 +119,7 @@ static int watch(pid_t pid, unsigned long long before)
 		if (gone && sample[nr].pool <= before)
 			return nr + 1;
 	}
-	errx(1, "not everything is freed after %d samples", SAMPLES);
+	errx(1, "memory: not free after %d samples", SAMPLES);
 }
 
 static void print_moment(const char *name, const struct moment *moment)

@@ -4,19 +4,19 @@
  *
  * usage: swap_mixed CGROUP PROCESSES LIVES MEGABYTES FILE
  *
- * PROCESSES processes run at a time. Each one fills MEGABYTES, uses them in random order,
- * frees and refills half of them, uses all of them again, and exits. It is followed by
- * another one, LIVES in a row. They run in the cgroups CGROUP0, CGROUP1, and so on,
- * whose memory.max makes them swap. Because no two share a cgroup, a process takes no memory
- * from the others, and swaps nearly the same amount in each run. The first page with wrong
- * content ends the program. Without address randomisation, the work is the same in each
- * run. FILE begins with a number that is back at its initial value when everything is
- * freed, such as mm_stat of a zram device in use as swap.
- * Prints durations in nanoseconds:
- *   until the last process had exited,
- *   until FILE was back,
+ * In each of PROCESSES cgroups (CGROUP0, CGROUP1, and so on), LIVES processes run one after
+ * the other. Each process fills MEGABYTES of memory, uses it in random order, frees and
+ * refills half of it, uses all of it again, and exits. memory.max of the cgroups makes the
+ * processes swap. A process swaps nearly the same amount in each run, because processes that
+ * run at the same time do not share a cgroup. The program fails at the first page with
+ * wrong content. Without address randomisation, the work is the same in each run. FILE
+ * begins with a number that is back at its initial value when everything is freed, such as
+ * mm_stat of a zram device in use as swap.
+ * Print durations in nanoseconds:
+ *   the time until the last process had exited,
+ *   the time until everything was freed,
  *   the CPU time of the processes in user mode, and in the kernel,
- *   the CPU time of kernel workers until FILE was back,
+ *   the CPU time of kernel workers until everything was freed,
  * and the numbers of pages written to and read from devices, stored in and loaded from zswap.
  */
 #define _GNU_SOURCE
@@ -39,7 +39,7 @@ static const char *const counter[] = { "pswpout", "pswpin", "zswpout", "zswpin" 
 
 #define NR_COUNTERS	ARRAY_SIZE(counter)
 
-/* Increment the first word of random pages, @pages times; exit if one has a wrong value. */
+/* Increment the first word of a random page, @pages times; exit if a word is wrong. */
 static void use(char *memory, size_t pages, uint16_t *used, uint64_t seed)
 {
 	size_t i;
@@ -80,8 +80,8 @@ static void wait_for_all(void)
 			errx(1, "a process failed");
 }
 
-static void live_again(const char *cgroup, unsigned long number, unsigned long lives,
-		       size_t size)
+static void run_lives(const char *cgroup, unsigned long number, unsigned long lives,
+		      size_t size)
 {
 	unsigned long life;
 	char path[128];
@@ -138,12 +138,12 @@ int main(int argc, char **argv)
 		if (pid < 0)
 			err(1, "fork");
 		if (!pid)
-			live_again(argv[1], i, lives, size);
+			run_lives(argv[1], i, lives, size);
 	}
 	wait_for_all();
 	took = now(CLOCK_MONOTONIC) - start;
 	if (!wait_until_back(argv[5], before, BACK_MS))
-		errx(1, "not everything is freed after %d ms", BACK_MS);
+		errx(1, "memory: not free after %d ms", BACK_MS);
 	back = now(CLOCK_MONOTONIC) - start;
 	/* Wait: the last worker may still be running. */
 	usleep(5000);

@@ -4,17 +4,17 @@
  *
  * usage: swap_oom [-c CGROUP] MEGABYTES LEFT EXTRA POOL
  *
- * Two processes fill MEGABYTES together, and page them out. Then the parent locks memory
- * until only LEFT kilobytes are free, in the machine or, with -c, in the cgroup that all
- * of the processes enter. It kills the two, and as soon as they are gone, two others
- * lock and write to as much memory as swap had used for the killed ones, plus
+ * Two victims together fill MEGABYTES of memory and page it out. Then the parent locks
+ * memory until only LEFT kilobytes are free in the machine or, with -c, in the cgroup that
+ * all processes enter. The parent kills the victims. As soon as they have exited, two other
+ * processes lock and write to as much memory as swap had used for the victims, plus
  * EXTRA kilobytes. POOL holds the memory usage of compressed swap: mm_stat of a zram device
  * in use as swap, or pool_total_size of zswap.
- * Prints
- *   the number of OOM kills in the meantime,
- *   the number of those in the cgroup,
- *   the number of bytes that the two others needed,
- *   nanoseconds until the two others had exited.
+ * Print
+ *   the number of OOM kills during the run,
+ *   the number of these OOM kills in the cgroup,
+ *   the number of bytes that the other processes needed,
+ *   nanoseconds from the exit of the victims to that of the other processes.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -31,10 +31,10 @@
 #include "swap_pool.h"
 
 #define PROCESSES	2
-/* Number of pages written between two slow reads of the amount of free memory. */
-#define PAGES_A_LOOK	64
+/* Number of pages written between two reads of the free memory, which are slow. */
+#define PAGES_PER_CHECK	64
 
-/* From the command line. */
+/* Command-line arguments. */
 static const char *cgroup, *pool;
 static size_t size;
 static unsigned long long keep, extra;
@@ -85,10 +85,10 @@ static char *locked(size_t bytes)
 	return memory;
 }
 
-/* Lock memory until at most @keep bytes are left. */
+/* Lock memory until at most LEFT kilobytes are free. */
 static void take_memory(void)
 {
-	size_t step = PAGES_A_LOOK * page_size(), offset, bytes = left();
+	size_t step = PAGES_PER_CHECK * page_size(), offset, bytes = left();
 	char *memory = locked(bytes);
 
 	for (offset = 0; offset + step <= bytes && left() > keep; offset += step)

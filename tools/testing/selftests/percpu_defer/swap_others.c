@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Measure how an munmap() of much swapped-out memory affects other processes.
+ * Measure how a large munmap() of swapped-out memory affects other processes.
  *
  * usage: swap_others MEGABYTES MILLISECONDS
  *
- * Fills MEGABYTES, pages them out, and unmaps them on the first CPU, while
- *   on the last CPU a process repeatedly pages out 64 pages with one call, and writes
- *   to each of them, which swaps it in again;
- *   on the first CPU a SCHED_FIFO process wakes up every 500 us from a timer.
- * They run for MILLISECONDS before the munmap(), and for MILLISECONDS from its start,
- * or until it ends if that is later.
- * Prints the median, the 99th percentile and the maximum of these times in nanoseconds:
- *   munmap unmap NS NS NS     the munmap(), of which there is only one,
+ * Fill MEGABYTES of memory, page it out, and unmap it on the first CPU, while
+ *   a process on the last CPU repeatedly pages out 64 pages with one call, and then
+ *   writes to each page, which swaps the page in again;
+ *   a SCHED_FIFO process on the first CPU wakes up every 500 us from a timer.
+ * These two processes are measured for MILLISECONDS before munmap(), and from its start for
+ * MILLISECONDS or until it returns, whichever is later.
+ * Print the median, the 99th percentile and the maximum of these times in nanoseconds:
+ *   munmap unmap NS NS NS     the only munmap(),
  *   out quiet|unmap NS NS NS  a call that pages out, before munmap() and from its start,
  *   in quiet|unmap NS NS NS   a page fault,
- *   wake quiet|unmap NS NS NS wakeup latency of the SCHED_FIFO process: the time for which
- *                             the munmap() keeps other tasks from running on its CPU.
+ *   wake quiet|unmap NS NS NS wakeup latency of the SCHED_FIFO process, which shows for how
+ *                             long munmap() prevents other tasks from running on its CPU.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -32,7 +32,7 @@
 
 #define CHUNK		64
 #define CHUNKS		32
-/* A shorter period would be more precise, but would take most of an emulated CPU. */
+/* Wakeup period; a shorter one would take most of an emulated CPU. */
 #define WAKE_NS		500000
 #define WARM_UP_US	500000
 #define MAX_EVENTS	1000000
@@ -41,14 +41,14 @@ struct event {
 	uint64_t start, took;
 };
 
-/* Events of one process; shared with the parent. */
+/* Events of one process, in memory shared with the parent. */
 struct events {
 	size_t nr;
 	struct event event[MAX_EVENTS];
 };
 
 static struct events *own, *out, *in, *wake;
-/* Shared: time at which to stop, 0 until it is known. */
+/* Time at which the children stop, in shared memory; 0 until it is known. */
 static uint64_t *end;
 
 static void *shared(size_t size)
@@ -135,7 +135,7 @@ static void wake_up(void)
 		time.tv_nsec = due % 1000000000;
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL);
 		add_event(wake, due);
-		/* Skip missed periods: they have the same cause. */
+		/* Skip missed periods: their delays have the same cause. */
 		if (now(CLOCK_MONOTONIC) > due + WAKE_NS)
 			due = now(CLOCK_MONOTONIC);
 	}
@@ -198,7 +198,7 @@ int main(int argc, char **argv)
 	in = shared(sizeof(*in));
 	wake = shared(sizeof(*wake));
 	end = shared(sizeof(*end));
-	/* Fork before memory is in swap: the children would share its slots. */
+	/* Fork before memory is in swap, or children would share its slots. */
 	other[0] = start_other(swap_chunks);
 	other[1] = start_other(wake_up);
 	for (i = 0; i < 2; i++)

@@ -42,22 +42,22 @@ static inline uint64_t page_seed(const void *page, uint64_t generation)
 	return mix((uintptr_t)page ^ generation << 48);
 }
 
-/* One page in sixteen is filled with a single word. */
+/* Return true for one page in sixteen, which is filled with a single word. */
 static inline bool page_is_same(uint64_t seed)
 {
 	return seed % 16 == 0;
 }
 
-/* One page in sixteen is incompressible. */
+/* Return true for one page in sixteen, which is incompressible. */
 static inline bool page_is_huge(uint64_t seed)
 {
 	return seed % 16 == 1;
 }
 
 /*
- * Return the number of noise words at the start of a page. Pages that are neither same nor
- * huge have different numbers of them: such pages compress to about a quarter, and to
- * different sizes, as real pages do.
+ * Return the number of noise words at the start of a page. The number differs between pages
+ * that are neither same-filled nor huge. These pages compress to a quarter on average, and
+ * to different sizes, as real pages do.
  */
 static inline size_t noise_words(uint64_t seed)
 {
@@ -74,7 +74,7 @@ static inline uint64_t page_word(uint64_t seed, size_t i)
 	return i < noise_words(seed) ? mix(seed + i) : seed;
 }
 
-/* Fill a page. Two loops are faster, and most tests spend their time here. */
+/* Fill a page. Do not use page_word(), which would slow down most tests. */
 static inline void fill_page(void *page, uint64_t generation)
 {
 	uint64_t *word = page, seed = page_seed(page, generation);
@@ -130,9 +130,9 @@ static inline size_t swapped_bytes(void)
 }
 
 /*
- * Page out until @done(@total) is true; return false after PAGEOUT_TRIES calls. A page in
- * the LRU batch of a CPU cannot be paged out. madvise() empties only the batch of the CPU
- * that it runs on, so call it on each CPU.
+ * Page out until @done(@total) is true; return false after PAGEOUT_TRIES tries. A page in
+ * the LRU batch of a CPU cannot be paged out. Run madvise() on each CPU in turn, because it
+ * empties only the batch of the CPU that it runs on.
  */
 static inline bool page_out_until(void *memory, size_t size,
 				  bool (*done)(size_t total), size_t total)

@@ -54,9 +54,9 @@ static inline unsigned long long free_bytes(void)
 #define SETTLE_US	100000
 
 /*
- * Wait until the pool stops shrinking, so that no drain disturbs the next run. The pool may
- * stay larger than before: other processes, and files of the root file system, may have
- * been swapped out when memory was short.
+ * Wait until the number at the start of a file stops falling, so that no drain disturbs the
+ * next run. The number may stay above its initial value: other processes, and files of the
+ * root file system, may have been swapped out when memory was short.
  */
 static inline void settle(const char *path)
 {

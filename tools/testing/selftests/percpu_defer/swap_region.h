@@ -67,7 +67,7 @@ static inline struct region swapped_region(size_t size, size_t total)
 	struct region r = new_region(size);
 
 	if (!page_out(r.memory, size, total))
-		ksft_exit_fail_msg("only %zu of %zu bytes went to swap\n",
+		ksft_exit_fail_msg("swap: holds only %zu of %zu bytes\n",
 				   swapped_bytes(), total);
 	return r;
 }

@@ -6,16 +6,16 @@
  *
  * Processes fill memory with a pattern made of address and generation, page it out to a
  * zram device that is too small for all of it, check it, free it and fill it again.
- * Meanwhile zsmalloc and the page allocator compact memory, and deferral is switched off
- * and on. If a drain frees a slot that was written again, a page reads as zeros.
- * Adds a zram device, and removes it at the end.
+ * Meanwhile zsmalloc and the page allocator compact memory, and deferral is disabled and
+ * enabled. A page reads as zeros if a drain frees a slot that was written again.
+ * Add a zram device, and remove it at the end.
  */
 #define _GNU_SOURCE
 #include "kselftest.h"
 #include "swap_workers.h"
 #include "zram_swap.h"
 
-/* Compact zsmalloc and memory, and switch deferral off and on. */
+/* Compact zsmalloc and memory, and disable and enable deferral. */
 static void disturber(time_t end)
 {
 	bool on = defers();
@@ -63,7 +63,7 @@ int main(int argc, char **argv)
 		ksft_exit_skip("needs root\n");
 	if (size / page_size() < MIN_CHUNKS)
 		ksft_exit_fail_msg("MEGABYTES: too small; give at least %d pages\n", MIN_CHUNKS);
-	/* run_workers() signals its process group: leave the group of the parent. */
+	/* Leave the parent's process group: run_workers() signals its own group. */
 	setpgid(0, 0);
 	zram_add(zram_mb);
 	ksft_set_plan(3);
@@ -78,7 +78,7 @@ int main(int argc, char **argv)
 	ksft_test_result(zram_usage().freed - start.freed > slots,
 			 "slots were reused\n");
 	ksft_test_result(usage_returns(&start),
-			 "all is freed after the exit\n");
+			 "all slots are freed after exit\n");
 
 	zram_swapoff();
 	zram_remove();

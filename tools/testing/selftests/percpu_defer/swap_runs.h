@@ -23,12 +23,12 @@ struct runs {
 	unsigned long pages[NR_RUN_SIZES];
 };
 
-/* Fields of /proc/PID/pagemap: in swap; swap type and offset; an increment of the offset. */
+/* Bits of a /proc/PID/pagemap entry: swapped; swap type and offset; lowest bit of the offset. */
 #define PAGEMAP_SWAPPED	0x4000000000000000ull
 #define PAGEMAP_PLACE	0x007fffffffffffffull
 #define PAGEMAP_OFFSET	0x20ull
 
-/* Page out every other run before the rest, so that adjacent runs do not merge in swap. */
+/* Page out every other run before the others, so that adjacent runs do not merge in swap. */
 static inline void page_out_in_runs(char *memory, size_t pages, size_t length)
 {
 	size_t half, page;

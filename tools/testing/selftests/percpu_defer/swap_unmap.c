@@ -6,23 +6,23 @@
  * usage: swap_unmap [-c CGROUP] [-r] [-s PAGES] [-f MEGABYTES] [-d SWITCH] PROCESSES
  *		     MEGABYTES [FILE]
  *
- * Each process fills MEGABYTES, pages them out, and makes sure that all of them are in
+ * Each process fills MEGABYTES of memory, pages it out, and makes sure that all of it is in
  * swap. Then all processes unmap at the same time. FILE begins with a number that is back at
  * its initial value when everything is freed, such as mm_stat of a zram device in use as swap.
  * With -c, the processes enter CGROUP, whose memory.max should be below the amount that they
- * fill, write to their pages in random order, and have the rest reclaimed. Pages are then
- * swapped out one by one by reclaim, not by madvise().
+ * fill, write to their pages in random order, and have the kernel reclaim the pages that are
+ * still in memory. Reclaim, not madvise(), then swaps the pages out one by one.
  * With -s, runs of PAGES pages are scattered in swap. With -f, each process becomes
  * SCHED_FIFO and first unmaps MEGABYTES of other swapped-out memory. On a single CPU no
  * worker can drain that memory, so the pending frees reach the cap.
- * -d is for one process on one idle CPU with coarse CPU-time clocks: elapsed time counts
- * as CPU time. After munmap(), 0 is written to SWITCH, which drains inline; the duration of
- * this write counts as worker time. SWITCH may be "none" if there is no switch.
- * Prints four durations in nanoseconds:
+ * Use -d for one process on one idle CPU with coarse CPU-time clocks: elapsed time counts
+ * as CPU time. After munmap(), the process writes 0 to SWITCH, which drains inline. The
+ * duration of this write counts as worker time. SWITCH may be "none" if there is no switch.
+ * Print four durations in nanoseconds:
  *   the duration of munmap() in the slowest process,
- *   the time from the start until FILE was back (without FILE, the duration of munmap()),
+ *   the time until everything was freed (without FILE, the duration of munmap()),
  *   the CPU time of munmap() in all processes,
- *   the CPU time of kernel workers from the start until FILE was back,
+ *   the CPU time of kernel workers until everything was freed,
  * and with -r the layout of the first process's pages in swap:
  *   the median and the 90th percentile of the lengths of runs, in pages,
  *   the number of pages in runs of 1, of 2 and 3, of 4 to 7, ..., of 512 and more.
@@ -45,13 +45,13 @@
 #define BACK_MS		10000
 #define FIRST_TAIL	(2UL << 20)
 
-/* From the command line. */
+/* Command-line arguments. */
 static const char *cgroup;
 static bool show_runs;
 static size_t run_pages, first_size;
 static const char *drain_switch;
 
-/* Results of a process: nanoseconds of munmap() and of an inline drain; layout in swap. */
+/* Results of a process: times of munmap() and of an inline drain; layout of runs in swap. */
 struct cost {
 	uint64_t time, cpu, drain;
 	struct runs runs;
@@ -71,7 +71,7 @@ static char *swapped_out(size_t size)
 	}
 	if (run_pages)
 		page_out_in_runs(memory, size / page_size(), run_pages);
-	/* With a cgroup or runs, at most the last few pages remain to be paged out. */
+	/* With a cgroup or runs, at most a few pages remain to be paged out. */
 	page_out_all(memory, first_size + size);
 	return memory;
 }
@@ -90,7 +90,7 @@ static char *first_swapped_out(void)
 
 /*
  * Unmap the memory of -f as SCHED_FIFO, which leaves no CPU time to workers. Unmap the last
- * pages one by one: if a long run is refused, there may still be room for shorter ones.
+ * pages one by one: after a long run is refused, single pages may still fit below the cap.
  */
 static void unmap_first(char *memory)
 {
@@ -118,7 +118,7 @@ static void drain_inline(struct cost *cost)
 	write_file(drain_switch, "1");
 }
 
-/* Report on @ready that all memory is in swap, wait until @go is closed, and unmap. */
+/* Report on @ready that all memory is in swap, wait until @go is closed, and unmap it. */
 static void child(size_t size, int ready, int go, struct cost *cost)
 {
 	char *first = first_swapped_out(), *memory = swapped_out(size), byte = 0;
@@ -127,11 +127,11 @@ static void child(size_t size, int ready, int go, struct cost *cost)
 	if (show_runs)
 		cost->runs = swap_runs(memory, size / page_size());
 	if (write(ready, &byte, 1) != 1)
-		errx(1, "the parent is gone");
+		errx(1, "parent: exited");
 	/* Let the parent see end-of-file if another process fails. */
 	close(ready);
 	if (read(go, &byte, 1) != 0)
-		errx(1, "the parent is gone");
+		errx(1, "parent: exited");
 	unmap_first(first);
 	start_cpu = now(CLOCK_THREAD_CPUTIME_ID);
 	start = now(CLOCK_MONOTONIC);
@@ -236,7 +236,7 @@ int main(int argc, char **argv)
 		if (status)
 			errx(1, "a process failed");
 	if (path && !wait_until_back(path, before, BACK_MS))
-		errx(1, "not everything is freed after %d ms", BACK_MS);
+		errx(1, "memory: not free after %d ms", BACK_MS);
 	back = now(CLOCK_MONOTONIC) - start;
 	/* Wait: the last worker may still be running. */
 	usleep(5000);

@@ -15,7 +15,7 @@
 #include "swap_measure.h"
 #include "swap_region.h"
 
-/* Move @pid to this CPU, and keep it from running until come_back(). */
+/* Move @pid to this CPU, and prevent it from running until resume(). */
 static inline void displace(pid_t pid)
 {
 	int cpu = sched_getcpu();
@@ -25,7 +25,7 @@ static inline void displace(pid_t pid)
 	pin_to_cpu(pid, cpu);
 }
 
-static inline void come_back(const cpu_set_t *cpus)
+static inline void resume(const cpu_set_t *cpus)
 {
 	const struct sched_param param = { };
 
@@ -62,7 +62,7 @@ static inline bool release_victim(const struct region *kept, size_t bytes,
 	if (!good)
 		ksft_print_msg("process_mrelease: %s\n", strerror(errno));
 	good &= look();
-	come_back(&cpus);
+	resume(&cpus);
 	open_gate(&gate);
 	close(fd);
 	waitpid(pid, NULL, 0);

@@ -15,10 +15,10 @@
 
 /* Minimum number of chunks of a region; at most one chunk is freed and filled at a time. */
 #define MIN_CHUNKS	10
-/* Number of 10 ms waits in which a busy debug kernel must have drained everything. */
+/* Maximum number of 10 ms waits until a busy debug kernel has drained everything. */
 #define DRAIN_TRIES	1000
 
-/* Free, fill and check memory until @end; exit with 0 if all content was right. */
+/* Free, fill and check memory until @end; exit with 0 if all content was correct. */
 static inline void worker(size_t size, time_t end)
 {
 	struct region r = new_region(size);
@@ -40,8 +40,8 @@ static inline void worker(size_t size, time_t end)
 }
 
 /*
- * Run workers, and terminate all of them when the first one fails; return true if none
- * did. @disturb runs in another process, and exits at @end.
+ * Run workers, and terminate all of them when one fails; return true if none failed.
+ * @disturb runs in another process, and exits at @end.
  */
 static inline bool run_workers(unsigned long processes, size_t size, time_t end,
 			       void (*disturb)(time_t end))

@@ -48,9 +48,9 @@ static bool test_read(void)
 
 	hold_drains();
 	unmap(&r);
-	good = still_waits(waiting());
+	good = stays_pending(pending());
 	after = slots_with_content();
-	good &= still_waits(waiting());
+	good &= stays_pending(pending());
 	good &= expect("slots with content before", before > 0, 1);
 	return expect("slots with content", after, 0) && good;
 }
@@ -68,7 +68,7 @@ static bool test_block_state(void)
 	state = fopen(path, "r");
 	hold_drains();
 	unmap(&r);
-	good = still_waits(waiting());
+	good = stays_pending(pending());
 	if (!state) {
 		skip_why = "no CONFIG_ZRAM_MEMORY_TRACKING";
 		return good;
@@ -76,8 +76,8 @@ static bool test_block_state(void)
 	while (fgets(line, sizeof(line), state))
 		lines++;
 	fclose(state);
-	good &= still_waits(waiting());
-	/* Only the header of the swap space is listed. */
+	good &= stays_pending(pending());
+	/* Only the swap header is listed. */
 	return expect("slots listed", lines, 1) && good;
 }
 
@@ -103,7 +103,7 @@ static bool test_mem_limit(void)
 	/* Fault @second in and wait for its slots to be freed, so that only @first is in swap. */
 	second = new_region(REGION_BYTES / 2);
 	check_pages(&second, 0, second.pages);
-	good = becomes("waiting", waiting, 0);
+	good = becomes("pending", pending, 0);
 
 	zram_path(path, sizeof(path), "mm_stat");
 	if (read_numbers(path, mm, 3) != 3)
@@ -113,11 +113,11 @@ static bool test_mem_limit(void)
 		ksft_exit_fail_msg("cannot set mem_limit\n");
 
 	hold_drains();
-	/* Keep delayed drains shorter than the 250 ms that a write waits for them. */
+	/* Keep drains shorter than 250 ms, the time for which a write waits for them. */
 	if (!drains_held && gate_exists())
 		write_gate("max_us", "50");
 	unmap(&first);
-	good &= still_waits(waiting());
+	good &= stays_pending(pending());
 	good &= expect("paged out", page_out(second.memory, second.pages * page_size(),
 					     second.pages * page_size()), 1);
 	good &= expect("writes that failed", failed_writes() - failed, 0);
@@ -127,7 +127,7 @@ static bool test_mem_limit(void)
 	return good;
 }
 
-/* Check that everything is freed, without waiting. */
+/* Check without waiting that everything is freed. */
 static bool all_freed(void)
 {
 	return expect("bytes left", zram_usage().stored, page_size());
@@ -168,9 +168,9 @@ static bool test_switch(void)
 	r = new_region(REGION_BYTES);
 	hold_drains();
 	unmap(&r);
-	good &= still_waits(waiting());
+	good &= stays_pending(pending());
 	if (drains_held)
-		good &= expect("deferred_pages", deferred_pages(), waiting());
+		good &= expect("deferred_pages", deferred_pages(), pending());
 	good &= !write_zram("deferred_free", "0") && all_freed();
 	good &= expect("deferred_pages", deferred_pages(), 0);
 
@@ -180,7 +180,7 @@ static bool test_switch(void)
 	return !write_zram("deferred_free", "1") && good;
 }
 
-/* Swapoff reads slots in use. Slots that were freed before may still be pending. */
+/* Run swapoff, which reads slots in use, while other slots are pending. */
 static bool test_swapoff(void)
 {
 	struct region kept = new_region(REGION_BYTES / 16);
@@ -190,7 +190,7 @@ static bool test_swapoff(void)
 	hold_drains();
 	unmap(&freed);
 	zram_swapoff();
-	good = still_waits(waiting());
+	good = stays_pending(pending());
 	good &= expect("slots with content", slots_with_content(), 0);
 	release_drains();
 	good &= all_freed_soon();
@@ -251,7 +251,7 @@ static bool all_kept(const struct gate *gate)
 	return expect("processes with the right content", good, KEEPERS);
 }
 
-/* An interrupted swapoff must leave the device in use, and dead slots pending. */
+/* Check that an interrupted swapoff leaves the device in use, and dead slots pending. */
 static bool test_interrupted(void)
 {
 	/* Start the keepers first: forked later, they would share the slots of @freed. */
@@ -263,7 +263,7 @@ static bool test_interrupted(void)
 	unmap(&freed);
 	if (!swapoff_is_interrupted())
 		ksft_exit_fail_msg("swapoff was not interrupted\n");
-	good = still_waits(waiting());
+	good = stays_pending(pending());
 	good &= all_kept(&gate);
 	release_drains();
 	return all_freed_soon() && good;
@@ -281,8 +281,8 @@ int main(void)
 	run_twice(test_block_state, "freed slots are not in block_state");
 	run_twice(test_mem_limit, "freed slots make room below mem_limit");
 	run_twice(test_switch, "deferred_free frees at once when switched off");
-	run_twice(test_swapoff, "swapoff leaves nothing to be read");
-	run_twice(test_interrupted, "an interrupted swapoff loses nothing");
+	run_twice(test_swapoff, "no content is readable after swapoff");
+	run_twice(test_interrupted, "an interrupted swapoff keeps all content");
 
 	zram_swapoff();
 	zram_remove();

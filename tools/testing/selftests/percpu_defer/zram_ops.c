@@ -2,9 +2,9 @@
 /*
  * Test all operations of zram while slots are pending.
  *
- * Each case keeps one region of memory in swap, frees another one, and runs an operation
+ * Each case keeps one region of memory in swap, frees another region, and runs an operation
  * on the device while the drain of the freed slots is pending or running: see
- * drain_gate.h. At the end the statistics must show only the kept region, and its content
+ * drain_gate.h. At the end, the statistics must show only the kept region, and its content
  * must be unchanged.
  */
 #define _GNU_SOURCE
@@ -30,7 +30,7 @@
 /* Too small for the kept region, the freed region and MORE_BYTES together. */
 #define BACKING_MB	6
 #define MORE_BYTES	(2UL << 20)
-/* Time per write of the slow backing device. */
+/* Duration of a write to the slow backing device. */
 #define SLOW_MS		10
 #define BUSY_BYTES	(2UL << 20)
 #define PIECE_PAGES	16
@@ -74,7 +74,7 @@ static bool begin(void)
 	freed = swapped_region(FREED_BYTES, KEPT_BYTES + FREED_BYTES);
 	hold_drains();
 	unmap(&freed);
-	return !defers() || still_waits(waiting());
+	return !defers() || stays_pending(pending());
 }
 
 /* Return the number of pages of a region for which @kind is true. */
@@ -88,7 +88,10 @@ static unsigned long long count(const struct region *r, bool (*kind)(uint64_t se
 	return found;
 }
 
-/* Check that no free is pending or was missed, and that only @r and the header are stored. */
+/*
+ * Check that no free is pending or was missed, and that only @r and the header are stored.
+ * @huge_elsewhere: huge pages of @r are on the backing device.
+ */
 static bool only_stored(const struct region *r, bool huge_elsewhere)
 {
 	unsigned long long debug[4] = {};
@@ -98,11 +101,11 @@ static bool only_stored(const struct region *r, bool huge_elsewhere)
 	int ms;
 
 	release_drains();
-	for (ms = 0; waiting() && ms < PATIENCE_MS; ms++)
+	for (ms = 0; pending() && ms < PATIENCE_MS; ms++)
 		usleep(1000);
 
 	mm = mm_stat();
-	good = expect("waiting", waiting(), 0);
+	good = expect("pending", pending(), 0);
 	good &= expect("pages stored", mm.stored / page_size(), r->pages + 1);
 	good &= expect("same pages", mm.same, count(r, page_is_same));
 	good &= expect("huge pages", mm.huge, huge_elsewhere ? 0 : count(r, page_is_huge));
@@ -159,7 +162,7 @@ static unsigned long long count_flag(char flag)
 	return found;
 }
 
-/* Return the number of slots that use memory: the swap header counts, same pages do not. */
+/* Return the number of slots that use memory: include the swap header, exclude same pages. */
 static unsigned long long can_be_idle(const struct region *r)
 {
 	return r->pages + 1 - count(r, page_is_same);
@@ -171,7 +174,7 @@ static bool test_idle(void)
 
 	good = !write_zram("idle", "all") && good;
 	good &= expect("idle slots", count_flag('i'), can_be_idle(&kept));
-	good &= still_waits(waiting());
+	good &= stays_pending(pending());
 	good = only_stored(&kept, false) && good;
 	good &= expect("idle slots", count_flag('i'), can_be_idle(&kept));
 	return end(good);
@@ -185,7 +188,7 @@ static long uptime(void)
 	return t.tv_sec;
 }
 
-/* The age of a slot must be that of its new content, not of the old content. */
+/* Check that the age of a slot is that of its new content. */
 static bool test_access_time(void)
 {
 	bool good = begin();
@@ -197,7 +200,7 @@ static bool test_access_time(void)
 	sleep(6);
 	start = uptime();
 	again = swapped_region(AGAIN_BYTES, KEPT_BYTES + AGAIN_BYTES);
-	/* Set the limit halfway between the two writes, however long the second one took. */
+	/* Set the limit to 3 s before the start of the second write, after the first write. */
 	snprintf(seconds, sizeof(seconds), "%ld", uptime() - start + 3);
 	error = write_zram("idle", seconds);
 	if (error == EINVAL) {
@@ -266,7 +269,7 @@ static bool test_written_back(void)
 		       count(&kept, page_is_huge) + count(&freed, page_is_huge));
 	hold_drains();
 	unmap(&freed);
-	good &= still_waits(waiting());
+	good &= stays_pending(pending());
 	good = only_stored(&kept, true) && good;
 	good &= backed_soon(count(&kept, page_is_huge));
 	good = end(good);
@@ -275,8 +278,8 @@ static bool test_written_back(void)
 }
 
 /*
- * Dead slots keep their blocks on the backing device until they are drained. These blocks
- * leave too little room for new writeback, which must flush.
+ * Check that writeback flushes if it finds no free block. Dead slots keep their blocks on
+ * the backing device until they are drained, which leaves too little room for writeback.
  */
 static bool test_full_backing(void)
 {
@@ -295,7 +298,7 @@ static bool test_full_backing(void)
 	more = swapped_region(MORE_BYTES, KEPT_BYTES + FREED_BYTES + MORE_BYTES);
 	hold_drains();
 	unmap(&freed);
-	good &= still_waits(waiting());
+	good &= stays_pending(pending());
 	good &= !write_zram("idle", "all");
 	good &= !write_zram("writeback", "type=idle");
 	good &= expect("pages on the backing device", backed(),
@@ -304,7 +307,7 @@ static bool test_full_backing(void)
 	unmap(&more);
 	release_drains();
 	good = end(good);
-	/* The header of the swap space stays on the backing device. */
+	/* The swap header stays on the backing device. */
 	return backed_soon(1) && good;
 }
 
@@ -359,7 +362,7 @@ static bool on_slow_backing(void)
 	struct region busy;
 	bool good = begin();
 
-	/* Write everything back now, so that only @busy is written below. */
+	/* Write everything back, so that only @busy is written back below. */
 	good &= !write_zram("idle", "all") && !write_zram("writeback", "type=idle");
 	busy = swapped_region(BUSY_BYTES, KEPT_BYTES + BUSY_BYTES);
 	for (turn = 0; turn < 3; turn++)
@@ -368,20 +371,20 @@ static bool on_slow_backing(void)
 	if (drains_held || !gate_exists())
 		good &= expect("no piece was freed during writeback", !freed_meanwhile, 0);
 	release_drains();
-	good &= becomes("waiting", waiting, 0);
+	good &= becomes("pending", pending, 0);
 	good &= becomes("slots written back", slots_written_back, backed());
 	good &= check_pages(&busy, 0, busy.pages);
 	unmap(&busy);
 	good &= end(true);
-	good &= becomes("waiting", waiting, 0);
+	good &= becomes("pending", pending, 0);
 	/*
-	 * Only the header of the swap space may remain. Without deferral, slots locked by
-	 * writeback are not freed (miss_free).
+	 * Only the swap header may remain. Without deferral, slots locked by writeback are not
+	 * freed (miss_free).
 	 */
 	return expect("pages left on the backing device", defers() && backed() > 1, 0) && good;
 }
 
-/* Values for compressed_writeback and writeback_batch_size; NULL: keep the defaults. */
+/* Values for compressed_writeback and writeback_batch_size; NULL keeps the defaults. */
 static const char *write_compressed, *batch_size;
 
 static bool test_freed_meanwhile(void)
@@ -420,7 +423,7 @@ static bool test_freed_compressed(void)
 		return true;
 	}
 	write_compressed = "1";
-	/* Not the default, and smaller than the number of pages. */
+	/* Differs from the default, and is smaller than the number of pages. */
 	batch_size = "100";
 	good = test_freed_meanwhile();
 	write_compressed = NULL;
@@ -443,7 +446,7 @@ static bool test_recompress(void)
 		ksft_print_msg("recompression saved no memory\n");
 		good = false;
 	}
-	good &= still_waits(waiting());
+	good &= stays_pending(pending());
 	good = only_stored(&kept, false) && good;
 	return end(good);
 }
@@ -453,7 +456,7 @@ static bool test_compact(void)
 	bool good = begin();
 
 	good = !write_zram("compact", "1") && good;
-	good &= expect("waiting", waiting(), 0);
+	good &= expect("pending", pending(), 0);
 	good = only_stored(&kept, false) && good;
 	return end(good);
 }
@@ -484,7 +487,7 @@ static bool test_discard(void)
 	int fd;
 
 	unmap(&kept);
-	/* Other processes may have slots on this device: swap off first. */
+	/* Other processes may have slots on this device: run swapoff first. */
 	zram_swapoff();
 	fd = open_raw();
 	before = cancelled();
@@ -518,7 +521,7 @@ static bool test_partial(void)
 	close(fd);
 	free(block);
 	good &= expect("blocks with content", found, 0);
-	good &= still_waits(waiting());
+	good &= stays_pending(pending());
 	freed = (struct region) {};
 	good &= only_stored(&freed, false);
 	return good;
@@ -543,7 +546,7 @@ static bool test_several(void)
 	unmap(&b);
 	release_drains();
 	zram_swapoff();
-	for (ms = 0; waiting() && ms < PATIENCE_MS; ms++)
+	for (ms = 0; pending() && ms < PATIENCE_MS; ms++)
 		usleep(1000);
 	good &= expect("bytes stored", mm_stat().stored, page_size());
 	zram_remove();
@@ -556,10 +559,10 @@ static bool test_several(void)
 
 static bool nothing_waits(void)
 {
-	return expect("waiting", waiting(), 0);
+	return expect("pending", pending(), 0);
 }
 
-/* When process_mrelease() returns, all memory must be free, including that in swap. */
+/* Check that process_mrelease() frees all memory, including swap, before it returns. */
 static bool test_release(void)
 {
 	bool good;
@@ -605,7 +608,7 @@ static bool write_raw(void)
 	return good;
 }
 
-/* Return the number of zspages once it no longer changes after the previous case. */
+/* Return the number of zsmalloc pages after the frees of the previous case are done. */
 static unsigned long long zspages_settled(void)
 {
 	unsigned long long is = zspages(), was = is + 1;
@@ -623,7 +626,7 @@ static unsigned long long zspages_settled(void)
  * Set up a device that is no longer used as swap, with pending slots and slots that were
  * written afterwards.
  */
-static bool leave_waiting(void)
+static bool leave_pending(void)
 {
 	bool good;
 
@@ -633,7 +636,7 @@ static bool leave_waiting(void)
 	unmap(&freed);
 	zram_swapoff();
 	good = write_raw();
-	return still_waits(waiting()) && good;
+	return stays_pending(pending()) && good;
 }
 
 static bool instance_exists(void)
@@ -646,17 +649,17 @@ static bool instance_exists(void)
 static bool test_reset(void)
 {
 	unsigned long long before = zspages_settled();
-	bool good = leave_waiting();
+	bool good = leave_pending();
 
 	good &= expect("instances", instance_exists(), defers());
 	good &= !write_zram("reset", "1");
 	good &= expect("instances", instance_exists(), 0);
 	good &= zspages_return(before);
 
-	/* Set up a smaller device: nothing of the larger one may be left. */
+	/* Set up a smaller device: nothing of the larger device may be left. */
 	zram_set_size(1);
 	good &= expect("bytes stored", mm_stat().stored, 0);
-	good &= expect("waiting", waiting(), 0);
+	good &= expect("pending", pending(), 0);
 	good &= !write_zram("reset", "1");
 	zram_set_size(RAW_MB);
 	good &= write_raw();
@@ -667,7 +670,7 @@ static bool test_reset(void)
 static bool test_hot_remove(void)
 {
 	unsigned long long before = zspages_settled();
-	bool good = leave_waiting();
+	bool good = leave_pending();
 	char id[16];
 
 	snprintf(id, sizeof(id), "%u", zram_id);
@@ -708,7 +711,7 @@ static bool test_unload(void)
 		skip_why = "other zram devices are in use";
 		return true;
 	}
-	good = leave_waiting();
+	good = leave_pending();
 	good &= !syscall(SYS_delete_module, "zram", 0);
 	good &= expect("instances", instance_exists(), 0);
 	good &= zspages_return(before);

@@ -39,7 +39,7 @@ static inline bool expect(const char *what, unsigned long long is,
 	return is == wanted;
 }
 
-/* Maximum time that a debug kernel may take to drain. */
+/* Maximum time to wait for a drain on a debug kernel. */
 #define PATIENCE_MS	10000
 
 static inline bool becomes(const char *what, unsigned long long (*number)(void),
@@ -85,7 +85,7 @@ static inline struct usage zram_usage(void)
 	return (struct usage) { mm[0], mm[1], io[3] };
 }
 
-/* Get the path of the library's counters; return true if they exist, after zram_set_size(). */
+/* Get the path of the library's counters; return true if zram_set_size() has created them. */
 static inline bool zram_counts(char *path, size_t size)
 {
 	snprintf(path, size, "/sys/kernel/debug/percpu_defer/zram%u", zram_id);
@@ -93,14 +93,14 @@ static inline bool zram_counts(char *path, size_t size)
 }
 
 /* Return the number of pending (dead) slots. */
-static inline unsigned long long waiting(void)
+static inline unsigned long long pending(void)
 {
 	char path[64];
 
 	return zram_counts(path, sizeof(path)) ? named_number(path, "pending") : 0;
 }
 
-/* Return true if deferral is on: the default with CONFIG_PERCPU_DEFER, impossible without. */
+/* Return true if deferral is enabled, which is the default with CONFIG_PERCPU_DEFER. */
 static inline bool defers(void)
 {
 	unsigned long long on;

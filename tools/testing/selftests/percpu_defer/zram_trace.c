@@ -21,7 +21,7 @@ static const char * const events[] = { "percpu_defer_drain", "percpu_defer_refus
 
 #define NR_EVENTS	ARRAY_SIZE(events)
 
-/* Return true if a line of the trace contains both words. */
+/* Return true if a line of the trace contains both strings. */
 static bool traced(const char *event, const char *text)
 {
 	FILE *trace = fopen(TRACEFS "trace", "r");
@@ -53,7 +53,7 @@ static void unmap_region(void)
 	free(r.generation);
 }
 
-/* Unmap every other piece from @first on: both calls free slots all over the device. */
+/* Unmap every other piece from @first on, which frees slots all over the device. */
 static void unmap_alternate(const struct region *r, size_t first)
 {
 	size_t i;
@@ -64,7 +64,7 @@ static void unmap_alternate(const struct region *r, size_t first)
 
 /*
  * Unmap while real-time processes occupy all CPUs: the drain of the first half becomes
- * overdue, and pushes of the rest are refused.
+ * overdue, and pushes of the second half are refused.
  */
 static void unmap_overdue(void)
 {
@@ -76,7 +76,7 @@ static void unmap_overdue(void)
 		ksft_exit_fail_msg("pipe: %s\n", strerror(errno));
 	make_hogs(true, go);
 	if (nr_hogs != sysconf(_SC_NPROCESSORS_ONLN))
-		ksft_exit_fail_msg("only %d hogs; run this on all CPUs, at most %d\n",
+		ksft_exit_fail_msg("%d hogs: fewer than online CPUs; allow all CPUs (at most %d)\n",
 				   nr_hogs, MAX_CPUS);
 	r = swapped_region(REGION_BYTES, REGION_BYTES);
 	become_fifo(OWN_PRIORITY);

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Check that cgroups can hit limits and be removed, both before zswap is first enabled and
-# while it is being enabled. Memory limits call into zswap, which is set up only then. The
-# deferral instance of an existing swap device is created at the same time.
+# while it is being enabled. Enabling zswap sets up the state that limit checks use, and
+# creates the deferral instances of existing swap devices.
 DIR="$(dirname "$(readlink -f "$0")")"
 # shellcheck source=/dev/null
 . "${DIR}"/../kselftest/ktap_helpers.sh
@@ -11,18 +11,19 @@ enabled=/sys/module/zswap/parameters/enabled
 disk=/dev/ram0
 disk_bytes=$((8 << 20))
 
-# read_in_group BYTES: read the disk in the group, with a buffer of BYTES.
+# read_in_group BYTES: read the disk in the cgroup, with a buffer of BYTES.
 read_in_group() {
-	{
-		(
-			echo 0 >"$cgroups/group/cgroup.procs" &&
-				dd if=$disk of=/dev/null bs="$1" count=$((disk_bytes / $1))
-		)
-	} 2>/dev/null
+	(
+		# The shell reports here if the OOM killer kills dd.
+		exec 2>/dev/null
+		echo 0 >"$cgroups/group/cgroup.procs" &&
+			dd if=$disk of=/dev/null bs="$1" count=$((disk_bytes / $1))
+		exit $?
+	)
 }
 
-# One process hits the limit with clean pages of a disk, and continues. Another one hits it
-# with anonymous memory, which cannot be reclaimed without swap, and is killed.
+# Hit memory.max twice: with clean page cache, which is reclaimed, and with anonymous memory,
+# which must not be swapped out, so that the OOM killer runs.
 hit_limits() {
 	mkdir "$cgroups/group" || return 1
 	echo 2M >"$cgroups/group/memory.max"
@@ -34,7 +35,7 @@ hit_limits() {
 	rmdir "$cgroups/group"
 }
 
-come_and_go() {
+cycle_cgroups() {
 	i=0
 	while [ "$i" -lt "$1" ]; do
 		hit_limits || return 1
@@ -44,7 +45,7 @@ come_and_go() {
 }
 
 enable_meanwhile() {
-	come_and_go 40 &
+	cycle_cgroups 40 &
 	pid=$!
 	if ! echo Y >$enabled; then
 		kill $pid
@@ -63,7 +64,7 @@ has_none() {
 	! has_instance
 }
 
-leave() {
+cleanup() {
 	swapoff $disk
 	rmdir "$cgroups/group" 2>/dev/null
 	umount "$cgroups"
@@ -72,11 +73,11 @@ leave() {
 
 ktap_print_header
 if [ ! -w $enabled ] || [ "$(cat $enabled)" = Y ] || [ -e /sys/kernel/debug/zswap ]; then
-	ktap_skip_all "needs zswap that was never enabled"
+	ktap_skip_all "zswap: was enabled before; reboot"
 	exit "$KSFT_SKIP"
 fi
 if ! [ -b $disk ] || grep -q "^$disk " /proc/swaps /proc/mounts; then
-	ktap_skip_all "needs $disk, not in use"
+	ktap_skip_all "$disk: missing or in use"
 	exit "$KSFT_SKIP"
 fi
 if ! [ -d /sys/kernel/debug/percpu_defer ]; then
@@ -91,11 +92,11 @@ if ! mount -t cgroup2 none "$cgroups" ||
 	exit "$KSFT_SKIP"
 fi
 mkswap $disk >/dev/null && swapon $disk || exit 1
-trap leave EXIT
+trap cleanup EXIT
 ktap_set_plan 4
-ktap_test_result "nothing is deferred for a swap device without zswap" has_none
-ktap_test_result "cgroups come and go without zswap" come_and_go 20
-ktap_test_result "cgroups come and go while zswap is being enabled" enable_meanwhile
-ktap_test_result "zswap defers for a swap device from before" has_instance
+ktap_test_result "no instance before zswap is enabled" has_none
+ktap_test_result "cgroups hit limits and are removed without zswap" cycle_cgroups 20
+ktap_test_result "cgroups hit limits and are removed while zswap is being enabled" enable_meanwhile
+ktap_test_result "zswap defers for an existing swap device" has_instance
 echo N >$enabled
 ktap_finished

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Check that no content of freed slots stays in zswap or shows up elsewhere.
+ * Check that content of freed slots does not stay in zswap or appear elsewhere.
  *
  * usage: zswap_lost [SECONDS [SEED]]
  *
  * On a swap device that is nearly full, processes of two users fill memory, page it
  * out and free it, in small and large pieces. They write content that identifies its
- * owner, the same content again, and zeros. In most rounds there is so little room
- * that freed slots are reused immediately. Meanwhile zswap is flushed and drained by
- * memory reclaim, and its shrinker writes back. Each process must read what it wrote.
- * Each round has different random delays. After a round, every entry must be dead or
- * in a slot in use. After swapoff, nothing may be left in zswap, and no data of the
- * users on the device.
+ * owner, the same content again, and zeros. In most rounds, so few slots are free that
+ * freed slots are reused immediately. Meanwhile other processes flush zswap, drain it as
+ * memory reclaim does, and have its shrinker write back. Each process must read the
+ * content that it wrote. Each round has different random delays. After a round, every
+ * entry must be in a slot that is dead or in use. After swapoff, zswap must be empty, and
+ * the device must hold no data of the users.
  */
 #define _GNU_SOURCE
 #include <grp.h>
@@ -28,12 +28,12 @@
 
 #define DEVICE_BYTES	(1024 * page_size())
 #define LARGE_BYTES	(512 * page_size())
-/* Leaves less room than the processes with small pieces need. */
+/* Size that leaves less room than the processes with small pieces need. */
 #define KEPT_BYTES	(DEVICE_BYTES - SMALL_BYTES * (2 * NR_SMALL - 1))
 #define SMALL_BYTES	(16 * page_size())
 #define NR_PIECES	4
 #define NR_SMALL	6
-/* Time that keep() takes to occupy most slots. */
+/* Time in which keep() occupies most slots. */
 #define KEEP_US		500000
 #define DWELL_US	10000
 #define ZERO_BYTES	(16 * page_size())
@@ -72,7 +72,7 @@ static void fill(char *memory, size_t size, uint64_t generation)
 
 		for (size_t i = 0; i < page_size() / sizeof(*word); i++)
 			word[i] = seed;
-		/* Some noise, so that compressed sizes differ. */
+		/* Add noise, so that compressed sizes differ. */
 		for (size_t i = 0; i < (seed >> 8) % 16; i++)
 			word[i] = mix(seed + i) | 1;
 	}
@@ -96,7 +96,7 @@ static bool is_filled(const char *memory, size_t size, uint64_t generation)
 
 /*
  * Fill pieces in turn, each with the same content twice in a row. Check only some pieces: a
- * fault takes a page out of its slot, but most pages must be freed while swapped out.
+ * check swaps pages in, but most pages must be freed while they are swapped out.
  */
 static void churn(size_t size, unsigned int pieces)
 {
@@ -112,7 +112,7 @@ static void churn(size_t size, unsigned int pieces)
 		madvise(at, size, MADV_DONTNEED);
 		fill(at, size, again / 2);
 		madvise(at, size, MADV_PAGEOUT);
-		/* Let frees build up: unlike stores, they do not wait for a drain of the tree. */
+		/* Let frees accumulate: unlike stores, they do not wait for a drain. */
 		usleep(mix(turn + getpid()) % DWELL_US);
 	}
 	_exit(KSFT_PASS);
@@ -146,7 +146,7 @@ static void large(void)
 	_exit(KSFT_PASS);
 }
 
-/* Occupy all slots but a few. */
+/* Occupy all but a few slots. */
 static void keep(void)
 {
 	char *memory = new_memory(KEPT_BYTES);
@@ -159,7 +159,7 @@ static void keep(void)
 	_exit(is_filled(memory, KEPT_BYTES, 0) ? KSFT_PASS : KSFT_FAIL);
 }
 
-/* Run as another user, whose zeros must stay zeros. */
+/* Check as another user that zero-filled pages stay zero-filled. */
 static void zeros(void)
 {
 	char *memory = new_memory(ZERO_BYTES);
@@ -244,7 +244,7 @@ static bool run_round(bool full)
 	start(flush);
 	start(write_back);
 	start(reclaim);
-	/* Count from here: on a debug kernel, starting the processes alone takes seconds. */
+	/* Begin the round here: on a debug kernel, starting the processes takes seconds. */
 	sleep(ROUND_SECONDS);
 	__atomic_store_n(stop, true, __ATOMIC_RELAXED);
 	while (wait(&status) > 0)
@@ -252,7 +252,7 @@ static bool run_round(bool full)
 	return good;
 }
 
-/* Return the bytes on the device, without the swap header. */
+/* Return the number of bytes on the device, without the swap header. */
 static unsigned long long bytes_on_device(void)
 {
 	return zram_usage().stored - page_size();
@@ -261,33 +261,33 @@ static unsigned long long bytes_on_device(void)
 /* Number of slots drained, including those of instances that swapoff destroyed. */
 static unsigned long long drained;
 
-/* Check that freed slots leave no data; call this before a new store overwrites leftovers. */
+/* Check that freed slots leave no data. Call this before new stores can overwrite data. */
 static bool nothing_left(void)
 {
 	bool good = true;
 	int ms;
 
-	/* Do not flush: that would hide a missing wakeup of the worker. */
+	/* Do not flush: a flush would hide a missing wakeup of the worker. */
 	for (ms = 0; ms < DRAIN_TRIES && dead(); ms++)
 		usleep(10000);
 	good &= expect("dead", dead(), 0);
 	good &= zswap_is_sane(false);
-	/* No swapoff after a failure: the check cannot see orphans once their tree is gone. */
+	/* Skip swapoff after a failure: the check cannot find orphans without their tree. */
 	if (!good)
 		return false;
 	drained += zswap_counted("drained");
 
 	if (swapoff(zram_dev))
 		ksft_exit_fail_msg("swapoff: %s\n", strerror(errno));
-	/* Entries of loaded pages are pending for a while, as are slots of zram itself. */
-	for (ms = 0; ms < DRAIN_TRIES && (zswap_number("stored_pages") || waiting() ||
+	/* Entries of loaded pages, and slots of zram itself, may still be pending. */
+	for (ms = 0; ms < DRAIN_TRIES && (zswap_number("stored_pages") || pending() ||
 					  bytes_on_device()); ms++)
 		usleep(10000);
 	good &= expect("pages stored", zswap_number("stored_pages"), 0);
 	good &= expect("incompressible pages",
 		       zswap_number("stored_incompressible_pages"), 0);
 	good &= expect("bytes on the device", bytes_on_device(), 0);
-	good &= expect("waiting", waiting(), 0);
+	good &= expect("pending", pending(), 0);
 	if (!access(ZSWAP_DEBUG "check", F_OK)) {
 		good &= expect("entries", named_number(ZSWAP_DEBUG "check", "entries"), 0);
 		good &= expect("on LRUs", named_number(ZSWAP_DEBUG "check", "lru"), 0);
@@ -296,7 +296,7 @@ static bool nothing_left(void)
 	return good;
 }
 
-/* Get this process's cgroup as "0::PATH"; empty if cgroup v2 was never mounted. */
+/* Get this process's cgroup as "0::PATH", or "" if cgroup v2 was never mounted. */
 static void own_group_path(char *path, int size)
 {
 	FILE *file = fopen("/proc/self/cgroup", "r");
@@ -363,10 +363,10 @@ int main(int argc, char **argv)
 	written_back = zswap_number("written_back_pages") - written_back;
 	ksft_print_msg("%lu rounds from seed %lu, %llu pages written back\n", rounds, seed,
 		       written_back);
-	ksft_test_result(read_well, "pages hold what their owner wrote\n");
+	ksft_test_result(read_well, "pages keep the content of their owner\n");
 	if (zswap_defers())
 		left_nothing &= expect("slots that were drained", drained > 0, 1);
-	ksft_test_result(left_nothing, "nothing is left of freed slots\n");
+	ksft_test_result(left_nothing, "freed slots leave no data\n");
 	if (own_group && !access(SHRINKERS, F_OK))
 		ksft_test_result(written_back > 0, "pages were written back\n");
 	else

@@ -42,7 +42,7 @@ static bool begin(void)
 	freed = swapped_region(FREED_BYTES, KEPT_BYTES + FREED_BYTES);
 	hold_drains();
 	unmap(&freed);
-	return !zswap_defers() || still_waits(dead());
+	return !zswap_defers() || stays_pending(dead());
 }
 
 static unsigned long long stored(void)
@@ -50,7 +50,7 @@ static unsigned long long stored(void)
 	return zswap_number("stored_pages");
 }
 
-/* Return the bytes that zswap rejected or wrote back, or hibernation wrote; no swap header. */
+/* Return the number of bytes on the device, without the swap header. */
 static unsigned long long on_device(void)
 {
 	return zram_usage().stored - page_size();
@@ -115,7 +115,7 @@ static bool test_write(void)
 	return end(good);
 }
 
-/* Like test_write(), but zswap rejects the pages: its old entries must not be read. */
+/* Like test_write(), but zswap rejects the pages: check that no old entry is read. */
 static bool test_refuse(void)
 {
 	bool good = begin();
@@ -156,7 +156,7 @@ static struct region zeros(size_t size, size_t total)
 	for (size_t i = 0; i < r.pages; i++)
 		r.memory[i * page_size()] = 0;
 	if (!page_out(r.memory, size, total))
-		ksft_exit_fail_msg("only %zu of %zu bytes went to swap\n",
+		ksft_exit_fail_msg("swap: holds only %zu of %zu bytes\n",
 				   swapped_bytes(), total);
 	return r;
 }
@@ -173,7 +173,7 @@ static bool is_zero(const struct region *r)
 	return i == nr;
 }
 
-/* Request writeback of everything. *@asked is false if the shrinker cannot be called. */
+/* Request writeback of everything. Clear *@asked if the shrinker cannot be called. */
 static bool write_back(bool *asked)
 {
 	bool good = !write_zswap("shrinker_enabled", "Y");
@@ -182,7 +182,7 @@ static bool write_back(bool *asked)
 	return !write_zswap("shrinker_enabled", "N") && good;
 }
 
-/* Request writeback; in the held run, the shrinker must encounter dead entries. */
+/* Request writeback; if drains are held, check that the shrinker finds dead entries. */
 static bool shrink_dead(bool *asked)
 {
 	unsigned long long met = drains_held ? zswap_number("shrinker_dead_entries") : 0;
@@ -192,7 +192,7 @@ static bool shrink_dead(bool *asked)
 		ksft_print_msg("the shrinker encountered no dead entry\n");
 		good = false;
 	}
-	return good & still_waits(dead());
+	return good & stays_pending(dead());
 }
 
 static bool end_shrunk(bool good, bool asked)
@@ -207,8 +207,8 @@ static bool end_shrunk(bool good, bool asked)
 }
 
 /*
- * Reuse dead slots for zero-filled pages: neither the shrinker nor a drain may bring the
- * old content back.
+ * Reuse dead slots for zero-filled pages. Check that neither the shrinker nor a drain
+ * restores the old content.
  */
 static bool test_zeros(void)
 {
@@ -287,7 +287,7 @@ static void close_image(struct image *image)
 	close(image->snapshot);
 }
 
-/* Dead entries must not be written back over a hibernation image. */
+/* Check that dead entries are not written back over a hibernation image. */
 static bool test_hibernation(void)
 {
 	static struct image image;
@@ -298,7 +298,7 @@ static bool test_hibernation(void)
 		return end(good);
 	}
 	write_image(&image);
-	/* The slots of the image must have no entries left. */
+	/* The slots of the image must have no entries. */
 	good &= zswap_is_sane(false);
 	good &= shrink_dead(&asked);
 	good &= check_image(&image);
@@ -320,7 +320,7 @@ static bool snapshot_ioctl(int snapshot, unsigned long request, void *argument)
 	return false;
 }
 
-/* Create an image; pm_test ends this after the memory of the image is allocated. */
+/* Allocate memory for an image; pm_test prevents the creation of the image itself. */
 static bool prepare_image(int snapshot)
 {
 	bool good;
@@ -337,7 +337,7 @@ static void end_pm_test(void)
 	write_file(PM_TEST, "none");
 }
 
-/* Return true if all memory in use fits in an image: otherwise some is swapped out first. */
+/* Return true if all memory in use fits in an image, so that none is swapped out first. */
 static bool image_fits(void)
 {
 	unsigned long long total = named_number("/proc/meminfo", "MemTotal:"), image;
@@ -346,7 +346,7 @@ static bool image_fits(void)
 		(total - named_number("/proc/meminfo", "MemFree:")) * 1024 < image;
 }
 
-/* Dead entries must be freed before memory is copied to an image. */
+/* Check that dead entries are freed before memory is copied to an image. */
 static bool test_image(void)
 {
 	int snapshot;
@@ -386,17 +386,17 @@ static char *swap_noise(size_t size, size_t total)
 	for (size_t i = 0; i < size / sizeof(*word); i++)
 		word[i] = mix(i);
 	if (!page_out(memory, size, total))
-		ksft_exit_fail_msg("only %zu of %zu bytes went to swap\n",
+		ksft_exit_fail_msg("swap: holds only %zu of %zu bytes\n",
 				   swapped_bytes(), total);
 	return memory;
 }
 
-static bool some_wait(void)
+static bool some_pending(void)
 {
-	return !zswap_defers() || still_waits(dead());
+	return !zswap_defers() || stays_pending(dead());
 }
 
-/* Store @size bytes twice. Both fit below the limit only if dead entries make room. */
+/* Store @size bytes twice: the second time, they fit only if dead entries are freed. */
 static bool twice(size_t size)
 {
 	size_t total = swapped_bytes() + size;
@@ -407,7 +407,7 @@ static bool twice(size_t size)
 	good = expect("bytes on the device at first", on_device(), 0);
 	hold_drains();
 	munmap(noise, size);
-	good &= some_wait();
+	good &= some_pending();
 	noise = swap_noise(size, total);
 	good &= expect("bytes on the device", on_device(), 0);
 	munmap(noise, size);
@@ -483,8 +483,8 @@ static bool test_group_limit(void)
 	return good;
 }
 
-/* Like twice(), but with memory.max, against which pending entries are charged. */
-static bool in_its_place(size_t size)
+/* Like twice(), but for memory.max, against which pending entries count. */
+static bool with_memory_max(size_t size)
 {
 	char *noise = swap_noise(size, size), *memory;
 	char limit[32];
@@ -495,7 +495,7 @@ static bool in_its_place(size_t size)
 	good &= !write_file(GROUP "/memory.swap.max", "0");
 	hold_drains();
 	munmap(noise, size);
-	good &= some_wait();
+	good &= some_pending();
 	memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (memory == MAP_FAILED)
@@ -504,8 +504,8 @@ static bool in_its_place(size_t size)
 	return good & only_stored(0);
 }
 
-/* Lower memory.max below the size of the dead entries: the write itself must free them. */
-static bool below_the_dead(size_t size)
+/* Check that lowering memory.max below the size of the dead entries frees them. */
+static bool below_dead_entries(size_t size)
 {
 	char *noise = swap_noise(size, size);
 	char limit[32];
@@ -514,7 +514,7 @@ static bool below_the_dead(size_t size)
 	good = !write_file(GROUP "/memory.swap.max", "0");
 	hold_drains();
 	munmap(noise, size);
-	good &= some_wait();
+	good &= some_pending();
 	snprintf(limit, sizeof(limit), "%zu", size / 2);
 	good &= !write_file(GROUP "/memory.max", limit);
 	return good & only_stored(0);
@@ -533,12 +533,12 @@ static bool in_little_memory(bool (*test)(size_t size))
 
 static bool test_group_memory(void)
 {
-	return in_little_memory(in_its_place);
+	return in_little_memory(with_memory_max);
 }
 
 static bool test_group_lowered(void)
 {
-	return in_little_memory(below_the_dead);
+	return in_little_memory(below_dead_entries);
 }
 
 static unsigned long long charged(void)
@@ -555,14 +555,14 @@ static unsigned long long all_charged(void)
 	return charged() >= LIMIT_BYTES;
 }
 
-/* Check that all LIMIT_BYTES are charged, once the kernel has folded the per-CPU counts. */
+/* Store @size bytes; check that LIMIT_BYTES are charged after per-CPU counts are folded. */
 static bool once(size_t size)
 {
 	swap_noise(size, size);
 	return becomes("bytes charged", all_charged, 1);
 }
 
-/* Like once(), in a cgroup that may store nothing: check that few empty slots are pushed. */
+/* Free slots in a cgroup that may not use zswap: check that few empty slots are pushed. */
 static bool once_unstored(size_t size)
 {
 	char *memory = swap_noise(size, size);
@@ -582,7 +582,7 @@ static unsigned long long dying_groups(void)
 	return named_number(CGROUPS "/cgroup.stat", "nr_dying_descendants");
 }
 
-/* Entries that die with the last process of a cgroup must not pin it after their drain. */
+/* Check that a removed cgroup does not stay pinned after a drain of its dead entries. */
 static bool test_group_removed(void)
 {
 	unsigned long long before = dying_groups();
@@ -591,9 +591,9 @@ static bool test_group_removed(void)
 	good &= becomes("bytes charged for zswap", charged, 0);
 	hold_drains();
 	good &= in_group(GROUP, once, LIMIT_BYTES);
-	good &= some_wait();
+	good &= some_pending();
 	good &= !rmdir(GROUP);
-	good &= some_wait();
+	good &= some_pending();
 	release_drains();
 	good &= becomes("dying groups", dying_groups, before);
 	good &= only_stored(0);
@@ -602,8 +602,8 @@ static bool test_group_removed(void)
 }
 
 /*
- * Removal of a cgroup, and stores in a cgroup whose memory.zswap.max is 0, must not free
- * the dead entries of other cgroups.
+ * Check that neither removal of a cgroup nor stores in a cgroup whose memory.zswap.max is 0
+ * free the dead entries of other cgroups.
  */
 static bool test_others_dead(void)
 {
@@ -612,13 +612,13 @@ static bool test_others_dead(void)
 
 	good &= !mkdir(SECOND, 0755);
 	good &= !rmdir(SECOND);
-	good &= still_waits(dead() == before);
+	good &= stays_pending(dead() == before);
 
 	good &= !write_file(GROUP "/memory.zswap.max", "0");
 	good &= in_group(GROUP, once_unstored, FEW_BYTES);
 	good &= !write_file(GROUP "/memory.zswap.max", "max");
 	/* Reused slots are no longer dead. */
-	good &= still_waits(dead() + FEW_BYTES / page_size() >= before);
+	good &= stays_pending(dead() + FEW_BYTES / page_size() >= before);
 	release_drains();
 	good &= becomes("bytes on the device", on_device, 0);
 	return end(good);
@@ -650,7 +650,10 @@ static bool expect_charges(const char *group, struct charges wanted)
 		      wanted.incompressible);
 }
 
-/* Wait for @pages in memory.stat, which lags some seconds behind the per-CPU counts. */
+/*
+ * Wait until memory.stat shows @pages, which is in bytes. memory.stat lags some seconds
+ * behind the per-CPU counts.
+ */
 static struct charges charges_of(const char *group, unsigned long long pages)
 {
 	int ms;
@@ -672,7 +675,7 @@ static bool no_charges(const char *group)
 	return expect_charges(group, none);
 }
 
-/* Memory whose pages alternate between two cgroups: each batch of a drain has both. */
+/* Memory whose pages alternate between two cgroups, so that each batch has both. */
 static char *shared;
 
 static bool touch_own(size_t first)
@@ -687,7 +690,7 @@ static bool are_stored(size_t pages)
 	return stored() >= pages;
 }
 
-/* The two cgroups have different numbers of pages of each kind and size. */
+/* Check the charges of two cgroups whose pages differ in kind and size. */
 static bool test_charges(void)
 {
 	unsigned long long pages = LIMIT_BYTES / page_size();
@@ -714,7 +717,7 @@ static bool test_charges(void)
 	good &= expect("charges that differ", first.bytes != second.bytes, 1);
 	hold_drains();
 	munmap(shared, LIMIT_BYTES);
-	good &= still_waits(dead());
+	good &= stays_pending(dead());
 	if (drains_held && zswap_defers()) {
 		good &= expect_charges(GROUP, first);
 		good &= expect_charges(SECOND, second);
@@ -728,8 +731,6 @@ static bool test_charges(void)
 	good &= only_stored(0);
 	return !rmdir(SECOND) && good;
 }
-
-#define SHRINKERS	"/sys/kernel/debug/shrinker"
 
 /* Return the number of zswap's zsmalloc pools: each has a shrinker with its name. */
 static unsigned long long pools(void)
@@ -745,7 +746,7 @@ static unsigned long long pools(void)
 	return nr;
 }
 
-/* A change of the compressor must free the old pool, whose last entries are dead. */
+/* Check that a change of the compressor frees the old pool, whose last entries are dead. */
 static bool test_compressor(void)
 {
 	unsigned long long before = pools();
@@ -779,7 +780,7 @@ static bool test_switch(void)
 		return end(good);
 	}
 	good &= write_zswap("deferred_invalidate", "perhaps") == EINVAL;
-	good &= still_waits(dead());
+	good &= stays_pending(dead());
 	good &= !write_zswap("deferred_invalidate", "N");
 	good &= expect("dead entries", dead(), 0);
 	good &= expect("stored pages", stored(), kept.pages);
@@ -797,7 +798,7 @@ static bool nothing_is_dead(void)
 	return expect("dead entries", dead(), 0);
 }
 
-/* When process_mrelease() returns, all memory must be free, including that in swap. */
+/* Check that process_mrelease() frees all memory, including swap, before it returns. */
 static bool test_release(void)
 {
 	bool good;
@@ -807,7 +808,7 @@ static bool test_release(void)
 	return end(good);
 }
 
-/* Replace the device with one of another size while dead entries are pending. */
+/* Replace the device with a smaller device while dead entries are pending. */
 static bool test_swapoff(void)
 {
 	bool good = begin();
@@ -833,7 +834,7 @@ static void set_up(void)
 	zswap_begin();
 	if (zswap_number("stored_pages"))
 		ksft_exit_skip("zswap: pages are stored; run swapoff -a first\n");
-	/* Refuse an existing path: it may be a link of another user. */
+	/* Refuse an existing path: it may be a link created by another user. */
 	if (mkdir(CGROUPS, 0755))
 		ksft_exit_fail_msg(CGROUPS ": %s; remove it\n", strerror(errno));
 	if (mount("none", CGROUPS, "cgroup2", 0, NULL) ||
@@ -863,13 +864,13 @@ int main(void)
 	run_twice(test_refuse, "write while disabled");
 	run_twice(test_zeros, "zeros");
 	run_twice(test_hibernation, "hibernation");
-	run_twice(test_image, "image of hibernation");
+	run_twice(test_image, "hibernation image");
 	run_twice(test_pool_limit, "max_pool_percent");
 	run_twice(test_group_limit, "memory.zswap.max");
 	run_twice(test_group_memory, "memory.max");
-	run_twice(test_group_lowered, "memory.max below what is dead");
+	run_twice(test_group_lowered, "memory.max below the dead entries");
 	run_twice(test_group_removed, "removed cgroup");
-	run_twice(test_others_dead, "others' dead entries");
+	run_twice(test_others_dead, "dead entries of other cgroups");
 	run_twice(test_charges, "charges of two cgroups");
 	run_twice(test_compressor, "compressor");
 	run_twice(test_switch, "deferred_invalidate");

@@ -2,11 +2,11 @@
 /*
  * Test deferral in zswap on different paths of pages to and from swap.
  *
- * The paths are: readahead from a rotational device, a swap file of several extents, tmpfs,
+ * The paths include readahead from a rotational device, a swap file of several extents, tmpfs,
  * slots shared by processes, huge pages of which zswap can store only a part, and slots
  * freed during their writeback. Each case frees some of its memory, so that dead slots
- * are next to live ones: see drain_gate.h. The content of a page identifies its address
- * and generation.
+ * are next to live slots. Each case runs twice: see drain_gate.h. The content of a page
+ * identifies its address and generation.
  */
 #define _GNU_SOURCE
 #include <linux/fs.h>
@@ -29,7 +29,7 @@
 /* Fits in the area only if slots of the freed region are reused. */
 #define AGAIN_BYTES	(10UL << 20)
 #define STALE_BYTES	(1024 * 1024UL)
-/* Minimum number of stale pages that must stay in memory with an entry in zswap. */
+/* Minimum number of pages in memory that must have a stale entry in zswap. */
 #define STALE_MIN	4
 #define STALE_SECONDS	30
 /* page-cluster: log2 of the number of pages read ahead; some systems set 0. */
@@ -54,7 +54,7 @@
 #define GROUP		CGROUPS "/zswap_paths"
 
 static struct region kept, freed;
-/* Inode of GROUP; 0 until this process is in it. */
+/* Inode of GROUP; 0 until this process has entered it. */
 static unsigned long long group_inode;
 static bool cgroups_made, memory_enabled, file_mounted;
 /* Swap device of most cases, and disk of test_file() and test_cap(). */
@@ -69,7 +69,7 @@ static struct setting {
 	fault_ignore_wait = { .path = FAILSLAB "ignore-gfp-wait" },
 	huge_enabled = { .path = HUGE_DIR "enabled" };
 
-/* Read a value, in a list the one in brackets; return false if there is none. */
+/* Read a value, or the value in brackets from a list; return false if there is none. */
 static bool read_setting(const char *path, char *value, int size)
 {
 	FILE *file = fopen(path, "r");
@@ -107,9 +107,9 @@ static unsigned long long stored(void)
 	return zswap_number("stored_pages");
 }
 
-static bool some_wait(void)
+static bool some_pending(void)
 {
-	return !zswap_defers() || still_waits(dead());
+	return !zswap_defers() || stays_pending(dead());
 }
 
 /* Swap out both regions and free one. Return false if drains are held but nothing is pending. */
@@ -119,7 +119,7 @@ static bool begin(size_t size)
 	freed = swapped_region(size, KEPT_BYTES + size);
 	hold_drains();
 	unmap(&freed);
-	return some_wait();
+	return some_pending();
 }
 
 /* Check that nothing is pending, and that only @pages are stored. */
@@ -145,7 +145,7 @@ static unsigned long long read_ahead(void)
 	return named_number("/proc/vmstat", "swap_ra");
 }
 
-/* Have the shrinker scan all entries of the group twice. */
+/* Have the shrinker scan all entries of the cgroup twice. */
 static bool shrink(void)
 {
 	zswap_scan(group_inode, 8192);
@@ -164,8 +164,8 @@ static bool write_back(void)
 }
 
 /*
- * A region has zero-filled pages and holes at odd periods, which shift against the
- * readahead windows, whose sizes are powers of 2.
+ * Return true if a page is zero-filled. Zero-filled pages and holes have odd periods, and so
+ * shift against the readahead windows, whose sizes are powers of 2.
  */
 static bool is_zeros(size_t i, uint64_t generation)
 {
@@ -177,7 +177,7 @@ static bool is_hole(size_t i)
 	return i % 7 < 3;
 }
 
-/* Write in place, so that a page that has a slot keeps it. */
+/* Write in place, so that pages that have a slot keep their slot. */
 static void write_mixed(struct region *r, uint64_t generation)
 {
 	for (size_t i = 0; i < r->pages; i++) {
@@ -219,7 +219,7 @@ static bool check_mixed(const struct region *r, bool holes)
 static void out(const struct region *r, size_t total)
 {
 	if (!page_out(r->memory, r->pages * page_size(), total))
-		ksft_exit_fail_msg("only %zu of %zu bytes went to swap\n",
+		ksft_exit_fail_msg("swap: holds only %zu of %zu bytes\n",
 				   swapped_bytes(), total);
 }
 
@@ -230,7 +230,7 @@ static void read_all(const struct region *r)
 		touch_page(r->memory + i * page_size());
 }
 
-/* Readahead must not bring back the content of dead slots between live ones. */
+/* Check that readahead restores no content of dead slots between live slots. */
 static bool test_readahead(void)
 {
 	unsigned long long before = read_ahead();
@@ -244,7 +244,7 @@ static bool test_readahead(void)
 	for (size_t i = 0; i < r.pages; i++)
 		if (is_hole(i))
 			madvise(r.memory + i * page_size(), page_size(), MADV_DONTNEED);
-	good &= some_wait();
+	good &= some_pending();
 	good &= zswap_is_sane(false);
 	good &= check_mixed(&r, true);
 	if (read_ahead() == before) {
@@ -264,7 +264,7 @@ static bool test_readahead(void)
 	return end(good);
 }
 
-/* Write pages out to their slots again, with other content or zero-filled. */
+/* Write pages out to their slots again, zero-filled or with other content. */
 static bool test_rewrite(void)
 {
 	bool good = begin(FREED_BYTES), asked = true;
@@ -321,7 +321,7 @@ static unsigned long long count_stale(void)
 	return pages > swapped ? pages - swapped : 0;
 }
 
-/* Like count_stale(), but without the pending entries of pages that were loaded. */
+/* Like count_stale(), but first free the pending entries of pages that were loaded. */
 static unsigned long long count_settled(void)
 {
 	write_zswap("deferred_invalidate", "N");
@@ -352,9 +352,10 @@ static unsigned long long make_stale(const struct region *r)
 }
 
 /*
- * A fault can find a page in the swap cache while the page is being stored. The page then
- * stays in memory, and its entry in zswap. If the page is zero-filled on its next
- * writeout, the entry must be freed: the shrinker would write it back over the zeros.
+ * Check that the stale entry of a page is freed if the page is zero-filled on its next
+ * writeout: the shrinker would write the entry back over the zeros. A fault can find a page
+ * in the swap cache while the page is being stored. The page then stays in memory, and its
+ * entry stays in zswap.
  */
 static bool test_stale(void)
 {
@@ -383,7 +384,7 @@ static bool test_stale(void)
 	unmap(&r);
 	good &= change(&page_cluster, READAHEAD);
 	if (found < STALE_MIN)
-		skip_why = "no fault met a page that was being stored";
+		skip_why = "no fault hit a page during its store";
 	else if (!asked)
 		skip_why = "no CONFIG_SHRINKER_DEBUG";
 	return end(good);
@@ -405,7 +406,7 @@ static void write_piece(const char *path, size_t bytes)
 	close(file);
 }
 
-/* Return true if extents are at least @bytes apart: indirect blocks leave smaller gaps. */
+/* Return true if two extents are at least @bytes apart. Indirect blocks leave smaller gaps. */
 static bool has_jump(const char *path, long bytes)
 {
 	int file = open(path, O_RDONLY), size, block, last = 0;
@@ -426,7 +427,7 @@ static bool has_jump(const char *path, long bytes)
 	return found;
 }
 
-/* Enable a swap file of several extents; return false if there is no mke2fs. */
+/* Enable a swap file of several extents; return false if mke2fs fails. */
 static bool swap_file_on(void)
 {
 	char command[80];
@@ -453,8 +454,8 @@ static void swap_file_off(void)
 }
 
 /*
- * Offsets in a swap file are not sectors. Writeback must go to the sector of the slot,
- * and dead slots must be recorded by their offset.
+ * Check that writeback goes to the sector of the slot, and that dead slots are recorded by
+ * their offset: offsets in a swap file are not sectors.
  */
 static bool test_file(void)
 {
@@ -506,7 +507,7 @@ static bool are_stored(size_t pages)
 	return stored() >= pages;
 }
 
-/* Page a file out. VmSwap of this process excludes file pages: count stored pages. */
+/* Fill a file and page it out. Count stored pages: VmSwap excludes pages of files. */
 static void file_out(struct region *r, uint64_t generation, size_t pages)
 {
 	for (size_t i = 0; i < r->pages; i++) {
@@ -535,7 +536,7 @@ static bool test_tmpfs(void)
 		if (is_hole(i) && fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 					    i * size, size))
 			ksft_exit_fail_msg("fallocate: %s\n", strerror(errno));
-	good = some_wait();
+	good = some_pending();
 	good &= zswap_is_sane(false);
 	for (size_t i = 0; i < r.pages / 2; i++)
 		good &= is_hole(i) ? is_zero_page(r.memory + i * size) :
@@ -589,7 +590,7 @@ static bool end_sharer(pid_t child, int go)
 	return waitpid(child, &status, 0) == child && !status;
 }
 
-/* A slot must die with its last user, and not before. */
+/* Check that a slot dies with its last user, and not before. */
 static bool test_shared(void)
 {
 	unsigned long long before;
@@ -607,7 +608,7 @@ static bool test_shared(void)
 	good &= expect("stored pages", stored(), kept.pages + r.pages);
 
 	child = start_sharer(&r, &go);
-	/* From here on, half of the pages have one more user than the others. */
+	/* This leaves half of the pages with one user more than the other half. */
 	munmap(r.memory, FREED_BYTES / 2);
 	good &= expect("dead entries", drains_held ? dead() : 0, 0);
 	good &= check_pages(&r, r.pages / 2, r.pages / 2);
@@ -622,16 +623,16 @@ static bool test_shared(void)
 	unmap(&r);
 	good &= expect("dead entries", drains_held ? dead() : 0, before);
 	good &= end_sharer(child, go);
-	good &= some_wait();
+	good &= some_pending();
 	return end(good);
 }
 
-static unsigned long long old_number(const char *name)
+static unsigned long long unlinked_number(const char *name)
 {
 	return named_number("/sys/kernel/debug/percpu_defer/zswap_unlinked", name);
 }
 
-/* Have several processes fault in a region, each one part of it. */
+/* Have several processes each fault in a part of a region. */
 static bool fault_in(const struct region *r)
 {
 	size_t nr = r->pages / NR_FAULTING;
@@ -648,8 +649,9 @@ static bool fault_in(const struct region *r)
 }
 
 /*
- * Entries of loaded pages are deferred as objects, which have a lower cap than slots. The
- * number of pending objects must not exceed that cap, even if several processes fault at once.
+ * Check that pending entries of loaded pages do not exceed their cap, even if several
+ * processes fault at once. Such entries are deferred as objects, whose cap is lower than
+ * that of slots.
  */
 static bool test_cap(void)
 {
@@ -662,8 +664,8 @@ static bool test_cap(void)
 		skip_why = "nothing is deferred";
 		return true;
 	}
-	cap = old_number("cap");
-	refused = old_number("refused");
+	cap = unlinked_number("cap");
+	refused = unlinked_number("refused");
 	size = (cap + cap / 2) * page_size();
 	size -= size % (NR_FAULTING * page_size());
 	if (size > CAP_MB / 2 << 20) {
@@ -679,9 +681,9 @@ static bool test_cap(void)
 	/* percpu_defer_set_cap() allows an excess of an eighth, or 1 per CPU if that is more. */
 	if (drains_held) {
 		good &= expect("objects above the cap",
-			       old_number("pending") > cap + cap / 8 + NR_FAULTING, 0);
+			       unlinked_number("pending") > cap + cap / 8 + NR_FAULTING, 0);
 		good &= expect("no object was refused",
-			       old_number("refused") == refused, 0);
+			       unlinked_number("refused") == refused, 0);
 		good &= expect("entries of loaded pages above the cap",
 			       stored() > kept.pages + cap + cap / 8 + NR_FAULTING, 0);
 	}
@@ -709,7 +711,7 @@ static void fail_nth(int fault, unsigned int nth)
 		ksft_exit_fail_msg("fail-nth: %s\n", strerror(errno));
 }
 
-/* Return the number of stores that failed for lack of memory. */
+/* Return the number of stores that failed in an allocation or compression. */
 static unsigned long long rejected(void)
 {
 	return zswap_number("reject_kmemcache_fail") + zswap_number("reject_alloc_fail") +
@@ -752,7 +754,7 @@ static void huge_out(struct region *r, int fault, unsigned int nth)
 	fail_nth(fault, 0);
 }
 
-/* Page out huge pages, each time with a different allocation failing. */
+/* Page out huge pages; fail a different allocation each time. */
 static bool fail_stores(struct region *r, size_t nr, int fault)
 {
 	unsigned long long fails = rejected();
@@ -768,7 +770,7 @@ static bool fail_stores(struct region *r, size_t nr, int fault)
 	return expect("no store failed", rejected() == fails, 0) && good;
 }
 
-/* If storing a huge page fails, its pages that were stored before must be freed. */
+/* Check that the entries already stored are freed if the store of a huge page fails. */
 static bool test_huge(void)
 {
 	unsigned long long whole = huge_stored(), before;
@@ -823,7 +825,7 @@ static unsigned long long written_back(void)
 	return zswap_number("written_back_pages");
 }
 
-/* Wait until more than @pages have been written back, or until writeback has ended. */
+/* Wait until more than @pages pages have been written back, or until writeback ends. */
 static void wait_written(unsigned long long pages)
 {
 	while (written_back() <= pages && !__atomic_load_n(&has_shrunk, __ATOMIC_ACQUIRE))
@@ -842,7 +844,7 @@ static size_t slow_piece(const struct region *r)
 	return r->pages < SLOW_PIECES ? 1 : r->pages / SLOW_PIECES;
 }
 
-/* Return the number of pages of the piece at @first; the last one may be shorter. */
+/* Return the number of pages of the piece at @first; the last piece may be shorter. */
 static size_t piece_pages(const struct region *r, size_t first)
 {
 	size_t piece = slow_piece(r);
@@ -852,9 +854,9 @@ static size_t piece_pages(const struct region *r, size_t first)
 
 /*
  * Free every other piece of @r as soon as writeback has reached it. Writeback reaches the
- * first piece when more than @start pages have been written. It skips the rest of a piece
- * that is freed, so it reaches the next one after the piece in between. Return the number
- * of pieces freed while writes were in flight.
+ * first piece when more than @start pages have been written. Writeback skips the remainder
+ * of a freed piece, so it reaches the next piece to free after the piece in between. Return
+ * the number of pieces freed while writes were in flight.
  */
 static unsigned int free_pieces(struct region *r, unsigned long long start)
 {
@@ -890,7 +892,7 @@ static bool test_written(void)
 	has_shrunk = false;
 	if (pthread_create(&thread, NULL, shrink_all, NULL))
 		ksft_exit_fail_msg("cannot create a thread\n");
-	/* The LRU begins with the kept pages, then dead entries, which are not written. */
+	/* On the LRU, @r follows the kept pages and dead entries; dead entries are not written. */
 	good &= expect("no piece was freed while writes were in flight",
 		       free_pieces(&r, before + kept.pages) == 0, 0);
 	pthread_join(thread, NULL);
@@ -904,14 +906,14 @@ static bool test_written(void)
 	good &= expect("no page was written back", written_back() == before, 0);
 	good &= check_pages(&kept, 0, kept.pages);
 	unmap(&kept);
-	/* Swapoff also brings back other pages of this process that were reclaimed. */
+	/* Swapoff also swaps in other pages of this process that were reclaimed. */
 	swap_area_off(SLOW_DEV);
 	good &= only_stored(0);
 	swap_area_on(SLOW_DEV);
 	return good;
 }
 
-/* Enter a private cgroup: the shrinker and memory.reclaim work on one cgroup. */
+/* Enter a private cgroup: the shrinker and memory.reclaim act on a single cgroup. */
 static void enter_group(void)
 {
 	static const char control[] = CGROUPS "/cgroup.subtree_control";
@@ -935,7 +937,7 @@ static void enter_group(void)
 	group_inode = group.st_ino;
 }
 
-/* Leave and remove the cgroup. Kill waiting children first: they would keep it busy. */
+/* Leave and remove the cgroup. Kill waiting children first, or the cgroup stays busy. */
 static void leave_group(void)
 {
 	if (group_inode && !write_file(CGROUPS "/cgroup.procs", "0") &&
@@ -951,7 +953,7 @@ static void leave_group(void)
 
 static pid_t undo_pid;
 
-/* atexit() handler: leave the system as it was, but not when a child exits. */
+/* atexit() handler: undo all changes, but not when a child exits. */
 static void undo(void)
 {
 	struct loop *loops[] = { &loop, &disk };

@@ -6,9 +6,9 @@
  *
  * Processes fill memory with a pattern made of address and generation, page it out,
  * check it, free it and fill it again. Meanwhile another process changes the compressor,
- * the limit, the shrinker and the switches of zswap, huge pages, the CPUs that are
- * online, and one of the swap devices. Pages that zswap rejects or writes back go to
- * private zram devices, which are removed at the end.
+ * the limit and the switches of zswap, runs shrinkers, toggles huge pages and a CPU, and
+ * replaces one of the swap devices. Pages that zswap rejects or writes back go to private
+ * zram devices, which are removed at the end.
  */
 #define _GNU_SOURCE
 #include "kselftest.h"
@@ -17,7 +17,7 @@
 
 #define THP		"/sys/kernel/mm/transparent_hugepage/"
 #define CPU		"/sys/devices/system/cpu/cpu1/online"
-/* Minimum size of the device that is changed. */
+/* Minimum size of the device that is replaced. */
 #define OTHER_MB	24
 /* Maximum time for which the limit is 0. */
 #define LIMIT_MS	3000
@@ -32,7 +32,7 @@ static void off_and_on(const char *path, useconds_t time, const char *off,
 	write_file(path, on);
 }
 
-/* Request writeback of everything, until some pages have been written back. */
+/* Request writeback of everything until some pages have been written back. */
 static void lower_limit(void)
 {
 	unsigned long long before = zswap_number("written_back_pages");
@@ -58,7 +58,7 @@ static void write_some_back(time_t end)
 	}
 }
 
-/* Replace the second device with one of another size. */
+/* Replace the second device with a device of random size. */
 static void change_device(uint64_t random)
 {
 	zram_select(other_id);
@@ -136,7 +136,7 @@ static void huge_begin(void)
 
 		if (!file)
 			continue;
-		/* The current value is the one in brackets. */
+		/* The current value is in brackets. */
 		chosen = fgets(line, sizeof(line), file) ? strchr(line, '[') : NULL;
 		if (chosen)
 			sscanf(chosen, "[%15[^]]", huge[i].before);
@@ -160,9 +160,9 @@ static unsigned long long slots_in_use(void)
 }
 
 /*
- * Wait until no more pages are stored than slots are in use. A few slots may stay in
- * use: if a page was locked when its process exited, swap keeps its slot until reclaim
- * frees it.
+ * Wait until the number of stored pages is at most the number of slots in use. A few slots
+ * may stay in use: if a page was locked when its process exited, swap keeps the slot until
+ * reclaim frees it.
  */
 static bool all_freed(void)
 {
@@ -193,7 +193,7 @@ int main(int argc, char **argv)
 		ksft_exit_skip("needs root\n");
 	if (size / page_size() < MIN_CHUNKS)
 		ksft_exit_fail_msg("MEGABYTES: too small; give at least %d pages\n", MIN_CHUNKS);
-	/* run_workers() signals its process group: leave the group of the parent. */
+	/* Leave the parent's process group: run_workers() signals its own group. */
 	setpgid(0, 0);
 	huge_begin();
 	zswap_begin();
@@ -210,12 +210,12 @@ int main(int argc, char **argv)
 		       processes, size >> 20, seconds,
 		       zswap_number("written_back_pages") - written_back);
 	if (zswap_defers())
-		ksft_print_msg("%llu dead entries met by the shrinker, %llu helps at a limit\n",
+		ksft_print_msg("the shrinker found %llu dead entries; %llu drains at a limit\n",
 			       zswap_number("shrinker_dead_entries"),
 			       zswap_number("limit_helps"));
 	ksft_test_result(zswap_number("written_back_pages") > written_back,
 			 "pages were written back\n");
-	ksft_test_result(all_freed(), "all is freed after the exit\n");
+	ksft_test_result(all_freed(), "all slots are freed after exit\n");
 
 	write_file(CPU, "1");
 	huge_end();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* zswap with a private zram device, which takes the pages that zswap rejects. */
+/* zswap with a private zram device for the pages that zswap rejects or writes back. */
 #ifndef ZSWAP_SWAP_H
 #define ZSWAP_SWAP_H
 
@@ -21,9 +21,9 @@ static struct zswap_parameter {
 	{ .path = ZSWAP_PARAMETERS "max_pool_percent" },
 	{ .path = ZSWAP_PARAMETERS "accept_threshold_percent" },
 	{ .path = ZSWAP_PARAMETERS "shrinker_enabled" },
-	/* Exists only if invalidation can be deferred. */
+	/* Missing in an unmodified kernel. */
 	{ .path = ZSWAP_PARAMETERS "deferred_invalidate" },
-	/* Restored last, after all others. */
+	/* Restored after all others. */
 	{ .path = ZSWAP_PARAMETERS "enabled" },
 };
 
@@ -76,7 +76,7 @@ static inline void zswap_begin(void)
 	if (write_zswap("shrinker_enabled", "N") ||
 	    write_zswap("max_pool_percent", "50"))
 		ksft_exit_fail_msg("cannot set up zswap\n");
-	/* On a kernel that can hold drains, all of these files must exist. */
+	/* A kernel that can hold drains must have these files: do not skip. */
 	if (gate_exists() && (!zswap_defers() || access(ZSWAP_DEBUG "check", F_OK)))
 		ksft_exit_fail_msg("no " ZSWAP_DEBUG "dead_entries or check\n");
 }
@@ -114,8 +114,8 @@ static inline unsigned long long zswap_counted(const char *what)
 }
 
 /*
- * Have the shrinkers whose names begin with @name, and no others, scan @nr objects of the
- * cgroup with inode @group, or 0. Return false if that is not possible.
+ * Have each shrinker whose name begins with @name scan @nr objects of the cgroup with inode
+ * @group; 0 means no cgroup. Return false if the scan is not possible.
  */
 static inline bool shrinker_scan(const char *name, unsigned long long group, unsigned long nr)
 {
@@ -150,7 +150,7 @@ static inline unsigned long long dead(void)
 
 /*
  * Check that every entry is in a slot that is either in use or dead, but not both. If
- * @quiet, nothing may be pending: also check that every entry on an LRU is in a tree.
+ * @quiet is set, nothing is pending: also check that every entry on an LRU is in a tree.
  * Return true without CONFIG_PERCPU_DEFER_PERTURB, which provides the check.
  */
 static inline bool zswap_is_sane(bool quiet)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* KUnit in Linux 6.12 cannot suppress warnings: skip the calls that must warn. */
+/* Skip calls that must warn: KUnit in Linux 6.12 cannot suppress warnings. */
 #ifndef _PERCPU_DEFER_KUNIT_WARNING_H
 #define _PERCPU_DEFER_KUNIT_WARNING_H
 

@@ -1,6 +1,6 @@
 
-// Do not cancel in writeback either: like recompression, it keeps the content, and only
-// replaces the object with a block of the backing device.
+// Like recompression, writeback must not cancel: it keeps the content of the slot, and
+// only replaces the object with a block of the backing device.
 @writeback@
 expression E1, E2;
 position p;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Linux 6.12 collects up to 64 slots per CPU before it frees them. swapoff of any device,
- * however small, flushes these caches.
+ * Linux 6.12 caches up to 64 freed slots per CPU. swapoff of any device, however small,
+ * flushes the caches.
  */
 #ifndef SWAP_SLOTS_H
 #define SWAP_SLOTS_H
