@@ -59,7 +59,7 @@ void percpu_defer_hurry(struct percpu_defer_core *core, long delay)
 
 /*
  * Slow path of percpu_defer_add(): add this CPU's delta to the sum. If that would exceed
- * the cap, subtract @nr and refuse; the next push takes the slow path again. Also refuse if no
+ * the cap, subtract @nr and refuse. A push of @nr or more comes here again. Also refuse if no
  * drain has made progress for a long time, for example because real-time tasks occupy the CPUs.
  */
 bool percpu_defer_fold(struct percpu_defer_core *core, long nr)

@@ -295,8 +295,8 @@ def make(ksrc, own, signoff, without, stage):
     expect_same(repo, base, every)
     publish(tmp)
     shutil.rmtree(repo)
-    stage("series written to build/series, earlier output in build/series.<time>; git am yields "
-          "the expected tree. Placeholders to fill in: grep -n -F '*** ' build/series/*/*.patch")
+    stage("series written to build/series, an earlier one is in build/series.<time>; git am "
+          "yields the expected tree. Placeholders to fill in: grep -n -F '*** ' build/series/*/*.patch")
 
 
 def repository(ksrc, own, out, force, stage):

@@ -37,7 +37,7 @@ class GuestsTest(unittest.TestCase):
         self.assertEqual(len(data["zram"]["on"]["number"]), 1)
 
     def test_edge(self):
-        """Both kernels are measured at the edge of the unmodified kernel."""
+        """Both kernels are measured at the threshold of the unmodified kernel."""
         data = self.guests().edge("try", "zram", {}, ("number",), "off,on")
         self.assertEqual(data, {"extra": 7, "base": {"number": [1]}, "off": {"number": [2]},
                                 "on": {"number": [2]}})

@@ -3,7 +3,7 @@
 
 Duration and CPU time of munmap(), and time until the memory is back, while each CPU runs a
 process that loops. SCHED_FIFO loops leave workers only the CPU time reserved for other tasks. The
-section fails if more slots are pending than the bound allows, or if any are pending in the end.
+section fails if more slots are pending than the bound allows, or if any are pending at the end.
 """
 
 from machine import vm
@@ -42,7 +42,7 @@ def patched(data):
 
 
 def check(data):
-    """Fail if more pages are pending than the cap allows, or if any are pending in the end."""
+    """Fail if more pages are pending than the cap allows, or if any are pending at the end."""
     for backend, hogs, row in patched(data):
         where = f"{backend}, hogs of {HOGS[hogs]}"
         if any(row["pending"]):
@@ -82,5 +82,5 @@ def more_tables(data):
         lines.append([f"{backend}, {HOGS[hogs]}", common.cell(left, 0), common.cell(held, 0),
                       max(row["pending"]), row["cap"][0], common.cell(row["refused"], 0)])
     return common.table(["patched, in pages", "not free when munmap returns",
-                         "when the loops end", "pending in the end", "bound",
+                         "when the loops end", "pending at the end", "bound",
                          "number of pushes that were refused"], *lines)

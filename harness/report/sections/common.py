@@ -76,8 +76,8 @@ def compare_events(what, base, patched, tries):
         both = base + patched
         return sum(math.comb(tries, one) * math.comb(tries, both - one)
                    for one in range(least, both + 1)) / math.comb(2 * tries, both)
-    line = (f"{what} in {patched} of {tries} tries instead of {base}; at least as many occur "
-            f"by chance in {at_random(patched):.0%} of such comparisons")
+    line = (f"{what} in {patched} of {tries} tries instead of {base}; {patched} or "
+            f"more occur by chance in {at_random(patched):.0%} of comparisons of equal kernels")
     return line if patched > base else "", at_random((base + patched) // 2 + 1)
 
 

@@ -72,9 +72,9 @@ class Guests(typing.NamedTuple):
         return {"zram": zram, "zswap": zswap | limit}
 
     def edge(self, job, backend, params, fields, columns="on", label="", **more):
-        """Search for the edge (see edge.sh) on the unmodified kernel; repeat tries there on both.
+        """Search for the threshold (see edge.sh) on the base kernel; repeat tries there on both.
 
-        Return {"extra": the edge, column: samples of its tries}.
+        Return {"extra": the threshold, column: samples of its tries}.
         """
         data = {"extra": "search"}
         for name, tried in ("base", "base"), ("patched", columns):

@@ -9,7 +9,7 @@ unprivileged process that frees memory on busy CPUs.
 from report.sections import common
 
 # Machine of 1 GB, two processes with 250 MB in swap each, MemAvailable polled every 100 ms.
-# The search for the edge begins at pd_most KB.
+# The search for the threshold, the largest demand without a second kill, begins at pd_most.
 KILLER = {"mem": "1024M", "pd_mb": 250, "pd_low": 100 << 10, "pd_poll": 100, "pd_most": 16384,
           "pd_step": 1024, "pd_good": 6, "pd_tries": 60}
 MARGIN = 8192       # MARGIN of swap_killer.c, in KB
@@ -51,7 +51,7 @@ def two_killed(tries):
 
 def more_tables(data):
     if not data["killer"]:
-        yield "A quick report does not search for the edge of a second kill.\n"
+        yield "A quick report does not search for the threshold of a second kill.\n"
         return
     yield (f"Of {KILLER['mem'][:-1]} MB of memory, two processes have {KILLER['pd_mb']} MB in "
            "swap each, and a third allocates until one of the two must be killed. The killer "
