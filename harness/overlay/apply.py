@@ -273,7 +273,7 @@ def contents(tree, *prune):
                          capture_output=True)
     if run.returncode:
         said = run.stderr.decode(errors="replace").splitlines()
-        raise Error(f"cannot read {tree} ({said[0]})")
+        raise Error(f"{tree}: unreadable ({said[0]}); fix its permissions")
     return sorted(run.stdout.split(b"\0")[:-1])
 
 

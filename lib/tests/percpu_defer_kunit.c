@@ -3,8 +3,8 @@
  * KUnit tests of percpu_defer: objects, and the code common to both modes.
  *
  * Guarantees of the library, each with the tests that fail if it is broken. o_ is the
- * prefix of tests in percpu_defer_kunit.c, m_ of those in percpu_defer_map_kunit.c. Each
- * test has been verified to fail with a fault injected into the library.
+ * prefix of tests in percpu_defer_kunit.c, m_ of those in percpu_defer_map_kunit.c. Most
+ * of the tests have been verified to fail with a fault injected into the library.
  *
  *  1. A pushed object is drained exactly once, and a refused object never:
  *     o_drain_once, o_cap, o_off, o_no_page, o_irqs_off, m_drain_once, m_scattered,

@@ -51,7 +51,7 @@ def two_killed(tries):
 
 def more_tables(data):
     if not data["killer"]:
-        yield "A quick report does not search for the threshold of a second kill.\n"
+        yield "A quick report omits the largest demand at which one kill is enough.\n"
         return
     yield (f"Of {KILLER['mem'][:-1]} MB of memory, two processes have {KILLER['pd_mb']} MB in "
            "swap each, and a third allocates until one of the two must be killed. The killer "

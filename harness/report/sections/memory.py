@@ -107,9 +107,9 @@ def killed(tries):
 
 def more_tables(data):
     if not data["oom"]:
-        yield "A quick report does not search for the threshold of OOM.\n"
+        yield "A quick report omits the largest demand without an OOM kill.\n"
         return
-    yield ("### At the threshold of OOM\n\nTwo processes with memory in swap are killed when "
+    yield ("### At the OOM threshold\n\nTwo processes with memory in swap are killed when "
            "almost no memory is free. Once the parent's wait() has returned for both, two "
            "others allocate and lock as much memory as swap used for the killed ones, plus "
            "an excess. The excess is the largest, searched from above, with which the "

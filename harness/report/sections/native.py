@@ -2,7 +2,7 @@
 """Native figures
 
 Measurements of `unmap` in user-mode Linux, which runs kernel code natively, with CPU caches, on
-one CPU. The time until all is back is the sum of unmap and drain because the drain runs after
+one CPU. The time until all memory is free is the sum of unmap and drain: the drain runs after
 the unmap. The patched kernel is slightly slower because a bulk free must look up the size class,
 which zsmalloc handles do not contain on this architecture.
 """
